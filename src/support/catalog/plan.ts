@@ -1,0 +1,48 @@
+import type { Message } from "../diagnostics.ts";
+
+/** Faults of plans on disk and of running them. */
+export const planCatalog = {
+  "plan/not-a-plan": (why: string): Message => ({
+    exit: "model",
+    message: `this folder is not a whole plan: ${why}`,
+    hint: "make one with: moec compile MODEL -o DIR",
+  }),
+  "plan/version": (found: string, expected: string): Message => ({
+    exit: "model",
+    message: `the plan has format ${found}, this moec reads ${expected}`,
+    hint: "compile the model again",
+  }),
+  "plan/damaged": (file: string, why: string): Message => ({
+    exit: "model",
+    message: `${file} is damaged: ${why}`,
+    hint: "compile the model again",
+  }),
+  "plan/exists": (dir: string): Message => ({
+    exit: "usage",
+    message: `${dir} exists and is not a moec plan; it was left as it is`,
+    hint: "choose another -o",
+  }),
+  "plan/write": (file: string, why: string): Message => ({
+    exit: "usage",
+    message: `cannot write ${file}: ${why}`,
+  }),
+  "run/no-tokenizer": (): Message => ({
+    exit: "usage",
+    message: "the checkpoint came without tokenizer.json, so text cannot be read or written",
+    hint: "give ids instead: --ids 1,2,3",
+  }),
+  "run/id-range": (id: number, vocab: number): Message => ({
+    exit: "usage",
+    message: `id ${id} is not in the vocabulary of ${vocab} tokens`,
+  }),
+  "run/context": (needed: number, context: number): Message => ({
+    exit: "usage",
+    message: `${needed} positions are needed, the plan was compiled for ${context}`,
+    hint: "compile with a larger --context",
+  }),
+  "run/memory": (needed: number, limit: number): Message => ({
+    exit: "capacity",
+    message: `the plan needs ${needed} bytes of memory, the engine can address ${limit}`,
+    hint: "quantize (--quant), or shard over more ranks (--parallel)",
+  }),
+} as const;
