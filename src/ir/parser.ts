@@ -116,6 +116,15 @@ function parseRecipe(p: Cursor, depth = 0): recipe.Recipe {
         const { dtype, dims } = then(() => type(p));
         return recipe.source(name, dtype, dims.map(Number));
       }
+      case "literal": {
+        const shape = integers(p);
+        p.expect(",");
+        p.expect("[");
+        return recipe.constant(
+          shape,
+          p.list("]", () => number(p)),
+        );
+      }
       case "dequantize": {
         const of = inner();
         const scale = then(inner);

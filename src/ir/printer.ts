@@ -17,6 +17,8 @@ export function formatRecipe(r: Recipe): string {
   switch (r.kind) {
     case "source":
       return `source(${JSON.stringify(r.name)}, ${formatType({ dtype: r.dtype, dims: r.shape })})`;
+    case "literal":
+      return `literal(${formatDims(r.shape)}, [${r.values.map(formatNumber).join(", ")}])`;
     case "dequantize":
       return `dequantize(${formatRecipe(r.of)}, ${formatRecipe(r.scale)}, ${formatDims(r.block)})`;
     case "cast":

@@ -9,6 +9,7 @@ export type Recipe = {
   readonly shape: readonly number[];
 } & (
   | /** A tensor of the checkpoint, by name. */ { readonly kind: "source"; readonly name: string }
+  | /** Given in full, float32. */ { readonly kind: "literal"; readonly values: readonly number[] }
   | /** Block-scaled FP8: element (r, c) times scale (r / block[0], c / block[1]). Result f32. */ {
       readonly kind: "dequantize";
       readonly of: Recipe;
@@ -39,6 +40,13 @@ export const source = (name: string, dtype: DType, shape: readonly number[]): Re
   kind: "source",
   name,
   dtype,
+  shape,
+});
+
+export const constant = (shape: readonly number[], values: readonly number[]): Recipe => ({
+  kind: "literal",
+  values,
+  dtype: "f32",
   shape,
 });
 
@@ -96,6 +104,7 @@ export const transpose = (of: Recipe): Recipe => ({
 export function inputs(recipe: Recipe): readonly Recipe[] {
   switch (recipe.kind) {
     case "source":
+    case "literal":
       return [];
     case "concat":
     case "stack":
