@@ -36,6 +36,15 @@ export const planCatalog = {
     message: "the checkpoint came without tokenizer.json, so text cannot be read or written",
     hint: "give ids instead: --ids 1,2,3",
   }),
+  "run/tokenizer": (why: string): Message => ({
+    exit: "model",
+    message: `the tokenizer cannot be read: ${why}`,
+  }),
+  "run/chat-template": (why: string): Message => ({
+    exit: "model",
+    message: `the chat template cannot be used: ${why}`,
+    hint: "give the whole prompt yourself: --prompt TEXT",
+  }),
   "run/id-range": (id: number, vocab: number): Message => ({
     exit: "usage",
     message: `id ${id} is not in the vocabulary of ${vocab} tokens`,

@@ -16,4 +16,9 @@ export const usageCatalog = {
     hint: `known: ${known.join(", ")}`,
   }),
   "usage/missing": (what: string): Message => ({ exit: "usage", message: `${what} is missing` }),
+  "usage/command-line": (message: string, hint: string | undefined): Message => ({
+    exit: "usage",
+    message,
+    ...(hint !== undefined && { hint }),
+  }),
 } as const;

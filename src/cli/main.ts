@@ -1,0 +1,71 @@
+/** The command line: parse, run one command, show what it says, end with its exit code. */
+import { existsSync, readFileSync } from "node:fs";
+import { CommanderError } from "commander";
+import { exitCodes } from "../support/diagnostics.ts";
+import { createLog, loadPaint } from "../support/log.ts";
+import { commands } from "./commands.ts";
+import { failureOf } from "./errors.ts";
+import { parseCall } from "./program.ts";
+
+/** The world that a command line runs in. */
+export type Terminal = {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** Whether standard error is a terminal: only there is progress drawn and colour used. */
+  readonly terminal: boolean;
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
+/** The package's version; its package.json is two levels up in a checkout, three in the built package. */
+function packageVersion(): string {
+  const places = ["../../package.json", "../../../package.json"].map((it) => new URL(it, import.meta.url));
+  const found = places.find((it) => existsSync(it));
+  const json: unknown = found ? JSON.parse(readFileSync(found, "utf8")) : {};
+  return json instanceof Object && "version" in json ? String(json.version) : "unknown";
+}
+
+/** Run one command line; returns its exit code. */
+export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+  const before = argv.includes("--") ? argv.slice(0, argv.indexOf("--")) : argv;
+  const json = before.includes("--json"); // known even where the command line cannot be parsed
+  const color = terminal.terminal && !terminal.env["NO_COLOR"] && !before.includes("--no-color");
+  try {
+    const call = await parseCall(argv, commands, packageVersion(), terminal.out);
+    if (!call) return exitCodes.done;
+    if ("help" in call) {
+      terminal.err(call.help);
+      return exitCodes.usage;
+    }
+    const quiet = call.options.get("quiet") === true;
+    const log = await createLog({ write: terminal.err, quiet, color, terminal: terminal.terminal });
+    return await call.command.run(call.args, call.options, {
+      stdout: { write: terminal.out },
+      log,
+      json,
+      commands,
+    });
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return exitCodes.done; // help or version, printed
+    const failure = failureOf(error, await loadPaint(color));
+    if (json) terminal.out(failure.json);
+    terminal.err(failure.text);
+    return failure.exit;
+  }
+}
+
+/** Run as the process's own command line. */
+export async function runProcess(argv: readonly string[]): Promise<void> {
+  process.on("SIGINT", () => process.exit(exitCodes.interrupted));
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error: NodeJS.ErrnoException) => {
+      if (error.code !== "EPIPE") throw error;
+      process.exit(exitCodes.done); // the reader has what it wanted
+    });
+  }
+  process.exitCode = await main(argv, {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    terminal: process.stderr.isTTY === true,
+    env: process.env,
+  });
+}
