@@ -5,7 +5,7 @@ import { pipeline } from "../../passes/index.ts";
 import { cpuTarget } from "../../targets/cpu/target.ts";
 import type { Module } from "../ir/graph.ts";
 import { printModule } from "../ir/printer.ts";
-import { runPipeline, type PassReport, type RunnerOptions } from "../pass/runner.ts";
+import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
 import { writePlan } from "../plan/write-plan.ts";
@@ -15,13 +15,12 @@ export type CompileOptions = {
   readonly context?: number;
   readonly batchTokens?: number;
   readonly threads?: number;
-  readonly passes?: RunnerOptions;
+  readonly passes?: RunOptions;
 };
 
 export type Compiled = {
   readonly model: OpenedModel;
   readonly module: Module;
-  readonly reports: readonly PassReport[];
 };
 
 /** The files of a checkpoint that a plan carries along, where they are there. */
@@ -38,8 +37,7 @@ const defaultBatchTokens = 128;
 /** Import a model and run the pipeline over it. */
 export function lowerModel(path: string, options: CompileOptions): Compiled {
   const model = openModel(path);
-  const { module, reports } = runPipeline(model.imported.module, pipeline, options.passes ?? {});
-  return { model, module, reports };
+  return { model, module: runPasses(model.imported.module, pipeline, options.passes) };
 }
 
 /** Compile a checkpoint into a plan at `dir`. Gives what was done; nothing is left there if it fails. */

@@ -153,7 +153,7 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
     const total = cx.output(sum);
     const to = cx.output(out);
     cx.step(
-      { kind: "addRmsNorm", n: a.width, eps },
+      { kind: "addRmsNorm", n: a.width, eps, lda: rowStride(a.view), ldb: rowStride(b.view) },
       [
         address(a.view),
         address(b.view),

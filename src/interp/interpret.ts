@@ -1,0 +1,71 @@
+import type { Func, Value } from "../ir/graph.ts";
+import type { OpName } from "../ir/ops/index.ts";
+import { bindDims, type Bindings } from "../ir/types.ts";
+import type { Recipe } from "../tensor/recipe.ts";
+import type { Kernel } from "./kernel.ts";
+import { kernels } from "./kernels.ts";
+import type { Tensor } from "./tensor.ts";
+
+export type InterpretOptions = {
+  /** Sees every value as it is computed. */
+  readonly onValue?: (value: Value, tensor: Tensor, origin: readonly string[]) => void;
+};
+
+/** What the named dims stand for, read off the shapes of the inputs. */
+function bindingsOf(func: Func, inputs: ReadonlyMap<string, Tensor>): Bindings {
+  const bindings: Record<string, number> = {};
+  for (const param of func.params) {
+    const shape = inputs.get(param.name)?.shape;
+    if (!shape) throw new Error(`input ${param.name} is missing`);
+    param.type.dims.forEach((d, i) => {
+      const size = shape[i] ?? 0;
+      if (typeof d === "string" && !d.includes("+")) bindings[d] ??= size;
+      const bound = typeof d === "number" ? d : bindings[d];
+      if (shape.length !== param.type.dims.length || (bound !== undefined && bound !== size))
+        throw new Error(
+          `input ${param.name} is [${shape.join(",")}], expected [${param.type.dims.join(",")}]`,
+        );
+    });
+  }
+  return bindings;
+}
+
+/**
+ * Run a function operator by operator: float32 values, float64 accumulation. The judge of every pass and kernel.
+ * `weight` gives a recipe's elements. Values are dropped after their last use.
+ */
+export function interpret(
+  func: Func,
+  inputs: ReadonlyMap<string, Tensor>,
+  weight: (recipe: Recipe) => Tensor,
+  options: InterpretOptions = {},
+): ReadonlyMap<string, Tensor> {
+  const bindings = bindingsOf(func, inputs);
+  const live = new Map<Value, Tensor>();
+  const lastUse = new Map<Value, number>();
+  func.body.forEach((node, i) => node.operands.forEach((v) => lastUse.set(v, i)));
+  func.results.forEach((r) => lastUse.set(r.value, Infinity));
+  for (const param of func.params) {
+    const tensor = inputs.get(param.name);
+    if (tensor) live.set(param, tensor);
+  }
+  const read = (v: Value): Tensor => {
+    const tensor = live.get(v);
+    if (!tensor) throw new Error("a value is read before it is computed");
+    return tensor;
+  };
+  func.body.forEach((node, i) => {
+    const kernel: Kernel<OpName> = kernels[node.op] as Kernel<never>; // node.attrs were checked for node.op when it was made
+    const shapes = node.results.map((r) => bindDims(r.type.dims, bindings));
+    const results = kernel(node.operands.map(read), { attrs: node.attrs as never, shapes, weight });
+    node.results.forEach((value, j) => {
+      const tensor = results[j];
+      if (!tensor || String(tensor.shape) !== String(shapes[j]))
+        throw new Error(`${node.op} gave [${String(tensor?.shape)}], expected [${String(shapes[j])}]`);
+      options.onValue?.(value, tensor, node.origin);
+      if (lastUse.has(value)) live.set(value, tensor);
+    });
+    for (const v of node.operands) if (lastUse.get(v) === i) live.delete(v);
+  });
+  return new Map(func.results.map((r) => [r.name, read(r.value)]));
+}

@@ -1,0 +1,18 @@
+import type { OpName } from "../ir/ops/index.ts";
+import { attentionKernels } from "./attention.ts";
+import { elementwiseKernels } from "./elementwise.ts";
+import type { Kernel } from "./kernel.ts";
+import { linearKernels } from "./linear.ts";
+import { moeKernels } from "./moe.ts";
+import { normKernels } from "./norm.ts";
+import { shapeKernels } from "./shape.ts";
+
+/** Reference semantics of every operator; leaving one out does not compile. */
+export const kernels: { readonly [K in OpName]: Kernel<K> } = {
+  ...shapeKernels,
+  ...elementwiseKernels,
+  ...linearKernels,
+  ...normKernels,
+  ...attentionKernels,
+  ...moeKernels,
+};

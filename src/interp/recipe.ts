@@ -1,0 +1,46 @@
+import type { Recipe } from "../tensor/recipe.ts";
+import { floats, gatherStrided, sizeOfShape, stridesOf, type Tensor } from "./tensor.ts";
+import { concatTensors } from "./shape.ts";
+
+/** A recipe's elements in float32, the slow and obvious way. `read` gives a checkpoint tensor. */
+export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor): Tensor {
+  const inner = (of: Recipe) => evaluateRecipe(of, read);
+  switch (r.kind) {
+    case "source":
+      return read(r.name);
+    case "literal":
+      return floats(r.shape, Float32Array.from(r.values));
+    case "cast":
+      return inner(r.of);
+    case "reshape":
+      return { ...inner(r.of), shape: r.shape };
+    case "concat":
+      return concatTensors(r.parts.map(inner), 0, r.shape);
+    case "stack":
+      return concatTensors(
+        r.parts.map((p) => ({ ...inner(p), shape: [1, ...p.shape] })),
+        0,
+        r.shape,
+      );
+    case "slice": {
+      const strides = stridesOf(r.of.shape);
+      return gatherStrided(inner(r.of), r.shape, strides, r.begin * (strides[r.axis] ?? 0));
+    }
+    case "transpose": {
+      const strides = stridesOf(r.of.shape);
+      return gatherStrided(inner(r.of), r.shape, [...strides.slice(0, -2), ...strides.slice(-2).reverse()]);
+    }
+    case "dequantize": {
+      const [codes, scale] = [inner(r.of), inner(r.scale)];
+      const [rows = 1, cols = 1] = r.shape;
+      const [blockRows, blockCols] = r.block;
+      const gridWidth = scale.shape[1] ?? 1;
+      const out = floats([rows, cols], new Float32Array(sizeOfShape(r.shape)));
+      for (let i = 0; i < out.data.length; i++) {
+        const block = Math.floor(i / cols / blockRows) * gridWidth + Math.floor((i % cols) / blockCols);
+        out.data[i] = (codes.data[i] ?? 0) * (scale.data[block] ?? NaN);
+      }
+      return { ...out, shape: r.shape };
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import { availableParallelism } from "node:os";
+import { Worker } from "node:worker_threads";
+import type { Cache, Program } from "../../plan/program.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { siblingModule } from "../../support/sibling-module.ts";
+import { word, type Team } from "./barrier.ts";
+import { bindProgram } from "./execute.ts";
+import { count, layoutMemory } from "./layout.ts";
+import type { WorkerStart } from "./worker.ts";
+
+export type EngineParts = {
+  readonly kernels: Uint8Array;
+  readonly programs: readonly Program[];
+  readonly caches: readonly Cache[];
+  readonly weights: readonly { readonly name: string; readonly bytes: number }[];
+  /** Fill a weight's place in memory. */
+  readonly loadWeight: (name: string, target: Uint8Array) => void;
+  readonly context: number;
+  readonly threads: number;
+};
+
+/** Runs the programs of a plan over one shared memory. Calls must follow one another: caches grow with `past`. */
+export type Engine = {
+  readonly maxTokens: (program: string) => number;
+  /** Run tokens at positions past, past+1, …; gives their logits, valid until the next call. */
+  readonly run: (program: string, ids: readonly number[], past: number) => Float32Array;
+  readonly close: () => Promise<void>;
+};
+
+const pageBytes = 65536;
+const addressable = 2 ** 32;
+const spins = 2000;
+
+/** Load a plan's weights and kernels and start its threads. Throws `run/memory` where 32-bit memory is too small. */
+export function createEngine(parts: EngineParts): Engine {
+  const { programs, threads } = parts;
+  const layout = layoutMemory(programs, parts.caches, parts.weights, parts.context, threads);
+  if (layout.totalBytes > addressable) return fail("run/memory", undefined, layout.totalBytes, addressable);
+  const pages = Math.ceil(layout.totalBytes / pageBytes);
+  const memory = new WebAssembly.Memory({ initial: pages, maximum: 65536, shared: true });
+  for (const { name, bytes } of parts.weights)
+    parts.loadWeight(name, new Uint8Array(memory.buffer, layout.weights.get(name) ?? 0, bytes));
+  const module = new WebAssembly.Module(Uint8Array.from(parts.kernels));
+  // Looking again and again only pays where each thread has a core to itself.
+  const team: Team = {
+    words: new Int32Array(memory.buffer, layout.control, 16),
+    threads,
+    spins: threads <= availableParallelism() ? spins : 0,
+  };
+  const workers = Array.from({ length: threads - 1 }, (_, i) => {
+    const workerData: WorkerStart = { module, memory, programs, layout, team, thread: i + 1 };
+    const worker = new Worker(siblingModule("./worker.ts", import.meta.url), { workerData });
+    worker.on("error", () => Atomics.store(team.words, word.failed, 1));
+    worker.unref();
+    return worker;
+  });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  const bound = programs.map((p) => bindProgram(p, layout, exports, team, 0));
+  const numberOf = (name: string): number => {
+    const number = programs.findIndex((p) => p.name === name);
+    return number < 0 ? fail("plan/damaged", undefined, "plan.json", `it has no ${name} program`) : number;
+  };
+  const start = (program: number, tokens: number, past: number) => {
+    Atomics.store(team.words, word.program, program);
+    Atomics.store(team.words, word.tokens, tokens);
+    Atomics.store(team.words, word.past, past);
+    Atomics.add(team.words, word.call, 1);
+    Atomics.notify(team.words, word.call);
+  };
+  return {
+    maxTokens: (name) => programs[numberOf(name)]?.maxTokens ?? 0,
+    run: (name, ids, past) => {
+      const number = numberOf(name);
+      const program = programs[number];
+      if (!program || ids.length > program.maxTokens)
+        throw new Error(`${name} takes at most ${program?.maxTokens} tokens a call`);
+      if (past + ids.length > parts.context) fail("run/context", undefined, past + ids.length, parts.context);
+      const at = (buffer: string) => layout.buffers.get(name)?.get(buffer) ?? 0;
+      new Int32Array(memory.buffer, at(program.inputs.ids), ids.length).set(ids);
+      new Int32Array(memory.buffer, at(program.inputs.positions), ids.length).set(
+        ids.map((_, i) => past + i),
+      );
+      start(number, ids.length, past);
+      bound[number]?.(ids.length, past);
+      const logits = program.buffers.find((b) => b.name === program.logits);
+      const values = logits ? (count(logits.rows, ids.length, past + ids.length) * logits.rowBytes) / 4 : 0;
+      return new Float32Array(memory.buffer, at(program.logits), values);
+    },
+    close: async () => {
+      start(-1, 0, 0);
+      await Promise.all(workers.map((w) => w.terminate()));
+    },
+  };
+}

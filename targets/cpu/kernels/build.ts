@@ -1,0 +1,79 @@
+import binaryen from "binaryen";
+import { attention } from "./attention.ts";
+import { groupedLinear, headLinear, linear, tiles } from "./linear.ts";
+import { mathFunctions } from "./math.ts";
+import { expertGroups, router } from "./router.ts";
+import { addRmsNorm, binary, combine, copy, embed, rmsNorm, rope, siluRows, swiglu } from "./rowwise.ts";
+import { kernelName, type KernelSpec } from "./spec.ts";
+
+/** The WebAssembly text of one kernel. */
+function kernelText(s: KernelSpec): string {
+  const name = kernelName(s);
+  switch (s.kind) {
+    case "linear":
+      return linear(name, s);
+    case "headLinear":
+      return headLinear(name, s);
+    case "groupedLinear":
+      return groupedLinear(name, s);
+    case "attention":
+      return attention(name, s);
+    case "router":
+      return router(name, s);
+    case "expertGroups":
+      return expertGroups(name, s);
+    case "combine":
+      return combine(name, s);
+    case "rmsNorm":
+      return rmsNorm(name, s);
+    case "addRmsNorm":
+      return addRmsNorm(name, s);
+    case "rope":
+      return rope(name, s);
+    case "add":
+    case "mul":
+      return binary(name, s);
+    case "silu":
+      return siluRows(name, s);
+    case "swiglu":
+      return swiglu(name, s);
+    case "copy":
+      return copy(name, s);
+    case "embed":
+      return embed(name, s);
+  }
+}
+
+/** All kernels as one WebAssembly text; tiles that several matrix kernels share stand once. */
+export function kernelsText(specs: readonly KernelSpec[]): string {
+  const shared = new Map<string, string>();
+  for (const s of specs)
+    if (s.kind === "linear" || s.kind === "headLinear" || s.kind === "groupedLinear")
+      for (const [name, text] of tiles(s.weight, s.k, s.n, s.kind === "linear" && s.bias))
+        shared.set(name, text);
+  const functions = [...mathFunctions, ...shared.values(), ...specs.map(kernelText)];
+  return `(module (import "env" "memory" (memory 1 65536 shared)) ${functions.join("\n")})`;
+}
+
+/** Generate, check and optimize the kernels. The same specs give the same bytes. */
+export function buildKernels(specs: readonly KernelSpec[]): Uint8Array {
+  const module = binaryen.parseText(kernelsText(specs));
+  try {
+    module.setFeatures(
+      binaryen.Features.Atomics |
+        binaryen.Features.SIMD128 |
+        binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt |
+        binaryen.Features.Multivalue |
+        binaryen.Features.NontrappingFPToInt |
+        binaryen.Features.MutableGlobals |
+        binaryen.Features.SignExt,
+    );
+    if (!module.validate()) throw new Error("the generated kernels are not valid WebAssembly");
+    binaryen.setOptimizeLevel(2);
+    binaryen.setShrinkLevel(0);
+    module.optimize();
+    return module.emitBinary();
+  } finally {
+    module.dispose();
+  }
+}

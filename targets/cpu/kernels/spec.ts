@@ -1,0 +1,94 @@
+/**
+ * The kernels of the CPU target, each for the shapes at hand: every number here becomes a constant of the generated code.
+ * Strides (`ld…`, `headStride…`) count elements of 4 bytes. All activations are float32.
+ */
+export type WeightType = "bf16" | "f32";
+
+export type KernelSpec =
+  | {
+      kind: "copy";
+      heads: number;
+      n: number;
+      ldx: number;
+      headStrideX: number;
+      ldo: number;
+      headStrideOut: number;
+    }
+  | { kind: "add" | "mul"; n: number; lda: number; ldb: number; ldo: number }
+  | { kind: "embed"; weight: WeightType; n: number }
+  | { kind: "linear"; weight: WeightType; k: number; n: number; ldx: number; ldo: number; bias: boolean }
+  | {
+      kind: "headLinear";
+      weight: WeightType;
+      heads: number;
+      k: number;
+      n: number;
+      ldx: number;
+      ldo: number;
+      headStrideX: number;
+      headStrideOut: number;
+    }
+  | {
+      kind: "groupedLinear";
+      weight: WeightType;
+      k: number;
+      n: number;
+      ldx: number;
+      ldo: number;
+      experts: number;
+      /** A slot's input row is the slot divided by this. */
+      divisor: number;
+    }
+  | { kind: "expertGroups"; experts: number; k: number }
+  | { kind: "combine"; n: number; k: number }
+  | { kind: "rmsNorm"; n: number; eps: number; ldx: number; ldo: number }
+  | { kind: "addRmsNorm"; n: number; eps: number; lda: number; ldb: number }
+  | {
+      kind: "rope";
+      heads: number;
+      dim: number;
+      ldx: number;
+      headStrideX: number;
+      ldo: number;
+      headStrideOut: number;
+      interleaved: boolean;
+      scale: number;
+    }
+  | {
+      kind: "attention";
+      heads: number;
+      kvHeads: number;
+      dim: number;
+      valueDim: number;
+      scale: number;
+      ldq: number;
+      headStrideQ: number;
+      ldk: number;
+      headStrideK: number;
+      ldv: number;
+      headStrideV: number;
+      ldo: number;
+      headStrideO: number;
+    }
+  | { kind: "silu"; n: number; ldx: number; ldo: number }
+  | { kind: "swiglu"; n: number; ldg: number; ldu: number; ldo: number }
+  | {
+      kind: "router";
+      experts: number;
+      k: number;
+      scoring: "softmax" | "sigmoid";
+      groups: number;
+      topGroups: number;
+      groupScore: "max" | "top2";
+      normalize: boolean;
+      scale: number;
+      bias: boolean;
+    };
+
+export type Spec<K extends KernelSpec["kind"]> = Extract<KernelSpec, { kind: K }>;
+
+/** The export under which a kernel is found: its kind and every number of its spec. */
+export function kernelName(spec: KernelSpec): string {
+  const parts = Object.entries(spec).filter(([key]) => key !== "kind");
+  return [spec.kind, ...parts.map(([key, value]) => `${key}${String(value)}`)].join("_");
+}
