@@ -13,7 +13,7 @@ export function mergeOrigins(
   const unique = (nodes: readonly Node[]) => [...new Set(nodes.flatMap((n) => n.origin))];
   const computing = unique(covered.filter((n) => !isFree(n)));
   const read = covered.flatMap((n) => n.operands).map(definition);
-  const free = [...new Set([...covered, ...read])].filter((n) => n !== undefined && isFree(n));
+  const free = [...new Set([...covered, ...read])].filter((n): n is Node => n !== undefined && isFree(n));
   const byRecipe = Map.groupBy(
     free.filter((n) => isOp(n, "weight")),
     (n) => n.attrs.recipe,
