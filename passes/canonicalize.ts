@@ -1,4 +1,4 @@
-import type { Node, NodeOf, Value } from "../src/ir/graph.ts";
+import type { NodeOf, Value } from "../src/ir/graph.ts";
 import { isOp } from "../src/ir/graph.ts";
 import { sameDims, sameType } from "../src/ir/types.ts";
 import type { Site } from "../src/pass/edit.ts";
@@ -10,7 +10,7 @@ const isFilledWith = (c: NodeOf<"constant">, value: number): boolean =>
 
 /**
  * Adding zero or multiplying by one leaves x alone, as long as the constant does not widen it.
- * (-0 + 0 is 0, so that the sign of a zero may change; no operator tells the two apart.)
+ * (-0 + 0 is 0, so the sign of a zero may change: equal numbers all the same.)
  */
 const neutral = (name: "add" | "sub" | "mul" | "div", value: number) =>
   rule({
@@ -18,11 +18,11 @@ const neutral = (name: "add" | "sub" | "mul" | "div", value: number) =>
     doc: `${name}(x, ${value}) ⟶ x`,
     match: node("root", op(name, any("x"), constant("c"))),
     when: ({ root, x, c }) =>
-      isFilledWith(c, value) && root.operands[0] === x && sameType(typeOf(root), x.type),
+      isFilledWith(c, value) &&
+      root.operands[0] === x &&
+      root.results.every((out) => sameType(out.type, x.type)),
     rewrite: ({ x }) => x,
   });
-
-const typeOf = (n: Node) => n.results[0]?.type ?? { dtype: "f32" as const, dims: [] };
 
 /** Constants stand last, and weights behind what is computed: other rules need to look in one place only. */
 const rank = (value: Value, site: Site): number => {

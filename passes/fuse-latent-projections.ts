@@ -75,9 +75,8 @@ function fuse(editor: Editor, found: readonly NodeOf<"linear">[]): void {
   const replacements = siblings.flatMap((n): Replacement[] => {
     const out = n.results[0];
     const width = Number(out?.type.dims[axis]);
-    const part = site.make("slice", [all], { axis, begin, end: (begin += width) });
+    const part = site.make("slice", [all], { axis, begin, end: (begin += width) }, n.origin);
     return out ? [[out, part]] : [];
   });
-  const weights = siblings.flatMap((n) => n.operands.slice(1)).map((v) => site.definition(v));
-  editor.replace(first, [...siblings, ...weights.filter((n) => n !== undefined)], replacements);
+  editor.replace(first, siblings, replacements);
 }

@@ -38,7 +38,9 @@ function sumTrees(func: Func, site: Site): readonly SumTree[] {
     treeOf.set(node, tree);
     tree.adds.push(node);
   }
-  return drafts.filter((t) => t.hasExpert).map((t) => ({ ...t, adds: t.adds.reverse() }));
+  return drafts
+    .filter((t) => t.hasExpert)
+    .map((t) => ({ ...t, adds: t.adds.reverse(), leaves: t.leaves.reverse() }));
 }
 
 /** How many experts the router chooses from; unknown where the indices come from elsewhere. */
@@ -91,6 +93,8 @@ function stackWeights(site: Site, group: readonly Expert[]): Matrices | undefine
   };
 }
 
+const originOf = (nodes: readonly Node[]): readonly string[] => [...new Set(nodes.flatMap((n) => n.origin))];
+
 /** The sum with the experts' leaves gone but for the first, in whose place the whole group stands. */
 function rewriteTree(editor: Editor, tree: SumTree): number {
   const { site } = editor;
@@ -103,10 +107,9 @@ function rewriteTree(editor: Editor, tree: SumTree): number {
     if (!stacked || !operands) continue;
     const gateUp = site.make("weight", [], { recipe: stacked.gateUp });
     const down = site.make("weight", [], { recipe: stacked.down });
-    const whole = site.make("experts", [...operands, gateUp, down], {});
+    const whole = site.make("experts", [...operands, gateUp, down], {}, originOf(group));
     group.forEach((n, i) => n.results.forEach((v) => standIns.set(v, i === 0 ? whole : undefined)));
-    const weights = group.flatMap((n) => n.operands.slice(3)).map((v) => site.definition(v));
-    covered.push(...group, ...weights.filter((n) => n !== undefined));
+    covered.push(...group);
     fired++;
   }
   if (fired === 0) return 0;
@@ -116,7 +119,7 @@ function rewriteTree(editor: Editor, tree: SumTree): number {
     const [out] = add.results;
     if (!out || (a === add.operands[0] && b === add.operands[1])) continue;
     covered.push(add);
-    standIns.set(out, a && b ? site.make("add", [a, b], {}) : (a ?? b));
+    standIns.set(out, a && b ? site.make("add", [a, b], {}, add.origin) : (a ?? b));
   }
   const [old] = tree.root.results;
   const by = current(old);

@@ -2,8 +2,8 @@ import { makeNode } from "../ir/builder.ts";
 import type { Func, Node, Value } from "../ir/graph.ts";
 import type { OpAttrs, OpName } from "../ir/ops/index.ts";
 import { formatType, sameType } from "../ir/types.ts";
-import { isFree } from "./pattern.ts";
 import { inOrder } from "./order.ts";
+import { mergeOrigins } from "./origin.ts";
 
 /** An old value and the new one that takes its place. */
 export type Replacement = readonly [old: Value, by: Value];
@@ -14,13 +14,19 @@ export type Site = {
   /** The nodes that read a value. */
   readonly readers: (value: Value) => ReadonlySet<Node>;
   readonly isResult: (value: Value) => boolean;
-  /** Make a node and give its first result. */
-  readonly make: <K extends OpName>(op: K, operands: readonly Value[], attrs: OpAttrs<K>) => Value;
+  /** Make a node and give its first result. Without an `origin` it takes those of the nodes it stands for. */
+  readonly make: <K extends OpName>(
+    op: K,
+    operands: readonly Value[],
+    attrs: OpAttrs<K>,
+    origin?: readonly string[],
+  ) => Value;
   /** Make a node and give all its results. */
   readonly multi: <K extends OpName>(
     op: K,
     operands: readonly Value[],
     attrs: OpAttrs<K>,
+    origin?: readonly string[],
   ) => readonly Value[];
 };
 
@@ -38,8 +44,6 @@ export type Editor = {
   readonly abandon: () => void;
   readonly finish: () => Func;
 };
-
-const unique = (names: readonly string[]): readonly string[] => [...new Set(names)];
 
 /** Open a function for rewriting. */
 export function edit(func: Func): Editor {
@@ -98,8 +102,8 @@ export function edit(func: Func): Editor {
     resultSet = new Set(results);
   };
 
-  const multi: Site["multi"] = (op, operands, attrs) => {
-    const node = makeNode(op, operands, attrs);
+  const multi: Site["multi"] = (op, operands, attrs, origin) => {
+    const node = makeNode(op, operands, attrs, origin);
     made.push(node);
     for (const value of node.results) makers.set(value, node);
     return node.results;
@@ -109,8 +113,8 @@ export function edit(func: Func): Editor {
     readers: (value) => readers.get(value) ?? nobody,
     isResult: (value) => resultSet.has(value),
     multi,
-    make: (op, operands, attrs) => {
-      const [first] = multi(op, operands, attrs);
+    make: (op, operands, attrs, origin) => {
+      const [first] = multi(op, operands, attrs, origin);
       if (!first) throw new Error(`${op} has no result`);
       return first;
     },
@@ -125,10 +129,8 @@ export function edit(func: Func): Editor {
       for (const [old, by] of replacements)
         if (!sameType(old.type, by.type))
           throw new Error(`${at.op}: ${formatType(old.type)} replaced by ${formatType(by.type)}`);
-      const origins = (free: boolean) =>
-        unique(covered.filter((n) => isFree(n) === free).flatMap((n) => n.origin));
-      const [ofFree, ofOthers] = [origins(true), origins(false)];
-      const fresh = made.map((n): Node => ({ ...n, origin: isFree(n) ? ofFree : ofOthers }));
+      const origins = mergeOrigins(covered, (v) => makers.get(v));
+      const fresh = made.map((n): Node => (n.origin.length > 0 ? n : { ...n, origin: origins(n) }));
       made = [];
       swap(at, [...fresh, at]);
       for (const [old, by] of replacements) redirect(old, by);
