@@ -30,4 +30,9 @@ export const irCatalog = {
     message: `there is no pass or pattern ${name}`,
     hint: near ? `did you mean ${near}?` : "moec passes lists them",
   }),
+  "pass/broken": (pass: string, faults: number): Message => ({
+    exit: "fault",
+    message: `pass ${pass} left a malformed module (${faults} faults)`,
+    hint: `this is a bug of moec; --disable ${pass} works around it`,
+  }),
 } as const;

@@ -26,6 +26,11 @@ export const planCatalog = {
     exit: "usage",
     message: `cannot write ${file}: ${why}`,
   }),
+  "target/unsupported-op": (op: string, why: string): Message => ({
+    exit: "model",
+    message: `the CPU target cannot lower ${op}: ${why}`,
+    hint: "do not disable the passes of the lower phase",
+  }),
   "run/no-tokenizer": (): Message => ({
     exit: "usage",
     message: "the checkpoint came without tokenizer.json, so text cannot be read or written",

@@ -1,0 +1,56 @@
+import { phase, type Pass, type Phase } from "../src/pass/pass.ts";
+import { absorbKvB } from "./absorb-kv-b.ts";
+import { canonicalize } from "./canonicalize.ts";
+import { expandLatentAttention } from "./expand-latent-attention.ts";
+import { foldConstants } from "./fold-constants.ts";
+import { fuseAddNorm } from "./fuse-add-norm.ts";
+import { fuseGateUp } from "./fuse-gate-up.ts";
+import { fuseLatentProjections } from "./fuse-latent-projections.ts";
+import { fuseSwiglu } from "./fuse-swiglu.ts";
+import { groupExperts } from "./group-experts.ts";
+import { mergeCommon } from "./merge-common.ts";
+import { removeDead } from "./remove-dead.ts";
+
+/** The compiler, read from top to bottom. */
+export const pipeline: readonly Phase[] = [
+  phase(
+    "import",
+    // First, so that every later pass meets one spelling only.
+    canonicalize,
+    // A weight behind a reshape or a slice is no `weight` node; the fusions below look for those.
+    foldConstants,
+    // After folding, as two spellings of one weight are equal only then; fusions compare values by identity.
+    mergeCommon,
+    // Leftovers would count as readers and stop rules that need an intermediate value for themselves.
+    removeDead,
+  ),
+  phase(
+    "fuse",
+    // First of the fusions: fuse-gate-up looks for swiglu.
+    fuseSwiglu,
+    // Takes the expert weights out of the way, by far the most nodes, before the rest walks the module.
+    groupExperts,
+    // Before fuse-latent-projections, which would join gate and up as mere siblings and hide them behind slices.
+    fuseGateUp,
+    // After gate and up have gone, the siblings left are the projections of attention.
+    fuseLatentProjections,
+    // After group-experts, which reads the sums that this pass swallows.
+    fuseAddNorm,
+  ),
+  phase(
+    "lower",
+    // One operator for both phases until here, so that the fusions see the same module; now each gets its own form.
+    expandLatentAttention,
+    absorbKvB,
+    // The fusions and lowerings leave slices of slices and reshapes of weights behind.
+    canonicalize,
+    foldConstants,
+    // The lowered attention of one layer may read the same slice of the cache twice.
+    mergeCommon,
+    // Last: weights that were stacked into others must not be read by the plan.
+    removeDead,
+  ),
+];
+
+/** Every pass once, in order of its first run. */
+export const passes: readonly Pass[] = [...new Set(pipeline.flatMap((p) => p.passes))];

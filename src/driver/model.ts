@@ -1,0 +1,30 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parseConfig, type ModelConfig } from "../frontend/deepseek/config.ts";
+import { importModel, type ImportedModel } from "../frontend/deepseek/import.ts";
+import { openCheckpoint, type Checkpoint } from "../frontend/safetensors/checkpoint.ts";
+import { fail } from "../support/diagnostics.ts";
+
+export type OpenedModel = {
+  readonly config: ModelConfig;
+  readonly checkpoint: Checkpoint;
+  readonly imported: ImportedModel;
+};
+
+/** Open a checkpoint and import it. Throws whatever is wrong with its files, its config or its tensors. */
+export function openModel(path: string): OpenedModel {
+  if (!existsSync(path))
+    return fail(
+      "checkpoint/not-found",
+      { kind: "file", file: path },
+      path,
+      "there is no such file or folder",
+    );
+  const dir = statSync(path).isDirectory() ? path : dirname(path);
+  const configFile = join(dir, "config.json");
+  if (!existsSync(configFile))
+    return fail("checkpoint/not-found", { kind: "file", file: path }, path, "there is no config.json");
+  const config = parseConfig(readFileSync(configFile, "utf8"), configFile);
+  const checkpoint = openCheckpoint(path);
+  return { config, checkpoint, imported: importModel(config, checkpoint.tensors) };
+}

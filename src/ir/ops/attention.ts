@@ -1,0 +1,67 @@
+import { choice, float } from "../attributes.ts";
+import { defineOp } from "../define-op.ts";
+import { formatDims, sizeOf } from "../types.ts";
+
+export const attentionOps = {
+  rope: defineOp({
+    summary:
+      "rotary position embedding (Su et al. 2021, eq. 34) of x [S, heads, dim]; `pairs` says which elements turn together",
+    operands: ["x", "positions", "invFreq"],
+    results: ["out"],
+    attrs: {
+      /** interleaved: (0,1), (2,3), …; halves: (0, dim/2), (1, dim/2+1), … */
+      pairs: choice("interleaved", "halves"),
+      /** Multiplies cos and sin (YaRN's attention factor). */
+      scale: float,
+    },
+    infer: ([x, positions, invFreq]) => {
+      const dim = x?.dims[2];
+      if (!x || typeof dim !== "number" || x.dims.length !== 3) return "x must be [S, heads, dim]";
+      if (positions?.dims[0] !== x.dims[0]) return "needs one position for each row of x";
+      if (invFreq?.dims[0] !== dim / 2) return `invFreq must be [${dim / 2}]`;
+      return [x];
+    },
+    flops: ([x], _, named) => 6 * sizeOf(x?.dims ?? [], named),
+  }),
+  attention: defineOp({
+    summary:
+      "causal attention of the last S of T positions; q [S, heads, dim], k [T, groups, dim], v [T, groups, width]; heads share groups in order",
+    operands: ["q", "k", "v"],
+    results: ["out"],
+    attrs: { scale: float },
+    infer: ([q, k, v]) => {
+      const [s, heads, dim] = q?.dims ?? [];
+      const [t, groups, kd] = k?.dims ?? [];
+      const [tv, gv, width] = v?.dims ?? [];
+      if (s === undefined || heads === undefined || width === undefined) return "q, k and v must have rank 3";
+      if (dim !== kd || t !== tv || groups !== gv || Number(heads) % Number(groups) !== 0)
+        return `q ${formatDims(q?.dims ?? [])}, k ${formatDims(k?.dims ?? [])} and v ${formatDims(v?.dims ?? [])} do not fit`;
+      return [{ dtype: "f32", dims: [s, heads, width] }];
+    },
+    flops: ([q, k, v], _, named) =>
+      2 * sizeOf(q?.dims ?? [], named) * sizeOf(k?.dims.slice(0, 1) ?? [], named) +
+      2 * sizeOf(q?.dims.slice(0, 2) ?? [], named) * sizeOf([v?.dims[0] ?? 0, v?.dims[2] ?? 0], named),
+  }),
+  latentAttention: defineOp({
+    summary:
+      "multi-head latent attention (DeepSeek-V2, section 2.1): keys and values are w applied to the latent part of the cache; the cache's tail is the rotary key that all heads share",
+    operands: ["qNope", "qRope", "cache", "w"],
+    results: ["out"],
+    attrs: { scale: float },
+    infer: ([qNope, qRope, cache, w]) => {
+      const [s, heads, nope] = qNope?.dims ?? [];
+      const [s2, heads2, rope] = qRope?.dims ?? [];
+      const [wHeads, rows, latent] = w?.dims ?? [];
+      const width = cache?.dims[1];
+      if (s === undefined || heads === undefined || s !== s2 || heads !== heads2 || heads !== wHeads)
+        return "qNope [S, heads, nope], qRope [S, heads, rope] and w [heads, nope+value, latent] must agree";
+      if (Number(latent) + Number(rope) !== width)
+        return `the cache must be [T, ${Number(latent) + Number(rope)}]`;
+      if (!(Number(rows) > Number(nope))) return "w must hold key rows and value rows";
+      return [{ dtype: "f32", dims: [s, heads, Number(rows) - Number(nope)] }];
+    },
+    flops: ([q, , cache, w], _, named) =>
+      4 * sizeOf(q?.dims.slice(0, 2) ?? [], named) * sizeOf(cache?.dims ?? [], named) +
+      2 * sizeOf(w?.dims ?? []) * sizeOf(q?.dims.slice(0, 1) ?? [], named),
+  }),
+} as const;

@@ -1,0 +1,70 @@
+import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { crc32 } from "node:zlib";
+import { fail } from "../support/diagnostics.ts";
+import { readHeader } from "../frontend/safetensors/header.ts";
+import { readInto } from "../tensor/source.ts";
+import { parseManifest, type Manifest } from "./manifest.ts";
+
+/** A plan on disk, its manifest checked and its files found to be of the right size. */
+export type Plan = {
+  readonly dir: string;
+  readonly manifest: Manifest;
+  readonly file: (name: string) => string;
+  /** Load one weight into place. Throws `plan/damaged` where its checksum is not the manifest's. */
+  readonly loadWeight: (name: string, target: Uint8Array) => void;
+};
+
+/** Whether a folder holds a plan, to tell plans from checkpoints. */
+export const isPlan = (dir: string): boolean => existsSync(join(dir, "plan.json"));
+
+/** Open a plan. Throws `plan/not-a-plan` for a folder without a whole plan, `plan/damaged` for a plan with a part cut off. */
+export function readPlan(dir: string): Plan {
+  const path = join(dir, "plan.json");
+  if (!existsSync(path)) return fail("plan/not-a-plan", { kind: "file", file: dir }, "it has no plan.json");
+  const manifest = parseManifest(readFileSync(path, "utf8"), path);
+  const file = (name: string) => join(dir, manifest.data, name);
+  for (const [name, expected] of Object.entries(manifest.files)) {
+    if (!existsSync(file(name)))
+      return fail("plan/damaged", { kind: "file", file: dir }, name, "it is missing");
+    const { size } = statSync(file(name));
+    if (size !== expected.bytes)
+      return fail(
+        "plan/damaged",
+        { kind: "file", file: file(name) },
+        name,
+        `it has ${size} bytes, expected ${expected.bytes}`,
+      );
+  }
+  const weights = file("weights.safetensors");
+  if (!existsSync(weights))
+    return fail("plan/damaged", { kind: "file", file: dir }, "weights.safetensors", "it is missing");
+  const header = readHeader(weights);
+  const expected = new Map(manifest.weights.map((w) => [w.name, w]));
+  const load = (name: string, target: Uint8Array): void => {
+    const region = header.tensors.get(name)?.region;
+    const entry = expected.get(name);
+    if (!region || !entry || region.bytes !== entry.bytes)
+      return fail(
+        "plan/damaged",
+        { kind: "tensor", file: weights, tensor: name },
+        "weights.safetensors",
+        "it is not what plan.json says",
+      );
+    const fd = openSync(weights, "r");
+    try {
+      readInto(fd, target, region.offset);
+    } finally {
+      closeSync(fd);
+    }
+    const found = crc32(target).toString(16).padStart(8, "0");
+    if (found !== entry.crc32)
+      fail(
+        "plan/damaged",
+        { kind: "tensor", file: weights, tensor: name },
+        "weights.safetensors",
+        `checksum ${found}, expected ${entry.crc32}`,
+      );
+  };
+  return { dir, manifest, file, loadWeight: load };
+}

@@ -1,0 +1,37 @@
+import { packedBytes } from "../tensor/pack.ts";
+import type { DType } from "../tensor/dtype.ts";
+import type { Recipe } from "../tensor/recipe.ts";
+import { rowCount, rowWidth } from "../tensor/recipe-rows.ts";
+import type { WeightRequest } from "./weights.ts";
+
+/** The matrices of a packed weight: the last two axes, and how many of them. */
+export function matrices(recipe: Recipe): {
+  readonly count: number;
+  readonly rows: number;
+  readonly cols: number;
+} {
+  const cols = rowWidth(recipe.shape);
+  const rows = recipe.shape.at(-2) ?? 1;
+  return { count: rowCount(recipe.shape) / rows, rows, cols };
+}
+
+/** A weight as its safetensors entry shows it: packed weights carry their blocks in the shape. */
+export function storedForm(w: WeightRequest): {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+} {
+  const elementBytes = w.dtype === "bf16" ? 2 : 4;
+  if (w.layout !== "packed") {
+    const bytes = rowCount(w.recipe.shape) * rowWidth(w.recipe.shape) * elementBytes;
+    return { dtype: w.dtype, shape: w.recipe.shape, bytes };
+  }
+  const { count, rows, cols } = matrices(w.recipe);
+  const blocks = Math.ceil(rows / 16);
+  const shape = w.dtype === "bf16" ? [blocks, Math.ceil(cols / 2), 16, 2] : [blocks, cols, 16];
+  return {
+    dtype: w.dtype,
+    shape: [...w.recipe.shape.slice(0, -2), ...shape],
+    bytes: count * packedBytes(w.dtype, rows, cols),
+  };
+}

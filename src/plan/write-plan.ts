@@ -1,0 +1,128 @@
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { createHash } from "node:crypto";
+import { crc32 } from "node:zlib";
+import { fail } from "../support/diagnostics.ts";
+import { layoutSafetensors } from "../tensor/safetensors-file.ts";
+import type { StoredTensor } from "../tensor/recipe-rows.ts";
+import type { Manifest } from "./manifest.ts";
+import { packWeights, type PackJob } from "./pack-jobs.ts";
+import { storedForm } from "./stored-weight.ts";
+import type { WeightRequest } from "./weights.ts";
+
+/** Everything a plan is made of, before it is on disk. */
+export type PlanParts = {
+  readonly head: Omit<Manifest, "data" | "weights" | "files">;
+  readonly weights: readonly WeightRequest[];
+  /** The checkpoint's tensors that the recipes read. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** Further files of the plan, by name. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+};
+
+const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
+
+/**
+ * Write a plan so that it appears whole or not at all. All files go to a folder named by their content; plan.json, which
+ * names that folder, is put in place last, by rename. Whatever plan was there stays valid until that moment.
+ * Gives the bytes written.
+ */
+export async function writePlan(dir: string, parts: PlanParts, threads: number): Promise<number> {
+  refuseForeign(dir);
+  mkdirSync(dir, { recursive: true });
+  const partial = join(dir, `.partial-${process.pid}`);
+  try {
+    mkdirSync(partial, { recursive: true });
+    const weights = await writeWeights(join(partial, "weights.safetensors"), parts, threads);
+    const files = Object.fromEntries(
+      [...parts.files].map(([name, bytes]) => {
+        writeDurably(join(partial, name), bytes);
+        return [name, { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) }];
+      }),
+    );
+    const content = { ...parts.head, weights, files };
+    const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
+    const manifest: Manifest = { ...content, data };
+    install(dir, partial, data, `${JSON.stringify(manifest, null, 1)}\n`);
+    return weights.reduce((n, w) => n + w.bytes, 0);
+  } finally {
+    rmSync(partial, { recursive: true, force: true });
+  }
+}
+
+/** A folder with other things in it is not ours to write into. */
+function refuseForeign(dir: string): void {
+  if (!existsSync(dir)) return;
+  const isFolder = statSync(dir).isDirectory();
+  const entries = isFolder ? readdirSync(dir) : [];
+  const isOurs = entries.every(
+    (name) => name.startsWith(".partial-") || name === "plan.json" || /^[0-9a-f]{16}$/.test(name),
+  );
+  if (!isFolder || !isOurs) fail("plan/exists", { kind: "file", file: dir }, dir);
+}
+
+async function writeWeights(file: string, parts: PlanParts, threads: number): Promise<Manifest["weights"]> {
+  const forms = parts.weights.map((w) => ({ name: w.name, ...storedForm(w) }));
+  const { header, offsets, totalBytes } = layoutSafetensors(forms);
+  const fd = openSync(file, "w");
+  writeSync(fd, header);
+  ftruncateSync(fd, totalBytes);
+  closeSync(fd);
+  const jobs = parts.weights.map((weight, i): PackJob => {
+    const { name = "", bytes = 0 } = forms[i] ?? {};
+    return { weight, bytes, offset: offsets.get(name) ?? 0 };
+  });
+  const crcs = await packWeights(file, jobs, parts.tensors, threads);
+  return forms.map(({ name, bytes }, i) => ({ name, bytes, crc32: hex(crcs[i] ?? 0) }));
+}
+
+function writeDurably(file: string, bytes: Uint8Array | string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const fd = openSync(file, "w");
+  try {
+    writeFileSync(fd, bytes);
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Name the finished folder by its content, switch plan.json to it, and clear what no plan names any more. */
+function install(dir: string, partial: string, data: string, manifest: string): void {
+  const target = join(dir, data);
+  if (existsSync(target)) {
+    const current = join(dir, "plan.json");
+    const isCurrent = existsSync(current) && readFileSync(current, "utf8") === manifest;
+    // The same content under the same name: replace it only where no valid plan can be reading it.
+    if (!isCurrent || !sameSizes(target, partial)) rmSync(target, { recursive: true });
+  }
+  if (!existsSync(target)) renameSync(partial, target);
+  const next = join(dir, `.partial-${process.pid}.json`);
+  writeDurably(next, manifest);
+  renameSync(next, join(dir, "plan.json"));
+  for (const name of readdirSync(dir))
+    if (name !== "plan.json" && name !== data && resolve(dir, name) !== resolve(partial))
+      rmSync(join(dir, name), { recursive: true, force: true });
+}
+
+function sameSizes(a: string, b: string): boolean {
+  const sizes = (folder: string) =>
+    readdirSync(folder)
+      .sort()
+      .map((name) => `${name}:${statSync(join(folder, name)).size}`);
+  return sizes(a).join() === sizes(b).join();
+}

@@ -1,0 +1,121 @@
+import type { DType } from "./dtype.ts";
+
+/**
+ * A weight is a recipe, not an array: where its elements come from and what is done to them on the way.
+ * Nothing is read until the plan is written. Every node knows its own dtype and shape.
+ */
+export type Recipe = {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+} & (
+  | /** A tensor of the checkpoint, by name. */ { readonly kind: "source"; readonly name: string }
+  | /** Given in full, float32. */ { readonly kind: "literal"; readonly values: readonly number[] }
+  | /** Block-scaled FP8: element (r, c) times scale (r / block[0], c / block[1]). Result f32. */ {
+      readonly kind: "dequantize";
+      readonly of: Recipe;
+      readonly scale: Recipe;
+      readonly block: readonly [number, number];
+    }
+  | /** Exact widening only. */ { readonly kind: "cast"; readonly of: Recipe }
+  | /** Parts one after another along axis 0. */ {
+      readonly kind: "concat";
+      readonly parts: readonly Recipe[];
+    }
+  | /** Parts of one shape under a new leading axis. */ {
+      readonly kind: "stack";
+      readonly parts: readonly Recipe[];
+    }
+  | { readonly kind: "reshape"; readonly of: Recipe }
+  | /** Elements begin..end of one axis. */ {
+      readonly kind: "slice";
+      readonly of: Recipe;
+      readonly axis: number;
+      readonly begin: number;
+      readonly end: number;
+    }
+  | /** The last two axes exchanged. */ { readonly kind: "transpose"; readonly of: Recipe }
+);
+
+export const source = (name: string, dtype: DType, shape: readonly number[]): Recipe => ({
+  kind: "source",
+  name,
+  dtype,
+  shape,
+});
+
+export const constant = (shape: readonly number[], values: readonly number[]): Recipe => ({
+  kind: "literal",
+  values,
+  dtype: "f32",
+  shape,
+});
+
+export const dequantize = (of: Recipe, scale: Recipe, block: readonly [number, number]): Recipe => ({
+  kind: "dequantize",
+  of,
+  scale,
+  block,
+  dtype: "f32",
+  shape: of.shape,
+});
+
+export const cast = (of: Recipe, dtype: DType): Recipe =>
+  of.dtype === dtype ? of : { kind: "cast", of, dtype, shape: of.shape };
+
+export function concat(parts: readonly Recipe[]): Recipe {
+  const [first, ...rest] = parts;
+  if (!first) throw new Error("concat of nothing");
+  if (rest.length === 0) return first;
+  const rows = parts.reduce((n, p) => n + (p.shape[0] ?? 0), 0);
+  return { kind: "concat", parts, dtype: first.dtype, shape: [rows, ...first.shape.slice(1)] };
+}
+
+export function stack(parts: readonly Recipe[]): Recipe {
+  const [first] = parts;
+  if (!first) throw new Error("stack of nothing");
+  return { kind: "stack", parts, dtype: first.dtype, shape: [parts.length, ...first.shape] };
+}
+
+export const reshape = (of: Recipe, shape: readonly number[]): Recipe => ({
+  kind: "reshape",
+  of,
+  dtype: of.dtype,
+  shape,
+});
+
+export const slice = (of: Recipe, axis: number, begin: number, end: number): Recipe => ({
+  kind: "slice",
+  of,
+  axis,
+  begin,
+  end,
+  dtype: of.dtype,
+  shape: of.shape.with(axis, end - begin),
+});
+
+export const transpose = (of: Recipe): Recipe => ({
+  kind: "transpose",
+  of,
+  dtype: of.dtype,
+  shape: [...of.shape.slice(0, -2), ...of.shape.slice(-2).reverse()],
+});
+
+/** The recipes a recipe reads directly. */
+export function inputs(recipe: Recipe): readonly Recipe[] {
+  switch (recipe.kind) {
+    case "source":
+    case "literal":
+      return [];
+    case "concat":
+    case "stack":
+      return recipe.parts;
+    case "dequantize":
+      return [recipe.of, recipe.scale];
+    default:
+      return [recipe.of];
+  }
+}
+
+/** The names of the checkpoint tensors a recipe reads, in order. */
+export const sourceNames = (recipe: Recipe): readonly string[] =>
+  recipe.kind === "source" ? [recipe.name] : inputs(recipe).flatMap(sourceNames);

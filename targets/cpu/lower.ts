@@ -1,0 +1,146 @@
+import { definitions, isOp, type Func, type Node, type Value } from "../../src/ir/graph.ts";
+import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
+import type { Dim } from "../../src/ir/types.ts";
+import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/program.ts";
+import type { WeightLayout, WeightRequest, WeightShelf } from "../../src/plan/weights.ts";
+import { fail } from "../../src/support/diagnostics.ts";
+import { constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
+import { kernelName, type KernelSpec } from "./kernels/spec.ts";
+import { lowerings } from "./lowerings.ts";
+import { compactView, extentOf, fixed, runLength, type View } from "./views.ts";
+
+/** What a lowering rule sees: the node's operands as views or weights, and where to put steps. */
+export type LoweringContext = {
+  readonly view: (value: Value | undefined) => View;
+  /** A view whose rows are one run each, copied together if need be. */
+  readonly compactRows: (value: Value | undefined) => View;
+  readonly weight: (
+    value: Value | undefined,
+    layout: WeightLayout,
+    shape?: readonly number[],
+  ) => WeightRequest;
+  readonly isWeight: (value: Value | undefined) => boolean;
+  /** A fresh row-major buffer for a value, bound to it. */
+  readonly output: (value: Value | undefined) => View;
+  readonly scratchBuffer: (name: string, rows: Extent, rowBytes: number) => View;
+  readonly bind: (value: Value | undefined, view: View) => void;
+  readonly step: (spec: KernelSpec, args: readonly Arg[], units: Extent) => void;
+  /** The cache a cacheAppend grows, and its full view. */
+  readonly cache: (value: Value | undefined) => {
+    readonly name: string;
+    readonly view: (dims: readonly Dim[]) => View;
+  };
+  readonly needScratch: (fixedBytes: number, bytesPerPosition: number) => void;
+};
+
+export type Lowered = {
+  readonly program: Program;
+  readonly kernels: readonly KernelSpec[];
+  readonly caches: readonly Cache[];
+};
+
+/** Lower a function to the engine's program. Operators without a rule are a diagnostic. */
+export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowered {
+  const made = definitions(func);
+  const nameOf = valueNames(func);
+  const buffers: Buffer[] = [];
+  const steps: Step[] = [];
+  const kernels = new Map<string, KernelSpec>();
+  const views = new Map<Value, View>();
+  const caches = new Map<Value, Cache>();
+  const scratch = { fixed: 0, perPosition: 0 };
+  let current: Node | undefined;
+
+  const addBuffer = (name: string, rows: Extent, rowBytes: number) => {
+    buffers.push({ name, rows, rowBytes });
+    return name;
+  };
+  for (const param of func.params) {
+    const [first, ...rest] = param.type.dims;
+    const rowBytes = 4 * rest.reduce<number>((n, d) => n * fixed(d, param.name), 1);
+    if (first === "P") caches.set(param, { name: param.name, rowBytes });
+    else
+      views.set(param, compactView(addBuffer(param.name, extentOf(first ?? 1), rowBytes), param.type.dims));
+  }
+
+  const step: LoweringContext["step"] = (spec, args, units) => {
+    const kernel = kernelName(spec);
+    kernels.set(kernel, spec);
+    const value = current?.results[0];
+    steps.push({ kernel, args, units, value: value ? nameOf(value) : "" });
+  };
+  const output: LoweringContext["output"] = (value) => {
+    const v = present(value);
+    const [first, ...rest] = v.type.dims;
+    const rowBytes = 4 * rest.reduce<number>((n, d) => n * fixed(d, nameOf(v)), 1);
+    const view = compactView(addBuffer(nameOf(v), extentOf(first ?? 1), rowBytes), v.type.dims);
+    views.set(v, view);
+    return view;
+  };
+  const view: LoweringContext["view"] = (value) => {
+    const v = present(value);
+    return views.get(v) ?? unsupported(made.get(v)?.op ?? "parameter", "it is read as an activation");
+  };
+  const recipeOf = (value: Value): Recipe | undefined => {
+    const node = made.get(value);
+    if (isOp(node, "weight")) return node.attrs.recipe;
+    if (isOp(node, "constant")) return constant(node.attrs.dims, node.attrs.values);
+    return undefined;
+  };
+  const context: LoweringContext = {
+    view,
+    compactRows: (value) => {
+      const v = view(value);
+      return runLength(v) === undefined ? unsupported("copy", "rows are not one run") : v;
+    },
+    weight: (value, layout, shape) => {
+      const recipe =
+        recipeOf(present(value)) ??
+        unsupported(current?.op ?? "operator", "a weight is computed at run time");
+      const shaped = shape ? reshape(recipe, shape) : recipe;
+      return shelf.request(shaped, layout, formatRecipe(shaped));
+    },
+    isWeight: (value) => value !== undefined && recipeOf(value) !== undefined,
+    output,
+    scratchBuffer: (name, rows, rowBytes) => {
+      const first = current?.results[0];
+      const full = `${first ? nameOf(first) : ""}.${name}`;
+      return { region: addBuffer(full, rows, rowBytes), offset: 0, dims: [], strides: [rowBytes / 4, 1] };
+    },
+    bind: (value, v) => void views.set(present(value), v),
+    step,
+    cache: (value) => {
+      const cache = caches.get(present(value)) ?? unsupported("cacheAppend", "its cache is not a parameter");
+      return { name: cache.name, view: (dims) => compactView(cache.name, dims) };
+    },
+    needScratch: (bytes, perPosition) => {
+      scratch.fixed = Math.max(scratch.fixed, bytes);
+      scratch.perPosition = Math.max(scratch.perPosition, perPosition);
+    },
+  };
+
+  for (const node of func.body) {
+    current = node;
+    if (node.op === "weight" || node.op === "constant") continue;
+    const rule = lowerings[node.op] ?? unsupported(node.op, "it has no kernel");
+    rule(context, node as never); // the table gives each operator its own node type
+  }
+  const logits = present(func.results.find((r) => r.name === "logits")?.value);
+  const program: Program = {
+    name: func.name,
+    maxTokens,
+    buffers,
+    steps,
+    inputs: { ids: "ids", positions: "positions" },
+    logits: view(logits).region,
+    scratch,
+  };
+  return { program, kernels: [...kernels.values()], caches: [...caches.values()] };
+}
+
+const unsupported = (op: string, why: string): never => fail("target/unsupported-op", undefined, op, why);
+
+function present<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error("an operand is absent that the operator's definition requires");
+  return value;
+}

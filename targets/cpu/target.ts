@@ -1,0 +1,28 @@
+import type { Module } from "../../src/ir/graph.ts";
+import type { Cache, Program } from "../../src/plan/program.ts";
+import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
+import { buildKernels } from "./kernels/build.ts";
+import { kernelName, type KernelSpec } from "./kernels/spec.ts";
+import { lower } from "./lower.ts";
+
+/** What the CPU target makes of a module: programs, the kernels they call, and the weights they read. */
+export type CpuCode = {
+  readonly programs: readonly Program[];
+  readonly caches: readonly Cache[];
+  readonly kernels: Uint8Array;
+  readonly weights: readonly WeightRequest[];
+};
+
+/** Lower every phase of a module. `batchTokens` is how many tokens one prefill call takes at most. */
+export function cpuTarget(module: Module, batchTokens: number): CpuCode {
+  const shelf = weightShelf();
+  const lowered = module.funcs.map((func) => lower(func, shelf, func.name === "decode" ? 1 : batchTokens));
+  const kernels = new Map<string, KernelSpec>();
+  for (const { kernels: specs } of lowered) for (const spec of specs) kernels.set(kernelName(spec), spec);
+  return {
+    programs: lowered.map((l) => l.program),
+    caches: lowered[0]?.caches ?? [],
+    kernels: buildKernels([...kernels.values()]),
+    weights: shelf.requests(),
+  };
+}
