@@ -68,6 +68,7 @@ export function rowReader(stored: (name: string) => StoredTensor): RowReader {
           r.block,
         );
       case "concat":
+        return r.shape.length === 1 ? joinVectors(r.parts, rows) : joinRows(r, r.parts, begin, end, rows);
       case "stack":
         return joinRows(r, r.parts, begin, end, rows);
       case "reshape":
@@ -136,6 +137,10 @@ function joinRows(r: Recipe, parts: readonly Recipe[], begin: number, end: numbe
   }
   return out ?? new Uint8Array(0);
 }
+
+/** Vectors are one row each, so that joining them widens the row. */
+const joinVectors = (parts: readonly Recipe[], rows: Rows): Uint8Array =>
+  Buffer.concat(parts.map((part) => rows(part, 0, 1)));
 
 /** Rows of the new shape out of the whole rows of the old that cover them. */
 function reshapeRows(r: Recipe, of: Recipe, begin: number, end: number, rows: Rows): Uint8Array {

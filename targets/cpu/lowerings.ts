@@ -29,13 +29,15 @@ function flat(cx: LoweringContext, value: Value | undefined): { view: View; widt
   return { view, width: runLength(view) ?? 1, rows: rowsOf(view) };
 }
 
+/** A view of rank 2 as one head a row. */
+const withHeads = (v: View): View =>
+  v.dims.length === 3
+    ? v
+    : { ...v, dims: [v.dims[0] ?? 1, 1, ...v.dims.slice(1)], strides: [rowStride(v), 0, 1] };
+
 /** Copy `heads` runs of each row from one view to another; a stride of 0 repeats. */
 function copyHeads(cx: LoweringContext, from: View, to: View): void {
-  const three = (v: View) =>
-    v.dims.length === 3
-      ? v
-      : { ...v, dims: [v.dims[0] ?? 1, 1, ...v.dims.slice(1)], strides: [rowStride(v), 0, 1] };
-  const [x, out] = [three(from), three(to)];
+  const [x, out] = [withHeads(from), withHeads(to)];
   const rows = rowsOf(out);
   cx.step(
     {
@@ -65,12 +67,6 @@ const rowwise =
       x.rows,
     );
   };
-
-/** Each row of a rank-3 value normed head by head is a matrix of heads × rows. */
-function normRows(view: View, width: number): Extent {
-  const heads = view.dims.length === 3 ? fixed(view.dims[1], "rmsNorm") : 1;
-  return rowsOf(view, (heads * fixed(view.dims.at(-1), "rmsNorm")) / width);
-}
 
 export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
   gather: (cx, { operands: [table, ids], results: [out] }) => {
@@ -134,14 +130,20 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
   },
 
   rmsNorm: (cx, { operands: [x, gain], results: [out], attrs: { eps } }) => {
-    const view = cx.view(x);
-    const n = fixed(view.dims.at(-1), "rmsNorm");
-    const perRow = view.dims.length === 3;
-    const input = perRow ? cx.compactRows(x) : view;
-    const to = cx.output(out);
-    const rows = normRows(view, n);
+    const input = withHeads(cx.view(x));
+    const to = withHeads(cx.output(out));
+    const rows = rowsOf(input);
     cx.step(
-      { kind: "rmsNorm", n, eps, ldx: perRow ? n : rowStride(input), ldo: n },
+      {
+        kind: "rmsNorm",
+        heads: fixed(input.dims[1], "rmsNorm"),
+        n: fixed(input.dims[2], "rmsNorm"),
+        eps,
+        ldx: rowStride(input),
+        headStrideX: input.strides[1] ?? 0,
+        ldo: rowStride(to),
+        headStrideOut: to.strides[1] ?? 0,
+      },
       [address(input), weightArg(cx.weight(gain, "vector").name), address(to), count(rows)],
       rows,
     );

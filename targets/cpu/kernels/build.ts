@@ -62,7 +62,8 @@ export function buildKernels(specs: readonly KernelSpec[]): Uint8Array {
     module.setFeatures(
       binaryen.Features.Atomics |
         binaryen.Features.SIMD128 |
-        binaryen.Features.BulkMemory | binaryen.Features.BulkMemoryOpt |
+        binaryen.Features.BulkMemory |
+        binaryen.Features.BulkMemoryOpt |
         binaryen.Features.Multivalue |
         binaryen.Features.NontrappingFPToInt |
         binaryen.Features.MutableGlobals |

@@ -73,24 +73,25 @@ export function swiglu(name: string, s: Spec<"swiglu">): string {
   return kernel(name, ["gate", "up", "out", "S"], { i32: rowLocals(["gate", "up", "out"]) }, body);
 }
 
+type Heads = {
+  readonly heads: number;
+  readonly ldx: number;
+  readonly headStrideX: number;
+  readonly ldo: number;
+  readonly headStrideOut: number;
+};
+
+/** A loop over the heads of this thread's rows: `xr` and `outr` are a head's addresses. */
+function eachHead(s: Heads, body: string): string {
+  const place = (name: string, ld: number, headStride: number) =>
+    set(`${name}r`, add(get(name), mul(get("s"), ld * 4), mul(get("h"), headStride * 4)));
+  const places = `${place("x", s.ldx, s.headStrideX)} ${place("out", s.ldo, s.headStrideOut)}`;
+  return loop("s", get("begin"), get("end"), 1, loop("h", i32(0), i32(s.heads), 1, `${places} ${body}`));
+}
+
 export function copy(name: string, s: Spec<"copy">): string {
-  const heads = loop(
-    "h",
-    i32(0),
-    i32(s.heads),
-    1,
-    [
-      set("xr", add(get("x"), mul(get("s"), s.ldx * 4), mul(get("h"), s.headStrideX * 4))),
-      set("outr", add(get("out"), mul(get("s"), s.ldo * 4), mul(get("h"), s.headStrideOut * 4))),
-      `(memory.copy ${get("outr")} ${get("xr")} ${i32(s.n * 4)})`,
-    ].join(" "),
-  );
-  return kernel(
-    name,
-    ["x", "out", "S"],
-    { i32: [...rowLocals(["x", "out"]), "h"] },
-    loop("s", get("begin"), get("end"), 1, heads),
-  );
+  const body = eachHead(s, `(memory.copy ${get("outr")} ${get("xr")} ${i32(s.n * 4)})`);
+  return kernel(name, ["x", "out", "S"], { i32: [...rowLocals(["x", "out"]), "h"] }, body);
 }
 
 /** Rows of a row-major table by id, widened to float32. */
@@ -145,8 +146,13 @@ function normRow(x: string, n: number): string {
 const normLocals = { f32: ["tail", "f"], v128: ["sum", "v", "scale"] } as const;
 
 export function rmsNorm(name: string, s: Spec<"rmsNorm">): string {
-  const body = eachRow({ x: s.ldx, out: s.ldo }, `${rowScale("x", s.n, s.eps)} ${normRow("x", s.n)}`);
-  return kernel(name, ["x", "gain", "out", "S"], { i32: rowLocals(["x", "out"]), ...normLocals }, body);
+  const body = eachHead(s, `${rowScale("x", s.n, s.eps)} ${normRow("x", s.n)}`);
+  return kernel(
+    name,
+    ["x", "gain", "out", "S"],
+    { i32: [...rowLocals(["x", "out"]), "h"], ...normLocals },
+    body,
+  );
 }
 
 export function addRmsNorm(name: string, s: Spec<"addRmsNorm">): string {

@@ -41,7 +41,16 @@ export type KernelSpec =
     }
   | { kind: "expertGroups"; experts: number; k: number }
   | { kind: "combine"; n: number; k: number }
-  | { kind: "rmsNorm"; n: number; eps: number; ldx: number; ldo: number }
+  | {
+      kind: "rmsNorm";
+      heads: number;
+      n: number;
+      eps: number;
+      ldx: number;
+      headStrideX: number;
+      ldo: number;
+      headStrideOut: number;
+    }
   | { kind: "addRmsNorm"; n: number; eps: number; lda: number; ldb: number }
   | {
       kind: "rope";
