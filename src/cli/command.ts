@@ -105,5 +105,27 @@ export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): (tex
   };
 }
 
+/** A number as an option's value, for `parse`. */
+export function decimal(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const n = text.trim() === "" ? NaN : Number(text);
+    if (n >= least && n <= most) return n;
+    throw new BadValue(`'${text}' is not a number, ${least} to ${most}`);
+  };
+}
+
+/** A list as an option's value: separated by commas, the option repeated, or both. */
+export const listed = (text: string, previous: readonly string[] | undefined): readonly string[] => [
+  ...(previous ?? []),
+  ...text.split(",").filter((it) => it !== ""),
+];
+
+/** Token ids as an option's value: `1,2,3`. */
+export const idList = (text: string): readonly number[] =>
+  text
+    .split(/[\s,]+/)
+    .filter((it) => it !== "")
+    .map(wholeNumber(0, 2 ** 31 - 1));
+
 /** What a `parse` throws; the command line adds which option it was. */
 export class BadValue extends Error {}

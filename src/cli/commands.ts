@@ -3,6 +3,29 @@ import { lazy, type CommandEntry } from "./command.ts";
 
 export const commands: readonly CommandEntry[] = [
   lazy(
+    "compile",
+    "compile a checkpoint into a plan",
+    async () => (await import("./commands/compile.ts")).compileCommand,
+  ),
+  lazy("run", "let a plan write, or give its logits", async () => (await import("./commands/run.ts")).run),
+  lazy(
+    "eval",
+    "measure a plan's perplexity on a text",
+    async () => (await import("./commands/eval.ts")).evaluate,
+  ),
+  lazy(
+    "inspect",
+    "say what a checkpoint or a plan holds",
+    async () => (await import("./commands/inspect.ts")).inspect,
+  ),
+  lazy("opt", "run passes on an IR text", async () => (await import("./commands/opt.ts")).opt),
+  lazy("passes", "list the passes in order", async () => (await import("./commands/passes.ts")).passes),
+  lazy(
+    "targets",
+    "list the devices to compile for",
+    async () => (await import("./commands/targets.ts")).targets,
+  ),
+  lazy(
     "completion",
     "print a completion script for a shell",
     async () => (await import("./commands/completion.ts")).completion,

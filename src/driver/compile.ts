@@ -8,7 +8,7 @@ import { printModule } from "../ir/printer.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
-import { writePlan } from "../plan/write-plan.ts";
+import { writePlan, type PlanParts } from "../plan/write-plan.ts";
 import { openModel, type OpenedModel } from "./model.ts";
 
 export type CompileOptions = {
@@ -40,25 +40,14 @@ export function lowerModel(path: string, options: CompileOptions): Compiled {
   return { model, module: runPasses(model.imported.module, pipeline, options.passes) };
 }
 
-/** Compile a checkpoint into a plan at `dir`. Gives what was done; nothing is left there if it fails. */
-export async function compile(
-  path: string,
-  dir: string,
-  options: CompileOptions,
-): Promise<Compiled & { readonly manifest: Manifest["model"]; readonly weightBytes: number }> {
-  const compiled = lowerModel(path, options);
+/** A lowered model and everything its plan will hold; nothing is written yet and no weight has been read. */
+export type Emitted = Compiled & { readonly parts: PlanParts };
+
+/** Emit a lowered model's plan for the CPU. */
+export function emit(compiled: Compiled, options: CompileOptions): Emitted {
   const { config, checkpoint } = compiled.model;
   const context = Math.min(options.context ?? defaultContext, config.maxPositions);
   const target = cpuTarget(compiled.module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
-  const model: Manifest["model"] = {
-    family: config.family,
-    parameters: parameterCount(compiled.model),
-    vocab: config.vocab,
-    layers: config.layers,
-    maxPositions: config.maxPositions,
-    ...(config.bos !== undefined && { bos: config.bos }),
-    eos: [...config.eos],
-  };
   const text = new TextEncoder();
   const files = new Map<string, Uint8Array>([
     ["module.mir", text.encode(printModule(compiled.module))],
@@ -68,26 +57,42 @@ export async function compile(
     const file = join(checkpoint.dir, name);
     if (existsSync(file)) files.set(name, readFileSync(file));
   }
-  const weightBytes = await writePlan(
-    dir,
-    {
-      head: {
-        format: planFormat,
-        version: planVersion,
-        model,
-        target: "cpu",
-        quantization: "none",
-        context,
-        programs: target.programs.map((p) => structuredClone(p) as Manifest["programs"][number]),
-        caches: target.caches.map((c) => ({ ...c })),
-      },
-      weights: target.weights,
-      tensors: checkpoint.tensors,
-      files,
-    },
-    options.threads ?? availableParallelism(),
-  );
-  return { ...compiled, manifest: model, weightBytes };
+  const head: PlanParts["head"] = {
+    format: planFormat,
+    version: planVersion,
+    model: describe(compiled.model),
+    target: "cpu",
+    quantization: "none",
+    context,
+    programs: target.programs.map((p) => structuredClone(p) as Manifest["programs"][number]),
+    caches: target.caches.map((c) => ({ ...c })),
+  };
+  return { ...compiled, parts: { head, weights: target.weights, tensors: checkpoint.tensors, files } };
+}
+
+/** Write an emitted plan at `dir`. Gives the bytes of its weights; nothing is left there if it fails. */
+export const write = (dir: string, { parts }: Emitted, options: CompileOptions): Promise<number> =>
+  writePlan(dir, parts, options.threads ?? availableParallelism());
+
+/** What a plan says of its model. */
+export function describe(model: OpenedModel): Manifest["model"] {
+  const { config } = model;
+  return {
+    family: config.family,
+    parameters: parameterCount(model),
+    vocab: config.vocab,
+    layers: config.layers,
+    maxPositions: config.maxPositions,
+    ...(config.bos !== undefined && { bos: config.bos }),
+    eos: [...config.eos],
+  };
+}
+
+/** Compile a checkpoint into a plan at `dir`: lower, emit, write. */
+export async function compile(path: string, dir: string, options: CompileOptions): Promise<Emitted> {
+  const emitted = emit(lowerModel(path, options), options);
+  await write(dir, emitted, options);
+  return emitted;
 }
 
 /** Parameters of the decoder: every tensor's elements, scales and multi-token-prediction layers left out. */

@@ -16,6 +16,8 @@ export type Log = {
   readonly quiet: boolean;
   info(text: string): void;
   warn(text: string): void;
+  /** What was asked for by a flag: printed even when quiet, as it stands. */
+  print(text: string): void;
   progress(text: string): Progress;
 };
 
@@ -46,6 +48,7 @@ export const silentLog: Log = {
   quiet: true,
   info: () => {},
   warn: () => {},
+  print: () => {},
   progress: () => ({ update: () => {}, done: () => {} }),
 };
 
@@ -64,6 +67,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   return {
     quiet,
     info,
+    print: line,
     warn: (text) => line(`${paint.warn("warning:")} ${text}`),
     progress: (text) => {
       let latest = text;

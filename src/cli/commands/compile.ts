@@ -1,0 +1,135 @@
+/** `moec compile MODEL -o DIR`: a checkpoint becomes a plan. */
+import { basename, resolve } from "node:path";
+import { emit, lowerModel, write, type CompileOptions, type Emitted } from "../../driver/compile.ts";
+import { knownTargets } from "../../driver/known.ts";
+import { storedForm } from "../../plan/stored-weight.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { bytes, number, short } from "../../support/text.ts";
+import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
+import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
+
+type Options = {
+  readonly output: string | undefined;
+  readonly target: string;
+  readonly quant: string;
+  readonly context: number | undefined;
+  readonly batch: number | undefined;
+  readonly threads: number | undefined;
+  readonly disable: readonly string[];
+  readonly printIrAfter: string | undefined;
+  readonly dryRun: boolean;
+};
+
+/** What a plan takes, known before anything is written. */
+function sizes({ parts }: Emitted) {
+  return {
+    weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
+    cacheBytes: parts.head.caches.reduce((n, c) => n + c.rowBytes * parts.head.context, 0),
+    kernelBytes: parts.files.get("kernels.wasm")?.byteLength ?? 0,
+  };
+}
+
+function summary(emitted: Emitted, runs: readonly PassRun[]) {
+  const { model, target, quantization, context } = emitted.parts.head;
+  const { predictionTensors, ignoredTensors } = emitted.model.imported;
+  return {
+    model,
+    target,
+    quantization,
+    context,
+    ...sizes(emitted),
+    predictionTensors: predictionTensors.length,
+    ignoredTensors: ignoredTensors.length,
+    passes: runs,
+  };
+}
+
+function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Context): void {
+  const { model, context } = emitted.parts.head;
+  const { predictionTensors } = emitted.model.imported;
+  const aside = predictionTensors.length
+    ? `; ${number(predictionTensors.length)} tensors of multi-token prediction left aside`
+    : "";
+  cx.log.info(
+    `${basename(resolve(path))}: ${model.family}, ${short(model.parameters)} parameters, ${model.layers} layers${aside}`,
+  );
+  if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
+  const { weightBytes, cacheBytes, kernelBytes } = sizes(emitted);
+  cx.log.info(
+    `weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions, kernels ${bytes(kernelBytes)}`,
+  );
+}
+
+export const compileCommand: CommandSpec<Options> = {
+  name: "compile",
+  summary: "compile a checkpoint into a plan",
+  args: [["<model>", "a Hugging Face folder, or one .safetensors file beside its config.json"]],
+  options: {
+    output: { flags: "-o, --output <dir>", help: "the plan's folder; written whole or not at all" },
+    target: {
+      flags: "-t, --target <name>",
+      help: "the device to compile for",
+      default: "cpu",
+      choices: knownTargets.map((it) => it.name),
+    },
+    quant: { flags: "--quant <scheme>", help: "how weights are stored", default: "none", choices: ["none"] },
+    context: {
+      flags: "-c, --context <positions>",
+      help: "the longest sequence the plan can hold (default: 4096, or the model's own limit)",
+      parse: wholeNumber(1),
+    },
+    batch: {
+      flags: "--prefill-tokens <n>",
+      help: "how many tokens one call of prefill takes (default: 128)",
+      parse: wholeNumber(1, 65536),
+    },
+    threads: {
+      flags: "--threads <n>",
+      help: "worker threads (default: one a core); the plan's bytes do not depend on it",
+      parse: wholeNumber(1, 1024),
+    },
+    disable: {
+      flags: "--disable <pattern>",
+      help: "passes or rules to leave out, * for any letters; repeat or separate by commas",
+      default: [],
+      parse: listed,
+    },
+    printIrAfter: {
+      flags: "--print-ir-after <pass>",
+      help: "print the module after that pass, or after all, on standard error",
+    },
+    dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
+  },
+  examples: [
+    "moec compile fixtures/moe-6m -o build/moe-6m",
+    "moec compile fixtures/moe-6m --dry-run --json",
+    "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
+  ],
+  run: async ([path = ""], options, cx) => {
+    const { output } = options;
+    if (output === undefined && !options.dryRun)
+      fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
+    const started = performance.now();
+    const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
+    const settings: CompileOptions = {
+      ...(options.context !== undefined && { context: options.context }),
+      ...(options.batch !== undefined && { batchTokens: options.batch }),
+      ...(options.threads !== undefined && { threads: options.threads }),
+      passes: { disable: options.disable, onAfter: report.onAfter },
+    };
+    const progress = cx.log.progress(`compiling ${path}`);
+    try {
+      const emitted = emit(lowerModel(path, settings), settings);
+      tell(emitted, report.runs, path, cx);
+      if (output !== undefined && !options.dryRun) {
+        progress.update(`writing ${output}`);
+        await write(output, emitted, settings);
+        progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+      }
+      if (cx.json) cx.stdout.write(`${JSON.stringify(summary(emitted, report.runs), undefined, 2)}\n`);
+    } finally {
+      progress.done();
+    }
+    return 0;
+  },
+};

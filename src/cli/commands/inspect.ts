@@ -1,0 +1,136 @@
+/** `moec inspect MODEL|PLAN`: what is inside, from headers alone. */
+import { parameterCount } from "../../driver/compile.ts";
+import { openModel } from "../../driver/model.ts";
+import { isPlan, readPlan } from "../../plan/read-plan.ts";
+import { bytes, number, short, table } from "../../support/text.ts";
+import type { CommandSpec } from "../command.ts";
+
+type Options = { readonly tensors: boolean };
+type Row = readonly [string, string | number];
+
+/** One line of `--tensors`. */
+type Listed = {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly bytes: number;
+};
+
+/** A checkpoint by its config and its headers. */
+function inspectModel(path: string, listTensors: boolean) {
+  const model = openModel(path);
+  const { config, checkpoint, imported } = model;
+  const byDtype: Record<string, { tensors: number; bytes: number }> = {};
+  const listing: Listed[] = [];
+  for (const [name, { dtype, shape, region }] of checkpoint.tensors) {
+    const sum = (byDtype[dtype] ??= { tensors: 0, bytes: 0 });
+    sum.tensors++;
+    sum.bytes += region.bytes;
+    if (listTensors) listing.push({ name, dtype, shape, bytes: region.bytes });
+  }
+  return {
+    kind: "model" as const,
+    family: config.family,
+    parameters: parameterCount(model),
+    layers: config.layers,
+    hidden: config.hidden,
+    heads: config.heads,
+    vocab: config.vocab,
+    maxPositions: config.maxPositions,
+    attention: config.attention,
+    experts: config.mixture ?? null,
+    files: checkpoint.files.length,
+    tensors: checkpoint.tensors.size,
+    bytes: Object.values(byDtype).reduce((n, it) => n + it.bytes, 0),
+    dtypes: byDtype,
+    predictionLayers: config.predictionLayers,
+    predictionTensors: imported.predictionTensors.length,
+    ignoredTensors: imported.ignoredTensors.length,
+    ...(listTensors && { listing }),
+  };
+}
+
+/** A plan by its manifest. */
+function inspectPlan(dir: string, listTensors: boolean) {
+  const { manifest } = readPlan(dir);
+  const { model, target, quantization, context, weights, caches, files } = manifest;
+  return {
+    kind: "plan" as const,
+    ...model,
+    target,
+    quantization,
+    context,
+    weights: weights.length,
+    weightBytes: weights.reduce((n, w) => n + w.bytes, 0),
+    cacheBytes: caches.reduce((n, c) => n + c.rowBytes * context, 0),
+    programs: manifest.programs.map(({ name, maxTokens, steps }) => ({
+      name,
+      maxTokens,
+      steps: steps.length,
+    })),
+    files: Object.keys(files),
+    ...(listTensors && { listing: weights }),
+  };
+}
+
+type Model = ReturnType<typeof inspectModel>;
+type Plan = ReturnType<typeof inspectPlan>;
+
+const modelRows = (it: Model): Row[] => [
+  ["family", it.family],
+  ["parameters", `${number(it.parameters)} (${short(it.parameters)})`],
+  [
+    "layers",
+    `${it.layers}, width ${number(it.hidden)}, ${number(it.vocab)} tokens, ${number(it.maxPositions)} positions`,
+  ],
+  ["attention", `${it.attention.kind}, ${it.heads} heads`],
+  ...(it.experts
+    ? [
+        [
+          "experts",
+          `${it.experts.experts} routed, ${it.experts.routing.topK} a token, ${it.experts.routing.scoring}`,
+        ] as Row,
+      ]
+    : []),
+  ["files", `${it.files}, ${number(it.tensors)} tensors, ${bytes(it.bytes)}`],
+  ...Object.entries(it.dtypes).map(([dtype, sum]): Row => [
+    `  ${dtype}`,
+    `${number(sum.tensors)} tensors, ${bytes(sum.bytes)}`,
+  ]),
+  ...(it.predictionTensors > 0
+    ? [["prediction", `${number(it.predictionTensors)} tensors of multi-token prediction, left aside`] as Row]
+    : []),
+];
+
+const planRows = (it: Plan): Row[] => [
+  ["family", it.family],
+  ["parameters", `${number(it.parameters)} (${short(it.parameters)})`],
+  ["target", `${it.target}, quantization ${it.quantization}`],
+  ["weights", `${number(it.weights)}, ${bytes(it.weightBytes)}`],
+  ["cache", `${bytes(it.cacheBytes)} for ${number(it.context)} positions`],
+  ...it.programs.map((p): Row => [
+    p.name,
+    `${number(p.steps)} steps, up to ${number(p.maxTokens)} tokens a call`,
+  ]),
+  ["files", it.files.join(", ")],
+];
+
+export const inspect: CommandSpec<Options> = {
+  name: "inspect",
+  summary: "say what a checkpoint or a plan holds",
+  args: [["<path>", "a checkpoint or a plan"]],
+  options: { tensors: { flags: "--tensors", help: "list every tensor" } },
+  examples: ["moec inspect fixtures/moe-6m", "moec inspect build/moe-6m --tensors --json"],
+  run: ([path = ""], options, cx) => {
+    const found = isPlan(path) ? inspectPlan(path, options.tensors) : inspectModel(path, options.tensors);
+    if (cx.json) cx.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
+    else {
+      cx.stdout.write(table(found.kind === "plan" ? planRows(found) : modelRows(found)));
+      for (const it of found.listing ?? [])
+        cx.stdout.write(
+          `${it.name}${"shape" in it ? ` ${it.dtype}[${it.shape.join(",")}]` : ""} ${bytes(it.bytes)}\n`,
+        );
+    }
+    return Promise.resolve(0);
+  },
+};

@@ -1,0 +1,37 @@
+/** Figures and tables for people. Scripts read `--json`. */
+
+const grouped = new Intl.NumberFormat("en-US");
+
+/** 1234567 as `1,234,567`. */
+export const number = (n: number): string => grouped.format(n);
+
+function scaled(n: number, step: number, units: readonly string[], last: string): string {
+  let value = n;
+  for (const unit of units) {
+    if (value < step)
+      return unit === "" || unit === " B" ? `${value}${unit}` : `${value.toPrecision(3)}${unit}`;
+    value /= step;
+  }
+  return `${value >= 100 ? Math.round(value) : value.toPrecision(3)}${last}`;
+}
+
+/** 6617088 as `6.62 M`. */
+export const short = (n: number): string => scaled(n, 1000, ["", " k", " M"], " G");
+
+/** Bytes in binary units: `13.2 MiB`. */
+export const bytes = (n: number): string => scaled(n, 1024, [" B", " KiB", " MiB"], " GiB");
+
+/** Columns side by side, two spaces between; cells that are numbers stand to the right. */
+export function table(rows: readonly (readonly (string | number)[])[]): string {
+  const widths: number[] = [];
+  for (const row of rows)
+    row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, String(cell).length)));
+  const line = (row: readonly (string | number)[]) =>
+    row
+      .map((cell, i) =>
+        typeof cell === "number" ? String(cell).padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+      )
+      .join("  ")
+      .trimEnd();
+  return rows.map((row) => `${line(row)}\n`).join("");
+}
