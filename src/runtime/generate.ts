@@ -8,7 +8,7 @@ export type GenerateOptions = {
   readonly tokens: number;
   readonly sampling: Sampling;
   readonly random: Random;
-  /** Tokens that end the text; they are not part of it. */
+  /** Tokens that end the text; the one that did is the last. */
   readonly stop: readonly number[];
   readonly by: Feeding;
   /** Sees the logits of the prompt's positions. */
@@ -30,12 +30,12 @@ export async function* generate(
     options.onPrompt?.(logits, position);
     if (position === prompt.length - 1) next = sample(logits, sampling, random);
   });
-  for (let made = 0; made < options.tokens && next !== undefined && !stop.includes(next);) {
-    yield next;
+  for (let made = 0; made < options.tokens && next !== undefined;) {
+    const token: number = next;
+    yield token;
     made++;
     await setImmediate();
-    if (made === options.tokens || session.past() === session.context) return;
-    const fed: number = next;
-    session.feed([fed], "decode", (logits) => (next = sample(logits, sampling, random)));
+    if (made === options.tokens || stop.includes(token) || session.past() === session.context) return;
+    session.feed([token], "decode", (logits) => (next = sample(logits, sampling, random)));
   }
 }
