@@ -15,13 +15,13 @@ test("every folder belongs to a pass and every pass has a folder", () => {
 });
 
 for (const file of goldenFiles())
-  test(`golden ${file}`, async () => {
+  test(`golden ${file}`, () => {
     const c = readCase(file);
     expect(file.startsWith(`${c.pass.name}/`), "the case stands in the folder of its pass").toBe(true);
     const before = parseModule(c.input, file);
     const after = runPass(before, c.pass).module;
     expect(verify(after)).toEqual([]);
-    await expectSameNumbers(before, after, c.pass.tolerance);
+    expectSameNumbers(before, after, c.pass.tolerance);
     if (update)
       writeFileSync(goldenPath(file), formatCase(c.header, printModule(before), printModule(after)));
     else {

@@ -1,6 +1,6 @@
 import type { Func, Value } from "../ir/graph.ts";
 import type { OpName } from "../ir/ops/index.ts";
-import { bindDims, type Bindings } from "../ir/types.ts";
+import { bindDim, bindDims, dimNames, formatDims, type Bindings } from "../ir/types.ts";
 import type { Recipe } from "../tensor/recipe.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
@@ -11,22 +11,25 @@ export type InterpretOptions = {
   readonly onValue?: (value: Value, tensor: Tensor, origin: readonly string[]) => void;
 };
 
-/** What the named dims stand for, read off the shapes of the inputs. */
+/** What the named dims stand for, read off the shapes of the inputs; a sum gives the one name in it still unknown. */
 function bindingsOf(func: Func, inputs: ReadonlyMap<string, Tensor>): Bindings {
   const bindings: Record<string, number> = {};
-  for (const param of func.params) {
+  const sizes = func.params.flatMap((param) => {
     const shape = inputs.get(param.name)?.shape;
     if (!shape) throw new Error(`input ${param.name} is missing`);
-    param.type.dims.forEach((d, i) => {
-      const size = shape[i] ?? 0;
-      if (typeof d === "string" && !d.includes("+")) bindings[d] ??= size;
-      const bound = typeof d === "number" ? d : bindings[d];
-      if (shape.length !== param.type.dims.length || (bound !== undefined && bound !== size))
-        throw new Error(
-          `input ${param.name} is [${shape.join(",")}], expected [${param.type.dims.join(",")}]`,
-        );
-    });
+    if (shape.length !== param.type.dims.length)
+      throw new Error(`input ${param.name} is ${formatDims(shape)}, expected ${formatDims(param.type.dims)}`);
+    return param.type.dims.map((dim, i) => ({ param, dim, size: shape[i] ?? 0 }));
+  });
+  for (const { dim, size } of sizes.toSorted((a, b) => dimNames(a.dim).length - dimNames(b.dim).length)) {
+    const unknown = dimNames(dim).filter((name) => bindings[name] === undefined);
+    const [name] = unknown;
+    if (name !== undefined && unknown.length === 1)
+      bindings[name] = size - bindDim(dim, { ...bindings, [name]: 0 });
   }
+  for (const { param, dim, size } of sizes)
+    if (bindDim(dim, bindings) !== size)
+      throw new Error(`input ${param.name} has ${size} where ${formatDims(param.type.dims)} is expected`);
   return bindings;
 }
 

@@ -20,7 +20,7 @@ describe.for(passes)("$name", (pass) => {
   });
 });
 
-test.for(inputs)("the whole pipeline keeps the numbers of $file", async ({ module }) => {
+test.for(inputs)("the whole pipeline keeps the numbers of $file", ({ module }) => {
   const after = runPasses(module, pipeline);
-  await expectSameNumbers(module, after, 1e-4);
+  expectSameNumbers(module, after, 1e-4);
 });
