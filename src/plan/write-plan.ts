@@ -45,6 +45,8 @@ export async function writePlan(dir: string, parts: PlanParts, threads: number):
   refuseForeign(dir);
   mkdirSync(dir, { recursive: true });
   const partial = join(dir, `.partial-${process.pid}`);
+  const clear = () => rmSync(partial, { recursive: true, force: true });
+  process.once("exit", clear); // an interrupt ends the process without coming back here
   try {
     mkdirSync(partial, { recursive: true });
     const weights = await writeWeights(join(partial, "weights.safetensors"), parts, threads);
@@ -60,7 +62,8 @@ export async function writePlan(dir: string, parts: PlanParts, threads: number):
     install(dir, partial, data, `${JSON.stringify(manifest, null, 1)}\n`);
     return weights.reduce((n, w) => n + w.bytes, 0);
   } finally {
-    rmSync(partial, { recursive: true, force: true });
+    process.off("exit", clear);
+    clear();
   }
 }
 

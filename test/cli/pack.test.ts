@@ -66,6 +66,18 @@ describe("the package", () => {
     expect(moec(["--help"], { file, cwd: empty }).code).toBe(0);
     expect(moec(["completion", "fish"], { file, cwd: empty }).out).toContain("complete -c moec");
   });
+  test("compiles a checkpoint and runs the plan, threads and all", () => {
+    const file = join(installed, "bin/moec.js");
+    const compiled = moec(["compile", join(root, "fixtures/moe-6m"), "-o", "plan", "--threads", "2"], {
+      file,
+      cwd: empty,
+    });
+    expect(compiled.code, compiled.err).toBe(0);
+    const args = ["run", "plan", "--prompt", "And it came to pass", "-n", "4", "--threads", "2", "--json"];
+    const ran = moec(args, { file, cwd: empty });
+    expect(ran.code, ran.err).toBe(0);
+    expect(JSON.parse(ran.out)).toMatchObject({ text: expect.any(String) as string });
+  });
 });
 
 describe("an old Node", () => {
