@@ -49,13 +49,13 @@ export function emit(compiled: Compiled, options: CompileOptions): Emitted {
   const context = Math.min(options.context ?? defaultContext, config.maxPositions);
   const target = cpuTarget(compiled.module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
   const text = new TextEncoder();
-  const files = new Map<string, Uint8Array>([
-    ["module.mir", text.encode(printModule(compiled.module))],
+  const files = new Map<string, () => Uint8Array>([
+    ["module.mir", () => text.encode(printModule(compiled.module))],
     ["kernels.wasm", target.kernels],
   ]);
   for (const name of companions) {
     const file = join(checkpoint.dir, name);
-    if (existsSync(file)) files.set(name, readFileSync(file));
+    if (existsSync(file)) files.set(name, () => readFileSync(file));
   }
   const head: PlanParts["head"] = {
     format: planFormat,

@@ -30,8 +30,8 @@ export type PlanParts = {
   readonly weights: readonly WeightRequest[];
   /** The checkpoint's tensors that the recipes read. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Further files of the plan, by name. */
-  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Further files of the plan, by name; made while the weights are being written. */
+  readonly files: ReadonlyMap<string, () => Uint8Array>;
 };
 
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
@@ -49,13 +49,16 @@ export async function writePlan(dir: string, parts: PlanParts, threads: number):
   process.once("exit", clear); // an interrupt ends the process without coming back here
   try {
     mkdirSync(partial, { recursive: true });
-    const weights = await writeWeights(join(partial, "weights.safetensors"), parts, threads);
+    const packing = writeWeights(join(partial, "weights.safetensors"), parts, threads);
+    packing.catch(() => {}); // awaited below, whatever the files do meanwhile
     const files = Object.fromEntries(
-      [...parts.files].map(([name, bytes]) => {
+      [...parts.files].map(([name, make]) => {
+        const bytes = make();
         writeDurably(join(partial, name), bytes);
         return [name, { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) }];
       }),
     );
+    const weights = await packing;
     const content = { ...parts.head, weights, files };
     const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
     const manifest: Manifest = { ...content, data };

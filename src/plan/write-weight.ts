@@ -1,16 +1,23 @@
 import { writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { packRows, packedBytes } from "../tensor/pack.ts";
-import { cast } from "../tensor/recipe.ts";
-import { rowCount, rowWidth, type RowReader } from "../tensor/recipe-rows.ts";
+import { packRows, packedBytes, type PackedType } from "../tensor/pack.ts";
+import { cast, type Recipe } from "../tensor/recipe.ts";
+import { rowBytes, rowCount, type RowReader } from "../tensor/recipe-rows.ts";
+import type { Scratch } from "../tensor/scratch.ts";
 import { matrices } from "./stored-weight.ts";
 import type { WeightRequest } from "./weights.ts";
 
-/** About how much of a weight is held at once. */
-const chunkBytes = 4 << 20;
+/** About how much of a weight is held at once: what a core's own cache holds. */
+const chunkBytes = 1 << 20;
 
 /** Run one weight's recipe into the file at `offset`, some rows at a time. Gives the crc32 of what was written. */
-export function writeWeight(fd: number, offset: number, w: WeightRequest, reader: RowReader): number {
+export function writeWeight(
+  fd: number,
+  offset: number,
+  w: WeightRequest,
+  reader: RowReader,
+  memory: Scratch,
+): number {
   let at = offset;
   let crc = 0;
   const put = (bytes: Uint8Array) => {
@@ -19,29 +26,38 @@ export function writeWeight(fd: number, offset: number, w: WeightRequest, reader
       done += writeSync(fd, bytes, done, bytes.byteLength - done, at + done);
     at += bytes.byteLength;
   };
-  if (w.layout === "packed") writePacked(w, reader, put);
-  else writePlain(w, reader, put);
+  const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
+  if (w.layout === "packed") writePacked(w.dtype, recipe, reader, memory, put);
+  else writePlain(recipe, reader, memory, put);
   return crc;
 }
 
-function writePlain(w: WeightRequest, reader: RowReader, put: (bytes: Uint8Array) => void): void {
-  const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
+type Put = (bytes: Uint8Array) => void;
+
+function writePlain(recipe: Recipe, reader: RowReader, memory: Scratch, put: Put): void {
+  const width = rowBytes(recipe);
   const rows = rowCount(recipe.shape);
-  const step = Math.max(1, Math.floor(chunkBytes / (rowWidth(recipe.shape) * 4)));
-  for (let row = 0; row < rows; row += step) put(reader.rows(recipe, row, Math.min(rows, row + step)));
+  const step = Math.max(1, Math.floor(chunkBytes / width));
+  for (let row = 0; row < rows; row += step)
+    memory.lend(Math.min(step, rows - row) * width, (bytes) => {
+      reader.read(recipe, row, bytes);
+      put(bytes);
+    });
 }
 
-function writePacked(w: WeightRequest, reader: RowReader, put: (bytes: Uint8Array) => void): void {
-  const { count, rows, cols } = matrices(w.recipe);
-  const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
-  const step = Math.max(16, Math.floor(chunkBytes / (cols * 4) / 16) * 16);
-  const out = new Uint8Array(packedBytes(w.dtype, Math.min(step, Math.ceil(rows / 16) * 16), cols));
+function writePacked(dtype: PackedType, recipe: Recipe, reader: RowReader, memory: Scratch, put: Put): void {
+  const { count, rows, cols } = matrices(recipe);
+  const width = rowBytes(recipe);
+  const step = Math.max(16, Math.floor(chunkBytes / width / 16) * 16);
   for (let matrix = 0; matrix < count; matrix++)
     for (let row = 0; row < rows; row += step) {
       const n = Math.min(step, rows - row);
-      const first = matrix * rows + row;
-      const packed = out.subarray(0, packedBytes(w.dtype, n, cols));
-      packRows(w.dtype, reader.rows(recipe, first, first + n), n, cols, packed);
-      put(packed);
+      memory.lend(n * width, (bytes) =>
+        memory.lend(packedBytes(dtype, n, cols), (packed) => {
+          reader.read(recipe, matrix * rows + row, bytes);
+          packRows(dtype, bytes, n, cols, packed);
+          put(packed);
+        }),
+      );
     }
 }

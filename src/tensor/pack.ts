@@ -23,6 +23,9 @@ function rowWords(dtype: PackedType, bytes: Uint8Array, rows: number, cols: numb
   return new Uint32Array(padded.buffer);
 }
 
+/** Columns packed together: 16 rows of them, and what they become, fit a core's first cache beside a neighbour's. */
+const tile = 64;
+
 /** Pack `rows` row-major rows into `out`, which takes `packedBytes` of them. */
 export function packRows(
   dtype: PackedType,
@@ -34,13 +37,26 @@ export function packRows(
   const width = words(dtype, cols);
   const from = rowWords(dtype, bytes, rows, cols);
   const to = new Uint32Array(out.buffer, out.byteOffset, out.byteLength / 4);
-  for (let block = 0; block * 16 < rows; block++) {
-    const base = block * 16 * width;
-    const present = Math.min(16, rows - block * 16);
-    if (present < 16) to.fill(0, base, base + 16 * width);
-    for (let r = 0; r < present; r++) {
-      const row = (block * 16 + r) * width;
-      for (let i = 0, at = base + r; i < width; i++, at += 16) to[at] = from[row + i] ?? 0;
-    }
+  for (let first = 0; first < rows; first += 16) {
+    const present = Math.min(16, rows - first);
+    if (present < 16) to.fill(0, first * width, (first + 16) * width);
+    for (let left = 0; left < width; left += tile)
+      packTile(from, first * width, width, present, left, Math.min(left + tile, width), to);
+  }
+}
+
+/** Words left..right of the block of rows that starts at word `base`, in both arrays. */
+function packTile(
+  from: Uint32Array,
+  base: number,
+  width: number,
+  rows: number,
+  left: number,
+  right: number,
+  to: Uint32Array,
+): void {
+  for (let r = 0; r < rows; r++) {
+    const row = base + r * width;
+    for (let i = left, at = base + left * 16 + r; i < right; i++, at += 16) to[at] = from[row + i] ?? 0;
   }
 }

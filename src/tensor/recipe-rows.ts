@@ -1,7 +1,8 @@
 import { closeSync, openSync } from "node:fs";
 import { decodeToF32 } from "./codec.ts";
-import { byteLength, type DType } from "./dtype.ts";
+import { byteLength, dtypes, type DType } from "./dtype.ts";
 import type { Recipe } from "./recipe.ts";
+import { scratch, type Scratch } from "./scratch.ts";
 import { readInto, type FileRegion } from "./source.ts";
 
 /** Where a checkpoint tensor lies on disk. */
@@ -13,74 +14,61 @@ export type StoredTensor = {
 
 /** Reads recipes row by row, all axes but the last flattened, so that no tensor need be held whole. */
 export type RowReader = {
-  /** Rows begin..end of a recipe as row-major bytes of the recipe's dtype. */
-  readonly rows: (recipe: Recipe, begin: number, end: number) => Uint8Array;
+  /** Fill `out` with rows begin, begin+1, … of a recipe, row-major in the recipe's dtype; `out` is 4-byte aligned. */
+  readonly read: (recipe: Recipe, begin: number, out: Uint8Array) => void;
   readonly close: () => void;
 };
 
 export const rowCount = (shape: readonly number[]): number => shape.slice(0, -1).reduce((n, d) => n * d, 1);
 export const rowWidth = (shape: readonly number[]): number => shape.at(-1) ?? 1;
-const rowBytes = (r: Recipe): number => byteLength(r.dtype, rowWidth(r.shape));
+export const rowBytes = (r: Recipe): number => byteLength(r.dtype, rowWidth(r.shape));
 
-type Rows = RowReader["rows"];
+type Of<K extends Recipe["kind"]> = Extract<Recipe, { kind: K }>;
+type Read = RowReader["read"];
 
 /** `stored` gives the place of a tensor by its name. Files are opened once and closed by `close`. */
 export function rowReader(stored: (name: string) => StoredTensor): RowReader {
+  const memory = scratch();
   const files = new Map<string, number>();
-  const scales = new Map<string, Float32Array>();
   const descriptor = (file: string): number => {
     const open = files.get(file) ?? openSync(file, "r");
     files.set(file, open);
     return open;
   };
-  const readSource = (name: string, begin: number, end: number): Uint8Array => {
+  const readSource = (name: string, begin: number, out: Uint8Array): void => {
     const { dtype, shape, region } = stored(name);
-    const width = byteLength(dtype, rowWidth(shape));
-    const out = new Uint8Array((end - begin) * width);
-    readInto(descriptor(region.file), out, region.offset + begin * width);
-    return out;
+    readInto(descriptor(region.file), out, region.offset + begin * byteLength(dtype, rowWidth(shape)));
   };
-  /** The scale grid of a weight, kept for as long as that weight is read. */
-  const scaleOf = (scale: Recipe): Float32Array => {
-    const key = scale.kind === "source" ? scale.name : "";
-    const held = scales.get(key);
-    if (held && key) return held;
-    scales.clear();
-    const values = toF32(scale.dtype, rows(scale, 0, rowCount(scale.shape)));
-    scales.set(key, values);
+  const scaleOf = scaleGrids((scale) => {
+    const values = new Float32Array(rowCount(scale.shape) * rowWidth(scale.shape));
+    readAsF32(scale, 0, values, read, memory);
     return values;
-  };
-  const rows: Rows = (r, begin, end) => {
+  });
+  const read: Read = (r, begin, out) => {
     switch (r.kind) {
       case "source":
-        return readSource(r.name, begin, end);
+        return readSource(r.name, begin, out);
       case "literal":
-        return bytesOf(Float32Array.from(r.values)).subarray(begin * rowBytes(r), end * rowBytes(r));
+        return out.set(new Uint8Array(Float32Array.from(r.values).buffer, begin * rowBytes(r), out.length));
       case "cast":
-        return bytesOf(toF32(r.of.dtype, rows(r.of, begin, end)));
+        return readAsF32(r.of, begin, floatsOf(out), read, memory);
       case "dequantize":
-        return dequantizeRows(
-          toF32(r.of.dtype, rows(r.of, begin, end)),
-          r.shape,
-          begin,
-          scaleOf(r.scale),
-          r.scale.shape,
-          r.block,
-        );
+        readAsF32(r.of, begin, floatsOf(out), read, memory);
+        return scaleBlocks(floatsOf(out), r, begin, scaleOf(r.scale));
       case "concat":
-        return r.shape.length === 1 ? joinVectors(r.parts, rows) : joinRows(r, r.parts, begin, end, rows);
+        return r.shape.length === 1 ? joinVectors(r.parts, out, read) : joinRows(r.parts, begin, out, read);
       case "stack":
-        return joinRows(r, r.parts, begin, end, rows);
+        return joinRows(r.parts, begin, out, read);
       case "reshape":
-        return reshapeRows(r, r.of, begin, end, rows);
+        return reshapeRows(r, begin, out, read, memory);
       case "slice":
-        return sliceRows(r, begin, end, rows);
+        return sliceRows(r, begin, out, read, memory);
       case "transpose":
-        return transposeRows(r, r.of, begin, end, rows);
+        return transposeRows(r, begin, out, read, memory);
     }
   };
   return {
-    rows,
+    read,
     close: () => {
       for (const fd of files.values()) closeSync(fd);
       files.clear();
@@ -88,82 +76,93 @@ export function rowReader(stored: (name: string) => StoredTensor): RowReader {
   };
 }
 
-function toF32(dtype: DType, bytes: Uint8Array): Float32Array {
-  const out = new Float32Array(bytes.byteLength / byteLength(dtype, 1));
-  decodeToF32(dtype, bytes, out);
-  return out;
+const floatsOf = (bytes: Uint8Array): Float32Array =>
+  new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+
+/** Rows widened to float32, exactly. */
+function readAsF32(r: Recipe, begin: number, out: Float32Array, read: Read, memory: Scratch): void {
+  memory.lend(byteLength(r.dtype, out.length), (codes) => {
+    read(r, begin, codes);
+    decodeToF32(r.dtype, codes, out);
+  });
 }
 
-const bytesOf = (a: Float32Array): Uint8Array => new Uint8Array(a.buffer, a.byteOffset, a.byteLength);
+/** The scale grid of the weight that is being read; a weight is read in many calls, one after another. */
+function scaleGrids(load: (scale: Recipe) => Float32Array): (scale: Recipe) => Float32Array {
+  let held: { readonly scale: Recipe; readonly values: Float32Array } | undefined;
+  return (scale) => {
+    if (held?.scale !== scale) held = { scale, values: load(scale) };
+    return held.values;
+  };
+}
 
 /** Multiply each element by the scale of its block, counted from the tensor's first row: edges may be ragged. */
-function dequantizeRows(
-  values: Float32Array,
-  shape: readonly number[],
-  firstRow: number,
-  scale: Float32Array,
-  grid: readonly number[],
-  [blockRows, blockCols]: readonly [number, number],
-): Uint8Array {
-  const width = rowWidth(shape);
-  const gridWidth = rowWidth(grid);
+function scaleBlocks(values: Float32Array, r: Of<"dequantize">, begin: number, scale: Float32Array): void {
+  const [blockRows, blockCols] = r.block;
+  const width = rowWidth(r.shape);
+  const gridWidth = rowWidth(r.scale.shape);
   for (let i = 0; i < values.length / width; i++) {
-    const scaleRow = Math.floor((firstRow + i) / blockRows) * gridWidth;
+    const scaleRow = Math.floor((begin + i) / blockRows) * gridWidth;
     for (let from = 0, block = 0; from < width; from += blockCols, block++) {
       const s = scale[scaleRow + block] ?? NaN;
       const to = i * width + Math.min(from + blockCols, width);
       for (let at = i * width + from; at < to; at++) values[at] = (values[at] ?? 0) * s;
     }
   }
-  return bytesOf(values);
 }
 
 /** Parts follow one another row by row, under a new axis or along the first. */
-function joinRows(r: Recipe, parts: readonly Recipe[], begin: number, end: number, rows: Rows): Uint8Array {
-  const width = rowBytes(r);
+function joinRows(parts: readonly Recipe[], begin: number, out: Uint8Array, read: Read): void {
   let first = 0;
-  let out: Uint8Array | undefined;
+  let done = 0;
   for (const part of parts) {
-    const last = first + rowCount(part.shape);
-    const from = Math.max(begin, first);
-    const to = Math.min(end, last);
-    if (from < to) {
-      const piece = rows(part, from - first, to - first);
-      if (from === begin && to === end) return piece;
-      out ??= new Uint8Array((end - begin) * width);
-      out.set(piece, (from - begin) * width);
+    const width = rowBytes(part);
+    const count = rowCount(part.shape);
+    const from = begin + done / width - first;
+    if (from < count && done < out.length) {
+      const take = Math.min((count - from) * width, out.length - done);
+      read(part, from, out.subarray(done, done + take));
+      done += take;
     }
-    first = last;
+    first += count;
   }
-  return out ?? new Uint8Array(0);
 }
 
 /** Vectors are one row each, so that joining them widens the row. */
-const joinVectors = (parts: readonly Recipe[], rows: Rows): Uint8Array =>
-  Buffer.concat(parts.map((part) => rows(part, 0, 1)));
-
-/** Rows of the new shape out of the whole rows of the old that cover them. */
-function reshapeRows(r: Recipe, of: Recipe, begin: number, end: number, rows: Rows): Uint8Array {
-  const width = rowWidth(r.shape);
-  const oldWidth = rowWidth(of.shape);
-  if (width === oldWidth) return rows(of, begin, end);
-  const first = Math.floor((begin * width) / oldWidth);
-  const bytes = rows(of, first, Math.ceil((end * width) / oldWidth));
-  const skip = byteLength(r.dtype, begin * width - first * oldWidth);
-  return bytes.subarray(skip, skip + byteLength(r.dtype, (end - begin) * width));
+function joinVectors(parts: readonly Recipe[], out: Uint8Array, read: Read): void {
+  let at = 0;
+  for (const part of parts) {
+    read(part, 0, out.subarray(at, at + rowBytes(part)));
+    at += rowBytes(part);
+  }
 }
 
-function sliceRows(r: Recipe & { kind: "slice" }, begin: number, end: number, rows: Rows): Uint8Array {
+/** Rows of the new shape out of the whole rows of the old that cover them. */
+function reshapeRows(r: Of<"reshape">, begin: number, out: Uint8Array, read: Read, memory: Scratch): void {
+  const [width, oldWidth] = [rowBytes(r), rowBytes(r.of)];
+  if (width === oldWidth) return read(r.of, begin, out);
+  const start = begin * width;
+  const first = Math.floor(start / oldWidth);
+  const last = Math.ceil((start + out.length) / oldWidth);
+  memory.lend((last - first) * oldWidth, (rows) => {
+    read(r.of, first, rows);
+    const skip = start - first * oldWidth;
+    out.set(rows.subarray(skip, skip + out.length));
+  });
+}
+
+function sliceRows(r: Of<"slice">, begin: number, out: Uint8Array, read: Read, memory: Scratch): void {
   const last = r.shape.length - 1;
   const width = rowBytes(r);
-  const out = new Uint8Array((end - begin) * width);
+  const end = begin + out.length / width;
   if (r.axis === last) {
-    const full = rows(r.of, begin, end);
     const stride = rowBytes(r.of);
     const skip = byteLength(r.dtype, r.begin);
-    for (let i = 0; i < end - begin; i++)
-      out.set(full.subarray(i * stride + skip, i * stride + skip + width), i * width);
-    return out;
+    return memory.lend((end - begin) * stride, (full) => {
+      read(r.of, begin, full);
+      for (let i = 0; i < end - begin; i++)
+        out.set(full.subarray(i * stride + skip, i * stride + skip + width), i * width);
+    });
   }
   const inner = r.of.shape.slice(r.axis + 1, last).reduce((n, d) => n * d, 1);
   const run = (r.end - r.begin) * inner;
@@ -172,27 +171,43 @@ function sliceRows(r: Recipe & { kind: "slice" }, begin: number, end: number, ro
     const within = at % run;
     const to = Math.min(end, at - within + run);
     const from = Math.floor(at / run) * stride + r.begin * inner + within;
-    out.set(rows(r.of, from, from + to - at), (at - begin) * width);
+    read(r.of, from, out.subarray((at - begin) * width, (to - begin) * width));
     at = to;
   }
-  return out;
+}
+
+/** The elements of a dtype as integers of its width, to be moved as they are. */
+function unitsOf(dtype: DType, { buffer, byteOffset, byteLength: bytes }: Uint8Array) {
+  switch (dtypes[dtype].bits) {
+    case 8:
+      return new Uint8Array(buffer, byteOffset, bytes);
+    case 16:
+      return new Uint16Array(buffer, byteOffset, bytes / 2);
+    case 32:
+      return new Uint32Array(buffer, byteOffset, bytes / 4);
+    default:
+      throw new Error(`${dtype} cannot be transposed`);
+  }
 }
 
 /** Batch by batch: the rows of a transposed batch are the columns of the batch. */
-function transposeRows(r: Recipe, of: Recipe, begin: number, end: number, rows: Rows): Uint8Array {
+function transposeRows(
+  r: Of<"transpose">,
+  begin: number,
+  out: Uint8Array,
+  read: Read,
+  memory: Scratch,
+): void {
   const [height = 1, width = 1] = r.shape.slice(-2);
-  const unit = byteLength(r.dtype, 1);
-  const out = new Uint8Array((end - begin) * width * unit);
-  for (let at = begin; at < end;) {
-    const batch = Math.floor(at / height);
-    const to = Math.min(end, (batch + 1) * height);
-    const bytes = rows(of, batch * width, (batch + 1) * width);
-    for (let row = at; row < to; row++)
-      for (let column = 0; column < width; column++) {
-        const from = (column * height + (row - batch * height)) * unit;
-        out.set(bytes.subarray(from, from + unit), ((row - begin) * width + column) * unit);
-      }
-    at = to;
-  }
-  return out;
+  const rows = out.length / rowBytes(r);
+  memory.lend(byteLength(r.dtype, height * width), (bytes) => {
+    const from = unitsOf(r.dtype, bytes);
+    const to = unitsOf(r.dtype, out);
+    for (let i = 0; i < rows; i++) {
+      const row = (begin + i) % height;
+      if (i === 0 || row === 0) read(r.of, Math.floor((begin + i) / height) * width, bytes);
+      for (let column = 0; column < width; column++)
+        to[i * width + column] = from[column * height + row] ?? 0;
+    }
+  });
 }

@@ -9,7 +9,8 @@ import { lower } from "./lower.ts";
 export type CpuCode = {
   readonly programs: readonly Program[];
   readonly caches: readonly Cache[];
-  readonly kernels: Uint8Array;
+  /** Build the WebAssembly module; this takes a while. */
+  readonly kernels: () => Uint8Array;
   readonly weights: readonly WeightRequest[];
 };
 
@@ -22,7 +23,7 @@ export function cpuTarget(module: Module, batchTokens: number): CpuCode {
   return {
     programs: lowered.map((l) => l.program),
     caches: lowered[0]?.caches ?? [],
-    kernels: buildKernels([...kernels.values()]),
+    kernels: () => buildKernels([...kernels.values()]),
     weights: shelf.requests(),
   };
 }

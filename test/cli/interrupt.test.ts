@@ -32,7 +32,9 @@ test("while a plan writes text", async () => {
 test("while a plan is written: no plan, no litter", async () => {
   const plan = join(folder, "stopped");
   // The last line before the weights are written.
-  const code = await interrupted(["compile", "fixtures/moe-6m", "-o", plan], (it) => it.includes("kernels"));
+  const code = await interrupted(["compile", "fixtures/moe-6m", "-o", plan], (it) =>
+    it.includes("positions"),
+  );
   expect(code).toBe(130);
   expect(existsSync(plan) ? readdirSync(plan) : []).toEqual([]);
 });

@@ -25,7 +25,6 @@ function sizes({ parts }: Emitted) {
   return {
     weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
     cacheBytes: parts.head.caches.reduce((n, c) => n + c.rowBytes * parts.head.context, 0),
-    kernelBytes: parts.files.get("kernels.wasm")?.byteLength ?? 0,
   };
 }
 
@@ -54,10 +53,8 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
     `${basename(resolve(path))}: ${model.family}, ${short(model.parameters)} parameters, ${model.layers} layers${aside}`,
   );
   if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
-  const { weightBytes, cacheBytes, kernelBytes } = sizes(emitted);
-  cx.log.info(
-    `weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions, kernels ${bytes(kernelBytes)}`,
-  );
+  const { weightBytes, cacheBytes } = sizes(emitted);
+  cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
 }
 
 export const compileCommand: CommandSpec<Options> = {
