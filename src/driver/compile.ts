@@ -49,7 +49,7 @@ export function emit(compiled: Compiled, options: CompileOptions): Emitted {
   const context = Math.min(options.context ?? defaultContext, config.maxPositions);
   const target = cpuTarget(compiled.module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
   const text = new TextEncoder();
-  const files = new Map<string, () => Uint8Array>([
+  const files = new Map<string, () => Uint8Array | Promise<Uint8Array>>([
     ["module.mir", () => text.encode(printModule(compiled.module))],
     ["kernels.wasm", target.kernels],
   ]);

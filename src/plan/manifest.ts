@@ -46,8 +46,15 @@ const manifest = v.object({
   context: whole,
   programs: v.array(program),
   caches: v.array(v.object({ name: v.string(), rowBytes: whole })),
-  /** Where each weight lies in weights.safetensors is in that file's header; here is what it must be. */
-  weights: v.array(v.object({ name: v.string(), bytes: whole, crc32: v.string() })),
+  /** Where each weight lies in its safetensors file is in that file's header; here is what it must be. */
+  weights: v.array(
+    v.object({
+      name: v.string(),
+      file: v.pipe(v.string(), v.regex(/^[\w-]+\.safetensors$/)),
+      bytes: whole,
+      crc32: v.string(),
+    }),
+  ),
   files: v.record(v.string(), file),
 });
 

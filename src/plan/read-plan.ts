@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readFileSync, statSync } from "node:fs
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
-import { readHeader } from "../frontend/safetensors/header.ts";
+import { readHeader, type TensorEntry } from "../frontend/safetensors/header.ts";
 import { readInto } from "../tensor/source.ts";
 import { parseManifest, type Manifest } from "./manifest.ts";
 
@@ -36,35 +36,37 @@ export function readPlan(dir: string): Plan {
         `it has ${size} bytes, expected ${expected.bytes}`,
       );
   }
-  const weights = file("weights.safetensors");
-  if (!existsSync(weights))
-    return fail("plan/damaged", { kind: "file", file: dir }, "weights.safetensors", "it is missing");
-  const header = readHeader(weights);
+  return { dir, manifest, file, loadWeight: weightLoader(manifest, file) };
+}
+
+/** Loads weights by name; the headers of all weight files are read here. */
+function weightLoader(manifest: Manifest, file: Plan["file"]): Plan["loadWeight"] {
+  const tensors = new Map<string, TensorEntry>();
+  for (const name of new Set(manifest.weights.map((w) => w.file))) {
+    if (!existsSync(file(name)))
+      return fail("plan/damaged", { kind: "file", file: file(name) }, name, "it is missing");
+    for (const [weight, entry] of readHeader(file(name)).tensors) tensors.set(weight, entry);
+  }
   const expected = new Map(manifest.weights.map((w) => [w.name, w]));
-  const load = (name: string, target: Uint8Array): void => {
-    const region = header.tensors.get(name)?.region;
+  return (name, target) => {
+    const region = tensors.get(name)?.region;
     const entry = expected.get(name);
-    if (!region || !entry || region.bytes !== entry.bytes)
-      return fail(
+    const damaged = (why: string): never =>
+      fail(
         "plan/damaged",
-        { kind: "tensor", file: weights, tensor: name },
-        "weights.safetensors",
-        "it is not what plan.json says",
+        { kind: "tensor", file: file(entry?.file ?? ""), tensor: name },
+        entry?.file ?? name,
+        why,
       );
-    const fd = openSync(weights, "r");
+    if (!region || !entry || region.bytes !== entry.bytes || target.byteLength !== entry.bytes)
+      return damaged("it is not what plan.json says");
+    const fd = openSync(region.file, "r");
     try {
       readInto(fd, target, region.offset);
     } finally {
       closeSync(fd);
     }
     const found = crc32(target).toString(16).padStart(8, "0");
-    if (found !== entry.crc32)
-      fail(
-        "plan/damaged",
-        { kind: "tensor", file: weights, tensor: name },
-        "weights.safetensors",
-        `checksum ${found}, expected ${entry.crc32}`,
-      );
+    if (found !== entry.crc32) damaged(`checksum ${found}, expected ${entry.crc32}`);
   };
-  return { dir, manifest, file, loadWeight: load };
 }

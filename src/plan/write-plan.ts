@@ -2,7 +2,6 @@ import {
   closeSync,
   existsSync,
   fsyncSync,
-  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -11,17 +10,15 @@ import {
   rmSync,
   statSync,
   writeFileSync,
-  writeSync,
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
-import { layoutSafetensors } from "../tensor/safetensors-file.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { Manifest } from "./manifest.ts";
-import { packWeights, type PackJob } from "./pack-jobs.ts";
-import { storedForm } from "./stored-weight.ts";
+import { packWeights } from "./pack-jobs.ts";
+import { shardWeights } from "./shards.ts";
 import type { WeightRequest } from "./weights.ts";
 
 /** Everything a plan is made of, before it is on disk. */
@@ -31,7 +28,7 @@ export type PlanParts = {
   /** The checkpoint's tensors that the recipes read. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Further files of the plan, by name; made while the weights are being written. */
-  readonly files: ReadonlyMap<string, () => Uint8Array>;
+  readonly files: ReadonlyMap<string, () => Uint8Array | Promise<Uint8Array>>;
 };
 
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
@@ -49,15 +46,14 @@ export async function writePlan(dir: string, parts: PlanParts, threads: number):
   process.once("exit", clear); // an interrupt ends the process without coming back here
   try {
     mkdirSync(partial, { recursive: true });
-    const packing = writeWeights(join(partial, "weights.safetensors"), parts, threads);
+    const packing = writeWeights(partial, parts, threads);
     packing.catch(() => {}); // awaited below, whatever the files do meanwhile
-    const files = Object.fromEntries(
-      [...parts.files].map(([name, make]) => {
-        const bytes = make();
-        writeDurably(join(partial, name), bytes);
-        return [name, { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) }];
-      }),
-    );
+    const files: Record<string, Manifest["files"][string]> = {};
+    for (const [name, make] of parts.files) {
+      const bytes = await make();
+      writeDurably(join(partial, name), bytes);
+      files[name] = { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) };
+    }
     const weights = await packing;
     const content = { ...parts.head, weights, files };
     const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
@@ -81,19 +77,17 @@ function refuseForeign(dir: string): void {
   if (!isFolder || !isOurs) fail("plan/exists", { kind: "file", file: dir }, dir);
 }
 
-async function writeWeights(file: string, parts: PlanParts, threads: number): Promise<Manifest["weights"]> {
-  const forms = parts.weights.map((w) => ({ name: w.name, ...storedForm(w) }));
-  const { header, offsets, totalBytes } = layoutSafetensors(forms);
-  const fd = openSync(file, "w");
-  writeSync(fd, header);
-  ftruncateSync(fd, totalBytes);
-  closeSync(fd);
-  const jobs = parts.weights.map((weight, i): PackJob => {
-    const { name = "", bytes = 0 } = forms[i] ?? {};
-    return { weight, bytes, offset: offsets.get(name) ?? 0 };
-  });
-  const crcs = await packWeights(file, jobs, parts.tensors, threads);
-  return forms.map(({ name, bytes }, i) => ({ name, bytes, crc32: hex(crcs[i] ?? 0) }));
+async function writeWeights(dir: string, parts: PlanParts, threads: number): Promise<Manifest["weights"]> {
+  const shards = shardWeights(parts.weights);
+  const crcs = await packWeights(dir, shards, parts.tensors, threads);
+  return shards.flatMap(({ file, weights }, i) =>
+    weights.map(({ weight, bytes }, j) => ({
+      name: weight.name,
+      file,
+      bytes,
+      crc32: hex(crcs[i]?.[j] ?? 0),
+    })),
+  );
 }
 
 function writeDurably(file: string, bytes: Uint8Array | string): void {

@@ -1,23 +1,21 @@
 import { writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
-import { packRows, packedBytes, type PackedType } from "../tensor/pack.ts";
+import { blockRows, type PackedType } from "../tensor/pack.ts";
 import { cast, type Recipe } from "../tensor/recipe.ts";
 import { rowBytes, rowCount, type RowReader } from "../tensor/recipe-rows.ts";
 import type { Scratch } from "../tensor/scratch.ts";
+import type { Packer } from "./packer.ts";
 import { matrices } from "./stored-weight.ts";
 import type { WeightRequest } from "./weights.ts";
+
+/** What a thread writes weights with. */
+export type Tools = { readonly reader: RowReader; readonly memory: Scratch; readonly packer: Packer };
 
 /** About how much of a weight is held at once: what a core's own cache holds. */
 const chunkBytes = 1 << 20;
 
 /** Run one weight's recipe into the file at `offset`, some rows at a time. Gives the crc32 of what was written. */
-export function writeWeight(
-  fd: number,
-  offset: number,
-  w: WeightRequest,
-  reader: RowReader,
-  memory: Scratch,
-): number {
+export function writeWeight(fd: number, offset: number, w: WeightRequest, tools: Tools): number {
   let at = offset;
   let crc = 0;
   const put = (bytes: Uint8Array) => {
@@ -27,14 +25,14 @@ export function writeWeight(
     at += bytes.byteLength;
   };
   const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
-  if (w.layout === "packed") writePacked(w.dtype, recipe, reader, memory, put);
-  else writePlain(recipe, reader, memory, put);
+  if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
+  else writePlain(recipe, tools, put);
   return crc;
 }
 
 type Put = (bytes: Uint8Array) => void;
 
-function writePlain(recipe: Recipe, reader: RowReader, memory: Scratch, put: Put): void {
+function writePlain(recipe: Recipe, { reader, memory }: Tools, put: Put): void {
   const width = rowBytes(recipe);
   const rows = rowCount(recipe.shape);
   const step = Math.max(1, Math.floor(chunkBytes / width));
@@ -45,19 +43,14 @@ function writePlain(recipe: Recipe, reader: RowReader, memory: Scratch, put: Put
     });
 }
 
-function writePacked(dtype: PackedType, recipe: Recipe, reader: RowReader, memory: Scratch, put: Put): void {
+function writePacked(dtype: PackedType, recipe: Recipe, { reader, packer }: Tools, put: Put): void {
   const { count, rows, cols } = matrices(recipe);
-  const width = rowBytes(recipe);
-  const step = Math.max(16, Math.floor(chunkBytes / width / 16) * 16);
+  const step = Math.max(blockRows, Math.floor(chunkBytes / rowBytes(recipe) / blockRows) * blockRows);
   for (let matrix = 0; matrix < count; matrix++)
-    for (let row = 0; row < rows; row += step) {
-      const n = Math.min(step, rows - row);
-      memory.lend(n * width, (bytes) =>
-        memory.lend(packedBytes(dtype, n, cols), (packed) => {
-          reader.read(recipe, matrix * rows + row, bytes);
-          packRows(dtype, bytes, n, cols, packed);
-          put(packed);
-        }),
+    for (let row = 0; row < rows; row += step)
+      put(
+        packer.pack(dtype, Math.min(step, rows - row), cols, (room) =>
+          reader.read(recipe, matrix * rows + row, room),
+        ),
       );
-    }
 }

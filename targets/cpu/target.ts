@@ -10,7 +10,7 @@ export type CpuCode = {
   readonly programs: readonly Program[];
   readonly caches: readonly Cache[];
   /** Build the WebAssembly module; this takes a while. */
-  readonly kernels: () => Uint8Array;
+  readonly kernels: () => Promise<Uint8Array>;
   readonly weights: readonly WeightRequest[];
 };
 

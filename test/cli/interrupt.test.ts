@@ -13,9 +13,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function interrupted(args: readonly string[], ready: (output: string) => boolean): Promise<number | null> {
   const child = spawn(process.execPath, [executable, ...args], { cwd: root });
   let output = "";
+  let sent = false;
   const listen = (data: Buffer) => {
     output += data.toString();
-    if (ready(output)) child.kill("SIGINT");
+    if (!sent && ready(output)) sent = child.kill("SIGINT");
   };
   child.stdout.on("data", listen);
   child.stderr.on("data", listen);

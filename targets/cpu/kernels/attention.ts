@@ -22,7 +22,7 @@ import {
   vsplat,
   vstore,
   zero4,
-} from "./wat.ts";
+} from "../../../src/wasm/wat.ts";
 
 const at = (base: string): string => add(get(base), get("i"));
 

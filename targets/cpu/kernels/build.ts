@@ -1,4 +1,4 @@
-import binaryen from "binaryen";
+import { assemble } from "../../../src/wasm/assemble.ts";
 import { attention } from "./attention.ts";
 import { groupedLinear, headLinear, linear, tiles } from "./linear.ts";
 import { mathFunctions } from "./math.ts";
@@ -45,7 +45,7 @@ function kernelText(s: KernelSpec): string {
 }
 
 /** All kernels as one WebAssembly text; tiles that several matrix kernels share stand once. */
-export function kernelsText(specs: readonly KernelSpec[]): string {
+function kernelsText(specs: readonly KernelSpec[]): string {
   const shared = new Map<string, string>();
   for (const s of specs)
     if (s.kind === "linear" || s.kind === "headLinear" || s.kind === "groupedLinear")
@@ -55,26 +55,6 @@ export function kernelsText(specs: readonly KernelSpec[]): string {
   return `(module (import "env" "memory" (memory 1 65536 shared)) ${functions.join("\n")})`;
 }
 
-/** Generate, check and optimize the kernels. The same specs give the same bytes. */
-export function buildKernels(specs: readonly KernelSpec[]): Uint8Array {
-  const module = binaryen.parseText(kernelsText(specs));
-  try {
-    module.setFeatures(
-      binaryen.Features.Atomics |
-        binaryen.Features.SIMD128 |
-        binaryen.Features.BulkMemory |
-        binaryen.Features.BulkMemoryOpt |
-        binaryen.Features.Multivalue |
-        binaryen.Features.NontrappingFPToInt |
-        binaryen.Features.MutableGlobals |
-        binaryen.Features.SignExt,
-    );
-    if (!module.validate()) throw new Error("the generated kernels are not valid WebAssembly");
-    binaryen.setOptimizeLevel(2);
-    binaryen.setShrinkLevel(0);
-    module.optimize();
-    return module.emitBinary();
-  } finally {
-    module.dispose();
-  }
-}
+/** Generate and assemble the kernels. The same specs give the same bytes. */
+export const buildKernels = (specs: readonly KernelSpec[]): Promise<Uint8Array> =>
+  assemble(kernelsText(specs));

@@ -20,7 +20,7 @@ import {
   vstore,
   when,
   zero4,
-} from "./wat.ts";
+} from "../../../src/wasm/wat.ts";
 
 /**
  * Matrix kernels over packed weights (tensor/pack.ts). The heart is a tile: 16 rows of w times 1 or 4 rows of x.

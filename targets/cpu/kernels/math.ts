@@ -1,4 +1,4 @@
-import { f32, get, set, splat, vadd, vmul } from "./wat.ts";
+import { f32, get, set, splat, vadd, vmul } from "../../../src/wasm/wat.ts";
 
 /**
  * e^x of four lanes: x = n ln 2 + r, a polynomial on r, then n into the exponent. Coefficients of Cephes' expf

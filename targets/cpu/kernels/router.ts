@@ -1,6 +1,20 @@
 import { exp, sigmoid } from "./math.ts";
 import type { Spec } from "./spec.ts";
-import { add, f32, fload, fstore, get, i32, kernel, lane, loop, mul, set, splat, when } from "./wat.ts";
+import {
+  add,
+  f32,
+  fload,
+  fstore,
+  get,
+  i32,
+  kernel,
+  lane,
+  loop,
+  mul,
+  set,
+  splat,
+  when,
+} from "../../../src/wasm/wat.ts";
 
 const index = (base: string, i: string): string => add(base, mul(i, 4));
 

@@ -21,7 +21,7 @@ import {
   vsplat,
   vstore,
   zero4,
-} from "./wat.ts";
+} from "../../../src/wasm/wat.ts";
 
 /** Kernels that treat each row on its own. Units are rows. */
 
