@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
@@ -58,6 +59,7 @@ export async function writePlan(dir: string, parts: PlanParts, threads: number):
     const content = { ...parts.head, weights, files };
     const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
     const manifest: Manifest = { ...content, data };
+    await setImmediate(); // an interrupt that came meanwhile is heard now, before anything is put in place
     install(dir, partial, data, `${JSON.stringify(manifest, null, 1)}\n`);
     return weights.reduce((n, w) => n + w.bytes, 0);
   } finally {
