@@ -11,7 +11,7 @@ export type Shard = {
   readonly bytes: number;
 };
 
-const smallest = 32 * 2 ** 20;
+const smallest = 8 * 2 ** 20;
 const largest = 4 * 2 ** 30;
 /** About how many files a plan's weights make, so that many threads can each write one of its own. */
 const wanted = 16;
