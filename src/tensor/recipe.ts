@@ -119,3 +119,52 @@ export function inputs(recipe: Recipe): readonly Recipe[] {
 /** The names of the checkpoint tensors a recipe reads, in order. */
 export const sourceNames = (recipe: Recipe): readonly string[] =>
   recipe.kind === "source" ? [recipe.name] : inputs(recipe).flatMap(sourceNames);
+
+const count = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+const same = (a: readonly number[], b: readonly number[]): boolean => a.join() === b.join();
+
+/** Why the shapes or dtypes within a recipe do not fit together, or undefined. */
+export function recipeFault(r: Recipe): string | undefined {
+  for (const input of inputs(r)) {
+    const fault = recipeFault(input);
+    if (fault) return fault;
+  }
+  const whole = (n: number): boolean => Number.isSafeInteger(n) && n >= 0;
+  if (!r.shape.every(whole)) return `[${r.shape.join(",")}] is not a shape`;
+  switch (r.kind) {
+    case "source":
+    case "cast":
+      return undefined;
+    case "literal":
+      return count(r.shape) === r.values.length
+        ? undefined
+        : `${r.values.length} values for [${r.shape.join(",")}]`;
+    case "dequantize": {
+      const [rows = 1, cols = 1] = r.shape;
+      const grid = [Math.ceil(rows / r.block[0]), Math.ceil(cols / r.block[1])];
+      return r.shape.length === 2 && same(grid, r.scale.shape)
+        ? undefined
+        : `scales must be [${grid.join(",")}]`;
+    }
+    case "concat":
+    case "stack": {
+      const axis = r.kind === "concat" ? 1 : 0;
+      const [first] = r.parts;
+      const fits = r.parts.every(
+        (p) =>
+          p.dtype === first?.dtype &&
+          same(p.shape.slice(axis), first.shape.slice(axis)) &&
+          p.shape.length >= axis,
+      );
+      return fits ? undefined : `the parts of ${r.kind} do not fit`;
+    }
+    case "reshape":
+      return count(r.shape) === count(r.of.shape) ? undefined : "reshape changes the number of elements";
+    case "slice":
+      return 0 <= r.begin && r.begin < r.end && r.end <= (r.of.shape[r.axis] ?? -1)
+        ? undefined
+        : `slice ${r.begin}..${r.end} is outside axis ${r.axis}`;
+    case "transpose":
+      return r.of.shape.length >= 2 ? undefined : "transpose needs two axes";
+  }
+}

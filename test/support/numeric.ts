@@ -8,7 +8,7 @@ import type { DType } from "../../src/tensor/dtype.ts";
 import { inputs, type Recipe } from "../../src/tensor/recipe.ts";
 import { randomSource } from "./random.ts";
 
-const bindings: Bindings = { P: 3, S: 2 };
+export const bindings: Bindings = { P: 3, S: 2 };
 
 /** Small integers where integers are asked for; else numbers in -1 … 1 that every float dtype down to bf16 holds. */
 function randomTensor(seed: string, dtype: DType, shape: readonly number[]): Tensor {
@@ -32,7 +32,7 @@ export function randomWeight(recipe: Recipe): Tensor {
   return evaluateRecipe(recipe, (name) => stored.get(name) ?? randomTensor(name, "f32", []));
 }
 
-const randomInputs = (func: Func): ReadonlyMap<string, Tensor> =>
+export const randomInputs = (func: Func): ReadonlyMap<string, Tensor> =>
   new Map(
     func.params.map((p) => [p.name, randomTensor(p.name, p.type.dtype, bindDims(p.type.dims, bindings))]),
   );

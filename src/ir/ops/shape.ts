@@ -1,5 +1,6 @@
 import { dimList, dtypeAttr, int, ints, recipeAttr, values } from "../attributes.ts";
 import { defineOp } from "../define-op.ts";
+import { recipeFault } from "../../tensor/recipe.ts";
 import { addDims, formatDims, sizeOf, type Dim } from "../types.ts";
 
 const free = () => 0;
@@ -16,7 +17,7 @@ export const shapeOps = {
     operands: [],
     results: ["out"],
     attrs: { recipe: recipeAttr },
-    infer: (_, { recipe }) => [{ dtype: recipe.dtype, dims: recipe.shape }],
+    infer: (_, { recipe }) => recipeFault(recipe) ?? [{ dtype: recipe.dtype, dims: recipe.shape }],
     flops: free,
   }),
   constant: defineOp({

@@ -1,0 +1,209 @@
+/** For every operator small functions that use it; an operator without one does not compile. */
+import { buildFunc, type Builder } from "../../src/ir/builder.ts";
+import type { Func, Value } from "../../src/ir/graph.ts";
+import type { OpAttrs, OpName } from "../../src/ir/ops/index.ts";
+import { tensor, type Dim } from "../../src/ir/types.ts";
+import {
+  concat,
+  constant,
+  dequantize,
+  reshape,
+  slice,
+  source,
+  stack,
+  transpose,
+} from "../../src/tensor/recipe.ts";
+
+/** The type of an operand, `i32` where it holds indices, or `undefined` for one left out. */
+type Operand = readonly Dim[] | { readonly i32: readonly Dim[] };
+type Example<K extends OpName> = { readonly operands: readonly Operand[]; readonly attrs: OpAttrs<K> };
+
+const eps = 1e-6;
+const routing = {
+  scoring: "softmax",
+  groups: 1,
+  topGroups: 1,
+  groupScore: "max",
+  normalize: true,
+  scale: 1,
+} as const;
+const plainUnary = [{ operands: [["S", 5]], attrs: {} }] as const;
+const plainBinary = [
+  {
+    operands: [
+      ["S", 5],
+      ["S", 5],
+    ],
+    attrs: {},
+  },
+  { operands: [["S", 3, 4], [4]], attrs: {} },
+  { operands: [["S", 1], [7]], attrs: {} },
+] as const;
+const w = (rows: number, cols: number) => source(`w${rows}x${cols}`, "bf16", [rows, cols]);
+const fp8 = dequantize(source("codes", "f8e4m3", [5, 6]), source("scales", "f32", [3, 2]), [2, 4]);
+
+export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
+  weight: [
+    w(3, 4),
+    concat([w(3, 4), w(2, 4)]),
+    stack([w(3, 4), w(3, 4)]),
+    transpose(slice(w(5, 4), 0, 1, 3)),
+    reshape(concat([constant([1, 6], [1, -0, 0.1, 1e-30, 5, 6]), fp8]), [36]),
+    fp8,
+  ].map((recipe) => ({ operands: [], attrs: { recipe } })),
+  constant: [{ operands: [], attrs: { dtype: "f32", dims: [2, 2], values: [1, -0.5, Infinity, 1e-40] } }],
+  reshape: [{ operands: [["S", 6, 4]], attrs: { dims: ["S", 3, 8] } }],
+  transpose: [{ operands: [["S", 2, 3]], attrs: { perm: [2, 0, 1] } }],
+  slice: [{ operands: [["S", 7]], attrs: { axis: 1, begin: 2, end: 6 } }],
+  concat: [
+    {
+      operands: [
+        ["S", 2],
+        ["S", 3],
+        ["S", 1],
+      ],
+      attrs: { axis: 1 },
+    },
+  ],
+  broadcast: [{ operands: [["S", 1, 3]], attrs: { dims: ["S", 4, 3] } }],
+  gather: [{ operands: [[9, 4], { i32: ["S"] }], attrs: {} }],
+  cacheAppend: [
+    {
+      operands: [
+        ["P", 4],
+        ["S", 4],
+      ],
+      attrs: {},
+    },
+  ],
+  add: plainBinary,
+  sub: plainBinary,
+  mul: plainBinary,
+  div: plainBinary,
+  neg: plainUnary,
+  exp: plainUnary,
+  sqrt: plainUnary,
+  rsqrt: plainUnary,
+  sigmoid: plainUnary,
+  silu: plainUnary,
+  linear: [
+    {
+      operands: [
+        ["S", 6],
+        [5, 6],
+      ],
+      attrs: {},
+    },
+    { operands: [["S", 6], [5, 6], [5]], attrs: {} },
+  ],
+  headLinear: [
+    {
+      operands: [
+        ["S", 2, 6],
+        [2, 5, 6],
+      ],
+      attrs: {},
+    },
+  ],
+  matmul: [
+    {
+      operands: [
+        ["S", 3, 4],
+        ["S", 4, 2],
+      ],
+      attrs: {},
+    },
+    {
+      operands: [
+        ["S", 3, 4],
+        [4, 2],
+      ],
+      attrs: {},
+    },
+  ],
+  rmsNorm: [
+    { operands: [["S", 6], [6]], attrs: { eps } },
+    { operands: [["S", 2, 5], [5]], attrs: { eps } },
+  ],
+  addRmsNorm: [{ operands: [["S", 6], ["S", 6], [6]], attrs: { eps } }],
+  softmax: plainUnary,
+  reduceSum: [{ operands: [["S", 3, 4]], attrs: { axis: 1 } }],
+  reduceMean: [{ operands: [["S", 3, 4]], attrs: { axis: 2 } }],
+  reduceMax: [{ operands: [["S", 3, 4]], attrs: { axis: 1 } }],
+  rope: (["interleaved", "halves"] as const).map((pairs) => ({
+    operands: [["S", 2, 6], { i32: ["S"] }, [3]],
+    attrs: { pairs, scale: 1.25 },
+  })),
+  attention: [
+    {
+      operands: [
+        ["S", 4, 6],
+        ["P+S", 2, 6],
+        ["P+S", 2, 5],
+      ],
+      attrs: { scale: 0.5 },
+    },
+    {
+      operands: [
+        ["S", 3, 2],
+        ["P+S", 1, 2],
+        ["P+S", 1, 7],
+      ],
+      attrs: { scale: 1 },
+    },
+  ],
+  latentAttention: [
+    {
+      operands: [
+        ["S", 2, 3],
+        ["S", 2, 2],
+        ["P+S", 6],
+        [2, 8, 4],
+      ],
+      attrs: { scale: 0.7 },
+    },
+  ],
+  swiglu: [
+    {
+      operands: [
+        ["S", 5],
+        ["S", 5],
+      ],
+      attrs: {},
+    },
+  ],
+  swigluPacked: [{ operands: [["S", 6]], attrs: {} }],
+  router: [
+    { operands: [["S", 6]], attrs: { ...routing, topK: 2 } },
+    { operands: [["S", 6]], attrs: { ...routing, topK: 3, normalize: false, scale: 2.5 } },
+    {
+      operands: [["S", 8], [8]],
+      attrs: { ...routing, topK: 3, scoring: "sigmoid", groups: 4, topGroups: 2, groupScore: "top2" },
+    },
+    { operands: [["S", 8]], attrs: { ...routing, topK: 2, groups: 2, topGroups: 1 } },
+  ],
+  expert: [
+    { operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [3, 4], [3, 4], [4, 3]], attrs: { index: 1 } },
+  ],
+  experts: [{ operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [2, 6, 4], [2, 4, 3]], attrs: {} }],
+};
+
+const operandOf = (b: Builder, operand: Operand, i: number): Value =>
+  "i32" in operand
+    ? b.param(`x${i}`, tensor("i32", ...operand.i32))
+    : b.param(`x${i}`, tensor("f32", ...operand));
+
+/** An example as a function whose operands are its parameters. */
+export function exampleFunc<K extends OpName>(op: K, { operands, attrs }: Example<K>): Func {
+  const b = buildFunc("main");
+  const values = operands.map((operand, i) => operandOf(b, operand, i));
+  b.multi(op, values, attrs, ["example"]).forEach((value, i) => b.result(`r${i}`, value));
+  return b.finish();
+}
+
+/** Every example of every operator. */
+export const exampleFuncs: readonly { readonly op: OpName; readonly func: Func }[] = Object.entries(
+  examples as Readonly<Record<OpName, readonly Example<OpName>[]>>, // the table gives each operator its own attributes
+).flatMap(([op, list]) =>
+  list.map((example) => ({ op: op as OpName, func: exampleFunc(op as OpName, example) })),
+);
