@@ -2,15 +2,10 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile } from "../../src/driver/compile.ts";
-import { openModel, type OpenedModel } from "../../src/driver/model.ts";
-import { interpret } from "../../src/interp/interpret.ts";
-import { evaluateRecipe } from "../../src/interp/recipe.ts";
-import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
 import { openSession } from "../../src/runtime/session.ts";
 import { createRandom, type Random } from "../../src/support/random.ts";
-import { decodeToF32 } from "../../src/tensor/codec.ts";
-import { readRegion } from "../../src/tensor/source.ts";
+import { interpretModel } from "../support/interpret-model.ts";
 import { writeRandomCheckpoint, type RawConfig } from "../support/random-checkpoint.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -110,41 +105,6 @@ const families: Readonly<Record<string, (d: Draw) => RawConfig>> = {
   llama: (d) => ({ ...common(d), ...grouped(d), tie_word_embeddings: d.flip() }),
 };
 
-/** Logits of every position by the interpreter on the module as it was imported. */
-function interpreted(
-  { checkpoint, imported }: OpenedModel,
-  ids: readonly number[],
-): Float32Array | Int32Array {
-  const read = (name: string): Tensor => {
-    const entry = checkpoint.tensors.get(name);
-    if (!entry) throw new Error(`no tensor ${name}`);
-    const data = new Float32Array(sizeOfShape(entry.shape));
-    decodeToF32(entry.dtype, readRegion(entry.region), data);
-    return { dtype: "f32", shape: entry.shape, data };
-  };
-  const func = imported.module.funcs.find((f) => f.name === "prefill");
-  if (!func) throw new Error("no prefill");
-  const i32 = (data: readonly number[]): Tensor => ({
-    dtype: "i32",
-    shape: [data.length],
-    data: Int32Array.from(data),
-  });
-  const given = new Map<string, Tensor>([
-    ["ids", i32(ids)],
-    ["positions", i32(ids.map((_, i) => i))],
-  ]);
-  for (const { name, type } of func.params)
-    if (!given.has(name))
-      given.set(name, {
-        dtype: "f32",
-        shape: [0, ...type.dims.slice(1).map(Number)],
-        data: new Float32Array(0),
-      });
-  const logits = interpret(func, given, (recipe) => evaluateRecipe(recipe, read)).get("logits");
-  if (!logits) throw new Error("no logits");
-  return logits.data;
-}
-
 const cases = Object.keys(families).flatMap((family) => [1, 2, 3, 4].map((seed) => ({ family, seed })));
 
 test.each(cases)("$family of random shape, seed $seed", async ({ family, seed }) => {
@@ -155,7 +115,8 @@ test.each(cases)("$family of random shape, seed $seed", async ({ family, seed })
   await compile(dir, join(dir, "plan"), { batchTokens: 3, threads: 1 });
   const vocab = Number((config as RawConfig)["vocab_size"]);
   const ids = Array.from({ length: 8 }, () => random.below(vocab));
-  const expected = interpreted(openModel(dir), ids);
+  const model = interpretModel(dir);
+  const expected = model.prefill(model.module, ids);
   const session = openSession(readPlan(join(dir, "plan")), 1 + (seed % 2));
   try {
     for (const by of ["prefill", "decode"] as const) {

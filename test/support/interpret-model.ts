@@ -1,0 +1,91 @@
+/** A checkpoint run by the interpreter: the slow way that everything else is held to. */
+import { openModel } from "../../src/driver/model.ts";
+import { interpret } from "../../src/interp/interpret.ts";
+import { evaluateRecipe } from "../../src/interp/recipe.ts";
+import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
+import type { Func, Module } from "../../src/ir/graph.ts";
+import { decodeToF32 } from "../../src/tensor/codec.ts";
+import type { Recipe } from "../../src/tensor/recipe.ts";
+import { readRegion } from "../../src/tensor/source.ts";
+
+export type InterpretedModel = {
+  readonly module: Module;
+  /** Logits of every position, row by row, by one call of a module's prefill. */
+  readonly prefill: (module: Module, ids: readonly number[]) => Tensor["data"];
+  /** The same by one call of decode for each token. */
+  readonly decode: (module: Module, ids: readonly number[]) => Float32Array;
+};
+
+/** The first value for each key; later ones are made only once. */
+function remembered<K, V>(make: (key: K) => V): (key: K) => V {
+  const values = new Map<K, V>();
+  return (key) => {
+    const value = values.get(key) ?? make(key);
+    values.set(key, value);
+    return value;
+  };
+}
+
+const indices = (data: readonly number[]): Tensor => ({
+  dtype: "i32",
+  shape: [data.length],
+  data: Int32Array.from(data),
+});
+
+export function interpretModel(dir: string): InterpretedModel {
+  const { checkpoint, imported } = openModel(dir);
+  const read = remembered((name: string): Tensor => {
+    const entry = checkpoint.tensors.get(name);
+    if (!entry) throw new Error(`no tensor ${name}`);
+    const data = new Float32Array(sizeOfShape(entry.shape));
+    decodeToF32(entry.dtype, readRegion(entry.region), data);
+    return { dtype: "f32", shape: entry.shape, data };
+  });
+  const weight = remembered((recipe: Recipe) => evaluateRecipe(recipe, read));
+  const named = (module: Module, name: string): Func => {
+    const func = module.funcs.find((f) => f.name === name);
+    if (!func) throw new Error(`no function ${name}`);
+    return func;
+  };
+  /** One call: caches not given are empty. */
+  const call = (func: Func, ids: readonly number[], past: number, caches: ReadonlyMap<string, Tensor>) => {
+    const given = new Map([
+      ["ids", indices(ids)],
+      ["positions", indices(ids.map((_, i) => past + i))],
+    ]);
+    for (const { name, type } of func.params) {
+      const empty: Tensor = {
+        dtype: "f32",
+        shape: [0, ...type.dims.slice(1).map(Number)],
+        data: new Float32Array(0),
+      };
+      if (!given.has(name)) given.set(name, caches.get(name) ?? empty);
+    }
+    return interpret(func, given, weight);
+  };
+  const logitsOf = (results: ReadonlyMap<string, Tensor>): Tensor["data"] =>
+    results.get("logits")?.data ?? new Float32Array(0);
+  return {
+    module: imported.module,
+    prefill: (module, ids) => logitsOf(call(named(module, "prefill"), ids, 0, new Map())),
+    decode: (module, ids) => {
+      let caches: ReadonlyMap<string, Tensor> = new Map();
+      const rows = ids.map((id, i) => {
+        caches = call(named(module, "decode"), [id], i, caches);
+        return logitsOf(caches);
+      });
+      return Float32Array.from(rows.flatMap((row) => [...row]));
+    },
+  };
+}
+
+/** The largest difference of two arrays; NaN where their lengths or a NaN among them say so. */
+export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return NaN;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) {
+    const difference = Math.abs((a[i] ?? NaN) - (b[i] ?? NaN));
+    if (!(difference <= largest)) largest = difference;
+  }
+  return largest;
+}
