@@ -6,6 +6,7 @@
  */
 import { spawn } from "child_process";
 import { existsSync } from "fs";
+import module from "module";
 import { dirname, join, resolve } from "path";
 import { fileURLToPath, pathToFileURL } from "url";
 
@@ -42,6 +43,10 @@ function tooOld() {
 }
 
 function start() {
+  // Node's own cache of compiled code, in the system's temporary folder; NODE_DISABLE_COMPILE_CACHE=1 turns it off.
+  module.enableCompileCache();
+  const cache = module.getCompileCacheDir();
+  if (cache) process.env.NODE_COMPILE_CACHE = cache; // for threads, which only look here
   const source = join(root, "src", "cli", "main.ts");
   const built = join(root, "dist", "src", "cli", "main.js");
   return import(pathToFileURL(existsSync(source) ? source : built).href).then((cli) =>

@@ -15,7 +15,9 @@ import { removeDead } from "./remove-dead.ts";
 export const pipeline: readonly Phase[] = [
   phase(
     "import",
-    // First, so that every later pass meets one spelling only.
+    // First: experts are by far the most nodes, and the rest walks a module many times smaller without them.
+    groupExperts,
+    // Before the others, so that each meets one spelling only.
     canonicalize,
     // A weight behind a reshape or a slice is no `weight` node; the fusions below look for those.
     foldConstants,
@@ -28,7 +30,7 @@ export const pipeline: readonly Phase[] = [
     "fuse",
     // First of the fusions: fuse-gate-up looks for swiglu.
     fuseSwiglu,
-    // Takes the expert weights out of the way, by far the most nodes, before the rest walks the module.
+    // Again, for experts that stood behind another spelling.
     groupExperts,
     // Before fuse-latent-projections, which would join gate and up as mere siblings and hide them behind slices.
     fuseGateUp,

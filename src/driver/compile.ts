@@ -1,5 +1,4 @@
 import { existsSync, readFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { pipeline } from "../../passes/index.ts";
 import { cpuTarget } from "../../targets/cpu/target.ts";
@@ -8,13 +7,15 @@ import { printModule } from "../ir/printer.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
-import { writePlan, type PlanParts } from "../plan/write-plan.ts";
+import { packHere, startPackThreads } from "../plan/pack-team.ts";
+import { writePlan, type WriteMeans, type FileMaker, type PlanParts } from "../plan/write-plan.ts";
+import { assemble } from "../wasm/assemble.ts";
+import { startAssembler } from "../wasm/assembler.ts";
 import { openModel, type OpenedModel } from "./model.ts";
 
 export type CompileOptions = {
   readonly context?: number;
   readonly batchTokens?: number;
-  readonly threads?: number;
   readonly passes?: RunOptions;
 };
 
@@ -49,7 +50,7 @@ export function emit(compiled: Compiled, options: CompileOptions): Emitted {
   const context = Math.min(options.context ?? defaultContext, config.maxPositions);
   const target = cpuTarget(compiled.module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
   const text = new TextEncoder();
-  const files = new Map<string, () => Uint8Array | Promise<Uint8Array>>([
+  const files = new Map<string, FileMaker>([
     ["module.mir", () => text.encode(printModule(compiled.module))],
     ["kernels.wasm", target.kernels],
   ]);
@@ -71,8 +72,22 @@ export function emit(compiled: Compiled, options: CompileOptions): Emitted {
 }
 
 /** Write an emitted plan at `dir`. Gives the bytes of its weights; nothing is left there if it fails. */
-export const write = (dir: string, { parts }: Emitted, options: CompileOptions): Promise<number> =>
-  writePlan(dir, parts, options.threads ?? availableParallelism());
+export const write = (dir: string, { parts }: Emitted, means: WriteMeans = { assemble, pack: packHere }) =>
+  writePlan(dir, parts, means);
+
+/** Threads to write with; they must be closed. */
+export type Crew = WriteMeans & { readonly close: () => Promise<unknown> };
+
+/** Start threads that load while the model is read and lowered: one assembles, the others pack. */
+export function startCrew(threads: number): Crew {
+  const assembler = startAssembler();
+  const packers = startPackThreads(threads);
+  return {
+    assemble: assembler.assemble,
+    pack: packers.pack,
+    close: () => Promise.all([assembler.close(), packers.close()]),
+  };
+}
 
 /** What a plan says of its model. */
 export function describe(model: OpenedModel): Manifest["model"] {
@@ -88,10 +103,10 @@ export function describe(model: OpenedModel): Manifest["model"] {
   };
 }
 
-/** Compile a checkpoint into a plan at `dir`: lower, emit, write. */
+/** Compile a checkpoint into a plan at `dir`, on this thread alone: lower, emit, write. */
 export async function compile(path: string, dir: string, options: CompileOptions): Promise<Emitted> {
   const emitted = emit(lowerModel(path, options), options);
-  await write(dir, emitted, options);
+  await write(dir, emitted);
   return emitted;
 }
 

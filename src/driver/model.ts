@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseConfig, type ModelConfig } from "../frontend/deepseek/config.ts";
 import { importModel, type ImportedModel } from "../frontend/deepseek/import.ts";
@@ -27,4 +27,12 @@ export function openModel(path: string): OpenedModel {
   const config = parseConfig(readFileSync(configFile, "utf8"), configFile);
   const checkpoint = openCheckpoint(path);
   return { config, checkpoint, imported: importModel(config, checkpoint.tensors) };
+}
+
+/** Bytes of the .safetensors files of a folder or of one file; 0 where there is nothing. */
+export function bytesOnDisk(path: string): number {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) return stat?.size ?? 0;
+  const files = readdirSync(path).filter((name) => name.endsWith(".safetensors"));
+  return files.reduce((n, name) => n + (statSync(join(path, name), { throwIfNoEntry: false })?.size ?? 0), 0);
 }

@@ -1,4 +1,4 @@
-import type { Module } from "../ir/graph.ts";
+import type { Module, Node } from "../ir/graph.ts";
 import { verify } from "../ir/verifier.ts";
 import { CompileError, diag, fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
@@ -62,13 +62,14 @@ export function runPass(module: Module, pass: Pass, enabled?: (rule: string) => 
  */
 export function runPasses(module: Module, phases: readonly Phase[], options: RunOptions = {}): Module {
   const disabled = disabledNames(phases, options.disable ?? []);
+  const sound = new WeakSet<Node>();
   let current = module;
   for (const pass of stepsUntil(phases, options.stopAfter)) {
     if (disabled.has(pass.name)) continue;
     const start = performance.now();
     const outcome = runPass(current, pass, (rule) => !disabled.has(rule));
     const ms = performance.now() - start;
-    const faults = outcome.module === current ? [] : verify(outcome.module);
+    const faults = outcome.module === current ? [] : verify(outcome.module, sound);
     if (faults.length > 0)
       throw new CompileError([diag("pass/broken", undefined, pass.name, faults.length), ...faults]);
     current = outcome.module;

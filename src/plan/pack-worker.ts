@@ -1,5 +1,13 @@
-import { parentPort, workerData } from "node:worker_threads";
-import { packHere, type PackShare } from "./pack-jobs.ts";
+import { parentPort } from "node:worker_threads";
+import { packShards, type PackShare } from "./pack-shards.ts";
+import type { PackAnswer } from "./pack-team.ts";
 
-const share: PackShare = workerData; // made by packWeights in this package
-parentPort?.postMessage(packHere(share));
+function answer(share: PackShare): PackAnswer {
+  try {
+    return { outcome: packShards(share) };
+  } catch (error) {
+    return { error };
+  }
+}
+
+parentPort?.on("message", (share: PackShare) => parentPort?.postMessage(answer(share)));

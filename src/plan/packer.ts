@@ -1,5 +1,5 @@
 import { blockRows, packedBytes, packedWords, type PackedType } from "../tensor/pack.ts";
-import { assemble } from "../wasm/assemble.ts";
+import type { Assemble } from "../wasm/assemble.ts";
 import { add, get, i32, kernel, lanes, loop, mul, set, vload, vstore, when } from "../wasm/wat.ts";
 
 /** Packs rows in memory of its own, which grows to the largest chunk. */
@@ -75,7 +75,7 @@ function packKernel(): string {
 }
 
 /** The code of a packer, to be compiled once and given to every thread. */
-export const packerCode = async (): Promise<WebAssembly.Module> =>
+export const packerCode = async (assemble: Assemble): Promise<WebAssembly.Module> =>
   new WebAssembly.Module(await assemble(`(module (memory (export "memory") 1) ${packKernel()})`));
 
 type Pack = (

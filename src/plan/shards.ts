@@ -11,10 +11,10 @@ export type Shard = {
   readonly bytes: number;
 };
 
-const smallest = 8 * 2 ** 20;
+const smallest = 4 * 2 ** 20;
 const largest = 4 * 2 ** 30;
 /** About how many files a plan's weights make, so that many threads can each write one of its own. */
-const wanted = 16;
+const wanted = 64;
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((n, x) => n + x, 0);
 

@@ -18,9 +18,14 @@ import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { Manifest } from "./manifest.ts";
-import { packWeights } from "./pack-jobs.ts";
+import type { Assemble } from "../wasm/assemble.ts";
+import { packHere, type PackTeam } from "./pack-team.ts";
+import { packerCode } from "./packer.ts";
 import { shardWeights } from "./shards.ts";
 import type { WeightRequest } from "./weights.ts";
+
+/** Makes the content of one file, with the means at hand. */
+export type FileMaker = (assemble: Assemble) => Uint8Array | Promise<Uint8Array>;
 
 /** Everything a plan is made of, before it is on disk. */
 export type PlanParts = {
@@ -29,8 +34,11 @@ export type PlanParts = {
   /** The checkpoint's tensors that the recipes read. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Further files of the plan, by name; made while the weights are being written. */
-  readonly files: ReadonlyMap<string, () => Uint8Array | Promise<Uint8Array>>;
+  readonly files: ReadonlyMap<string, FileMaker>;
 };
+
+/** What a plan is written with. */
+export type WriteMeans = { readonly assemble: Assemble; readonly pack: PackTeam };
 
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
 
@@ -39,7 +47,7 @@ const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
  * names that folder, is put in place last, by rename. Whatever plan was there stays valid until that moment.
  * Gives the bytes written.
  */
-export async function writePlan(dir: string, parts: PlanParts, threads: number): Promise<number> {
+export async function writePlan(dir: string, parts: PlanParts, means: WriteMeans): Promise<number> {
   refuseForeign(dir);
   mkdirSync(dir, { recursive: true });
   const partial = join(dir, `.partial-${process.pid}`);
@@ -47,11 +55,11 @@ export async function writePlan(dir: string, parts: PlanParts, threads: number):
   process.once("exit", clear); // an interrupt ends the process without coming back here
   try {
     mkdirSync(partial, { recursive: true });
-    const packing = writeWeights(partial, parts, threads);
+    const packing = writeWeights(partial, parts, means);
     packing.catch(() => {}); // awaited below, whatever the files do meanwhile
     const files: Record<string, Manifest["files"][string]> = {};
     for (const [name, make] of parts.files) {
-      const bytes = await make();
+      const bytes = await make(means.assemble);
       writeDurably(join(partial, name), bytes);
       files[name] = { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) };
     }
@@ -79,15 +87,20 @@ function refuseForeign(dir: string): void {
   if (!isFolder || !isOurs) fail("plan/exists", { kind: "file", file: dir }, dir);
 }
 
-async function writeWeights(dir: string, parts: PlanParts, threads: number): Promise<Manifest["weights"]> {
+/** Pack all weights into shards in `dir`. */
+async function writeWeights(dir: string, parts: PlanParts, means: WriteMeans): Promise<Manifest["weights"]> {
   const shards = shardWeights(parts.weights);
-  const crcs = await packWeights(dir, shards, parts.tensors, threads);
+  const next = new Int32Array(new SharedArrayBuffer(4));
+  const code = await packerCode(means.assemble);
+  const pack = shards.length === 1 ? packHere : means.pack;
+  const outcomes = await pack({ dir, shards, tensors: parts.tensors, next, code });
+  const crcs = new Map(outcomes.flat().map((it) => [it.shard, it.crcs]));
   return shards.flatMap(({ file, weights }, i) =>
     weights.map(({ weight, bytes }, j) => ({
       name: weight.name,
       file,
       bytes,
-      crc32: hex(crcs[i]?.[j] ?? 0),
+      crc32: hex(crcs.get(i)?.[j] ?? 0),
     })),
   );
 }

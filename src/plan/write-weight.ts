@@ -12,7 +12,7 @@ import type { WeightRequest } from "./weights.ts";
 export type Tools = { readonly reader: RowReader; readonly memory: Scratch; readonly packer: Packer };
 
 /** About how much of a weight is held at once: what a core's own cache holds. */
-const chunkBytes = 1 << 20;
+const chunkBytes = 1 << 19;
 
 /** Run one weight's recipe into the file at `offset`, some rows at a time. Gives the crc32 of what was written. */
 export function writeWeight(fd: number, offset: number, w: WeightRequest, tools: Tools): number {

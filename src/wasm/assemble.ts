@@ -12,12 +12,18 @@ const features = (f: Binaryen["Features"]): number =>
   f.MutableGlobals |
   f.SignExt;
 
+/** Turns WebAssembly text into a binary: here, or on another thread. */
+export type Assemble = (text: string) => Promise<Uint8Array<ArrayBuffer>>;
+
+/** binaryen is megabytes: loaded when there is something to assemble, or before if one has the time. */
+export const loadAssembler = async (): Promise<Binaryen> => (await import("binaryen")).default;
+
 /**
  * WebAssembly text to a checked binary. The same text gives the same bytes. binaryen's optimizer is left out: V8 has its
  * own, and with both the kernels ran no faster while compiles took half a second longer.
  */
-export async function assemble(text: string): Promise<Uint8Array<ArrayBuffer>> {
-  const { default: binaryen } = await import("binaryen"); // megabytes: loaded when there is something to assemble
+export const assemble: Assemble = async (text) => {
+  const binaryen = await loadAssembler();
   const module = binaryen.parseText(text);
   try {
     module.setFeatures(features(binaryen.Features));
@@ -26,4 +32,4 @@ export async function assemble(text: string): Promise<Uint8Array<ArrayBuffer>> {
   } finally {
     module.dispose();
   }
-}
+};

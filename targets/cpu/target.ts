@@ -1,7 +1,8 @@
 import type { Module } from "../../src/ir/graph.ts";
 import type { Cache, Program } from "../../src/plan/program.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
-import { buildKernels } from "./kernels/build.ts";
+import type { Assemble } from "../../src/wasm/assemble.ts";
+import { kernelsText } from "./kernels/module.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
 import { lower } from "./lower.ts";
 
@@ -9,8 +10,8 @@ import { lower } from "./lower.ts";
 export type CpuCode = {
   readonly programs: readonly Program[];
   readonly caches: readonly Cache[];
-  /** Build the WebAssembly module; this takes a while. */
-  readonly kernels: () => Promise<Uint8Array>;
+  /** The WebAssembly module of all kernels. */
+  readonly kernels: (assemble: Assemble) => Promise<Uint8Array>;
   readonly weights: readonly WeightRequest[];
 };
 
@@ -23,7 +24,7 @@ export function cpuTarget(module: Module, batchTokens: number): CpuCode {
   return {
     programs: lowered.map((l) => l.program),
     caches: lowered[0]?.caches ?? [],
-    kernels: () => buildKernels([...kernels.values()]),
+    kernels: (assemble) => assemble(kernelsText([...kernels.values()])),
     weights: shelf.requests(),
   };
 }

@@ -20,7 +20,7 @@ describe.each(tinyCheckpoints)("%s", (checkpoint) => {
   const folder = mkdtempSync(join(tmpdir(), "moec-engine-"));
   const dir = join(folder, "plan");
   // Prompts are longer than 24 tokens, so that prefill takes more than one call.
-  beforeAll(() => compile(source, dir, { batchTokens: 24, threads: 2 }));
+  beforeAll(() => compile(source, dir, { batchTokens: 24 }));
   afterAll(() => rmSync(folder, { recursive: true }));
 
   /** Every logit of the prompts and their greedy continuations, through one program with so many threads. */

@@ -112,7 +112,7 @@ test.each(cases)("$family of random shape, seed $seed", async ({ family, seed })
   const config = { model_type: family, ...families[family]?.(draw(random)) };
   const dir = join(folder, `${family}-${seed}`);
   writeRandomCheckpoint(dir, config, seed);
-  await compile(dir, join(dir, "plan"), { batchTokens: 3, threads: 1 });
+  await compile(dir, join(dir, "plan"), { batchTokens: 3 });
   const vocab = Number((config as RawConfig)["vocab_size"]);
   const ids = Array.from({ length: 8 }, () => random.below(vocab));
   const model = interpretModel(dir);

@@ -26,6 +26,7 @@ import {
 import { rowBytes, rowCount, rowReader } from "../../src/tensor/recipe-rows.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors-file.ts";
 import { readRegion } from "../../src/tensor/source.ts";
+import { assemble } from "../../src/wasm/assemble.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const file = join(tempFolder(), "weights.safetensors");
@@ -126,7 +127,7 @@ test("any rows of any recipe are those of the whole", () => {
 });
 
 test("a packed matrix has each element where the layout says, and zeros elsewhere", async () => {
-  const packer = createPacker(await packerCode());
+  const packer = createPacker(await packerCode(assemble));
   const shape = fc.record({
     dtype: fc.constantFrom("bf16", "f32"),
     rows: fc.integer({ min: 1, max: 50 }),

@@ -1,6 +1,15 @@
 /** `moec compile MODEL -o DIR`: a checkpoint becomes a plan. */
+import { availableParallelism } from "node:os";
 import { basename, resolve } from "node:path";
-import { emit, lowerModel, write, type CompileOptions, type Emitted } from "../../driver/compile.ts";
+import {
+  emit,
+  lowerModel,
+  startCrew,
+  write,
+  type CompileOptions,
+  type Emitted,
+} from "../../driver/compile.ts";
+import { bytesOnDisk } from "../../driver/model.ts";
 import { knownTargets } from "../../driver/known.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -14,11 +23,14 @@ type Options = {
   readonly quant: string;
   readonly context: number | undefined;
   readonly batch: number | undefined;
-  readonly threads: number | undefined;
+  readonly threads: number;
   readonly disable: readonly string[];
   readonly printIrAfter: string | undefined;
   readonly dryRun: boolean;
 };
+
+/** Checkpoints of fewer bytes are compiled before a thread has started. */
+const worthThreads = 8 << 20;
 
 /** What a plan takes, known before anything is written. */
 function sizes({ parts }: Emitted) {
@@ -82,7 +94,8 @@ export const compileCommand: CommandSpec<Options> = {
     },
     threads: {
       flags: "--threads <n>",
-      help: "worker threads (default: one a core); the plan's bytes do not depend on it",
+      help: "threads that write (default: one a core); the plan's bytes do not depend on them",
+      default: availableParallelism(),
       parse: wholeNumber(1, 1024),
     },
     disable: {
@@ -107,25 +120,27 @@ export const compileCommand: CommandSpec<Options> = {
     if (output === undefined && !options.dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
     const started = performance.now();
+    const writes = output !== undefined && !options.dryRun;
+    const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
     const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
     const settings: CompileOptions = {
       ...(options.context !== undefined && { context: options.context }),
       ...(options.batch !== undefined && { batchTokens: options.batch }),
-      ...(options.threads !== undefined && { threads: options.threads }),
       passes: { disable: options.disable, onAfter: report.onAfter },
     };
     const progress = cx.log.progress(`compiling ${path}`);
     try {
       const emitted = emit(lowerModel(path, settings), settings);
       tell(emitted, report.runs, path, cx);
-      if (output !== undefined && !options.dryRun) {
+      if (writes) {
         progress.update(`writing ${output}`);
-        await write(output, emitted, settings);
+        await write(output, emitted, crew);
         progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
       }
       if (cx.json) cx.stdout.write(`${JSON.stringify(summary(emitted, report.runs), undefined, 2)}\n`);
     } finally {
       progress.done();
+      await crew?.close();
     }
     return 0;
   },

@@ -1,4 +1,3 @@
-import { assemble } from "../../../src/wasm/assemble.ts";
 import { attention } from "./attention.ts";
 import { groupedLinear, headLinear, linear, tiles } from "./linear.ts";
 import { mathFunctions } from "./math.ts";
@@ -45,7 +44,7 @@ function kernelText(s: KernelSpec): string {
 }
 
 /** All kernels as one WebAssembly text; tiles that several matrix kernels share stand once. */
-function kernelsText(specs: readonly KernelSpec[]): string {
+export function kernelsText(specs: readonly KernelSpec[]): string {
   const shared = new Map<string, string>();
   for (const s of specs)
     if (s.kind === "linear" || s.kind === "headLinear" || s.kind === "groupedLinear")
@@ -54,7 +53,3 @@ function kernelsText(specs: readonly KernelSpec[]): string {
   const functions = [...mathFunctions, ...shared.values(), ...specs.map(kernelText)];
   return `(module (import "env" "memory" (memory 1 65536 shared)) ${functions.join("\n")})`;
 }
-
-/** Generate and assemble the kernels. The same specs give the same bytes. */
-export const buildKernels = (specs: readonly KernelSpec[]): Promise<Uint8Array> =>
-  assemble(kernelsText(specs));
