@@ -30,6 +30,8 @@ export const elementwiseKernels: { readonly [K in keyof typeof elementwiseOps]: 
   div: binary((a, b) => a / b),
   neg: unary((x) => -x),
   exp: unary(Math.exp),
+  cos: unary(Math.cos),
+  sin: unary(Math.sin),
   sqrt: unary(Math.sqrt),
   rsqrt: unary((x) => 1 / Math.sqrt(x)),
   sigmoid: unary(sigmoid),

@@ -5,12 +5,14 @@ import type { Kernel } from "./kernel.ts";
 import { linearKernels } from "./linear.ts";
 import { moeKernels } from "./moe.ts";
 import { normKernels } from "./norm.ts";
+import { selectKernels } from "./select.ts";
 import { shapeKernels } from "./shape.ts";
 
 /** Reference semantics of every operator; leaving one out does not compile. */
 export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   ...shapeKernels,
   ...elementwiseKernels,
+  ...selectKernels,
   ...linearKernels,
   ...normKernels,
   ...attentionKernels,

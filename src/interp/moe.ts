@@ -4,17 +4,10 @@ import { sigmoid } from "./elementwise.ts";
 import { need, shapeAt, type Kernel } from "./kernel.ts";
 import { dot } from "./linear.ts";
 import { softmaxInPlace } from "./norm.ts";
+import { best } from "./select.ts";
 import { floats, type Tensor } from "./tensor.ts";
 
 const silu = (x: number): number => x * sigmoid(x);
-
-/** The `n` largest of `scores`, best first; of equals the one with the lower index. */
-function best(scores: readonly number[], n: number): number[] {
-  return scores
-    .map((_, i) => i)
-    .sort((a, b) => (scores[b] ?? 0) - (scores[a] ?? 0) || a - b)
-    .slice(0, n);
-}
 
 /** The experts one token may choose from: those of the best groups keep their score. */
 function inBestGroups(choice: readonly number[], a: OpAttrs<"router">): readonly number[] {

@@ -5,15 +5,17 @@ import { broadcastTo, floats, gatherStrided, sizeOfShape, stridesOf, type Tensor
 /** Put parts one after another along an axis. */
 export function concatTensors(parts: readonly Tensor[], axis: number, shape: readonly number[]): Tensor {
   const outer = sizeOfShape(shape.slice(0, axis));
-  const out = new Float32Array(sizeOfShape(shape));
-  const stride = out.length / outer;
+  const size = sizeOfShape(shape);
+  const [first] = parts;
+  const out = first?.data instanceof Int32Array ? new Int32Array(size) : new Float32Array(size);
+  const stride = size / outer;
   let at = 0;
   for (const part of parts) {
     const run = part.data.length / outer;
     for (let o = 0; o < outer; o++) out.set(part.data.subarray(o * run, (o + 1) * run), o * stride + at);
     at += run;
   }
-  return floats(shape, out);
+  return { dtype: first?.data instanceof Int32Array ? first.dtype : "f32", shape, data: out };
 }
 
 export const shapeKernels: { readonly [K in keyof typeof shapeOps]: Kernel<K> } = {

@@ -14,9 +14,10 @@ export const bindings: Bindings = { P: 3, S: 2 };
 function randomTensor(seed: string, dtype: DType, shape: readonly number[]): Tensor {
   const next = randomSource(seed);
   const length = sizeOfShape(shape);
-  const data = dtype.startsWith("i")
-    ? Int32Array.from({ length }, () => Math.floor(next() * 2))
-    : Float32Array.from({ length }, () => Math.round(next() * 256 - 128) / 128);
+  const data =
+    dtype.startsWith("i") || dtype === "bool"
+      ? Int32Array.from({ length }, () => Math.floor(next() * 2))
+      : Float32Array.from({ length }, () => Math.round(next() * 256 - 128) / 128);
   return { dtype, shape, data };
 }
 

@@ -1,8 +1,8 @@
 /** For every operator small functions that use it; an operator without one does not compile. */
-import { buildFunc, type Builder } from "../../src/ir/builder.ts";
-import type { Func, Value } from "../../src/ir/graph.ts";
+import { buildFunc } from "../../src/ir/builder.ts";
+import type { Func } from "../../src/ir/graph.ts";
 import type { OpAttrs, OpName } from "../../src/ir/ops/index.ts";
-import { tensor, type Dim } from "../../src/ir/types.ts";
+import { tensor, type Dim, type TensorType } from "../../src/ir/types.ts";
 import {
   concat,
   constant,
@@ -14,8 +14,8 @@ import {
   transpose,
 } from "../../src/tensor/recipe.ts";
 
-/** The type of an operand, `i32` where it holds indices, or `undefined` for one left out. */
-type Operand = readonly Dim[] | { readonly i32: readonly Dim[] };
+/** The type of an operand: float32 unless it says otherwise. */
+type Operand = readonly Dim[] | { readonly i32: readonly Dim[] } | { readonly bool: readonly Dim[] };
 type Example<K extends OpName> = { readonly operands: readonly Operand[]; readonly attrs: OpAttrs<K> };
 
 const eps = 1e-6;
@@ -82,10 +82,23 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
   div: plainBinary,
   neg: plainUnary,
   exp: plainUnary,
+  cos: plainUnary,
+  sin: plainUnary,
   sqrt: plainUnary,
   rsqrt: plainUnary,
   sigmoid: plainUnary,
   silu: plainUnary,
+  cast: [
+    { operands: [["S", 3]], attrs: { dtype: "i32" } },
+    { operands: [{ i32: ["S", 3] }], attrs: { dtype: "f32" } },
+  ],
+  iota: [{ operands: [], attrs: { dims: [2, 3, 4], axis: 1 } }],
+  compare: (["equal", "less", "greaterOrEqual"] as const).map((how) => ({
+    operands: [{ i32: ["S", 3] }, { i32: [3] }],
+    attrs: { how },
+  })),
+  select: [{ operands: [{ bool: ["S", 1] }, ["S", 3], [3]], attrs: {} }],
+  topK: [{ operands: [["S", 7]], attrs: { k: 3 } }],
   linear: [
     {
       operands: [
@@ -188,15 +201,15 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
   experts: [{ operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [2, 6, 4], [2, 4, 3]], attrs: {} }],
 };
 
-const operandOf = (b: Builder, operand: Operand, i: number): Value =>
-  "i32" in operand
-    ? b.param(`x${i}`, tensor("i32", ...operand.i32))
-    : b.param(`x${i}`, tensor("f32", ...operand));
+function typeOf(operand: Operand): TensorType {
+  if ("i32" in operand) return tensor("i32", ...operand.i32);
+  return "bool" in operand ? tensor("bool", ...operand.bool) : tensor("f32", ...operand);
+}
 
 /** An example as a function whose operands are its parameters. */
 export function exampleFunc<K extends OpName>(op: K, { operands, attrs }: Example<K>): Func {
   const b = buildFunc("main");
-  const values = operands.map((operand, i) => operandOf(b, operand, i));
+  const values = operands.map((operand, i) => b.param(`x${i}`, typeOf(operand)));
   b.multi(op, values, attrs, ["example"]).forEach((value, i) => b.result(`r${i}`, value));
   return b.finish();
 }

@@ -34,6 +34,8 @@ export const elementwiseOps = {
   div: binary("a / b, broadcast as numpy does"),
   neg: unary("-x"),
   exp: unary("e^x"),
+  cos: unary("cosine of x in radians"),
+  sin: unary("sine of x in radians"),
   sqrt: unary("square root of x"),
   rsqrt: unary("1 / square root of x"),
   sigmoid: unary("1 / (1 + e^-x)", 4),

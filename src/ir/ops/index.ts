@@ -5,12 +5,14 @@ import { elementwiseOps } from "./elementwise.ts";
 import { linearOps } from "./linear.ts";
 import { moeOps } from "./moe.ts";
 import { normOps } from "./norm.ts";
+import { selectOps } from "./select.ts";
 import { shapeOps } from "./shape.ts";
 
 /** The operator registry: every operator of the IR, each defined once. */
 export const ops = {
   ...shapeOps,
   ...elementwiseOps,
+  ...selectOps,
   ...linearOps,
   ...normOps,
   ...attentionOps,
