@@ -1,6 +1,7 @@
 import { phase, type Pass, type Phase } from "../src/pass/pass.ts";
 import { absorbKvB } from "./absorb-kv-b.ts";
 import { canonicalize } from "./canonicalize.ts";
+import { decompose } from "./decompose/index.ts";
 import { expandLatentAttention } from "./expand-latent-attention.ts";
 import { foldConstants } from "./fold-constants.ts";
 import { fuseAddNorm } from "./fuse-add-norm.ts";
@@ -54,5 +55,8 @@ export const pipeline: readonly Phase[] = [
   ),
 ];
 
+/** Passes that run when asked for by name. */
+export const others: readonly Pass[] = [decompose];
+
 /** Every pass once, in order of its first run. */
-export const passes: readonly Pass[] = [...new Set(pipeline.flatMap((p) => p.passes))];
+export const passes: readonly Pass[] = [...new Set([...pipeline.flatMap((p) => p.passes), ...others])];

@@ -1,5 +1,5 @@
 /** What the compiler knows by name: for lists, help and checks on the command line. */
-import { passes, pipeline } from "../../passes/index.ts";
+import { others, passes, pipeline } from "../../passes/index.ts";
 import { targets, type TargetInfo } from "../../targets/index.ts";
 import type { Module } from "../ir/graph.ts";
 import type { Pass, Phase } from "../pass/pass.ts";
@@ -9,6 +9,8 @@ import { nearest } from "../support/near.ts";
 
 export const knownTargets: readonly TargetInfo[] = targets;
 export const knownPhases: readonly Phase[] = pipeline;
+/** Passes that only run when `moec opt` is asked for them. */
+export const otherPasses: readonly Pass[] = others;
 
 /** A pass by its name. Throws `pass/unknown`. */
 export const passNamed = (name: string): Pass =>

@@ -19,6 +19,18 @@ export function addDims(a: Dim, b: Dim): Dim {
   return (constant === 0 ? names : [...names, String(constant)]).join("+");
 }
 
+/** a - b where b's terms are among a's, else undefined. */
+export function subtractDims(a: Dim, b: Dim): Dim | undefined {
+  if (typeof a === "number" && typeof b === "number") return a - b;
+  const terms = typeof a === "number" ? [String(a)] : a.split("+");
+  for (const term of typeof b === "number" ? [String(b)] : b.split("+")) {
+    const at = terms.indexOf(term);
+    if (at < 0) return undefined;
+    terms.splice(at, 1);
+  }
+  return terms.map((t) => (isNaN(Number(t)) ? t : Number(t))).reduce<Dim>(addDims, 0);
+}
+
 /** The named dims that occur in a dim. */
 export const dimNames = (d: Dim): readonly string[] =>
   typeof d === "number" ? [] : d.split("+").filter((t) => isNaN(Number(t)));

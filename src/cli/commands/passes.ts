@@ -1,5 +1,5 @@
 /** `moec passes`: the pipeline in order. */
-import { knownPhases } from "../../driver/known.ts";
+import { knownPhases, otherPasses } from "../../driver/known.ts";
 import { table } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
 
@@ -10,7 +10,7 @@ export const passes: CommandSpec<Record<never, never>> = {
   options: {},
   examples: ["moec passes", "moec passes --json"],
   run: (_args, _options, cx) => {
-    const phases = knownPhases.map((phase) => ({
+    const phases = [...knownPhases, { name: "by name only", passes: otherPasses }].map((phase) => ({
       name: phase.name,
       passes: phase.passes.map(({ name, summary, scope, tolerance, rules }) => ({
         name,
