@@ -1,5 +1,4 @@
 /** `moec eval PLAN --text FILE`: how well a plan foretells a text. */
-import { readFileSync } from "node:fs";
 import { readPlan } from "../../plan/read-plan.ts";
 import { perplexity, windowsOf } from "../../runtime/perplexity.ts";
 import { openSession } from "../../runtime/session.ts";
@@ -7,6 +6,7 @@ import { loadTokenizer } from "../../runtime/tokenizer.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { number } from "../../support/text.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
+import { readText } from "../read-text.ts";
 
 type Options = {
   readonly text: string;
@@ -16,19 +16,6 @@ type Options = {
 };
 
 const defaultWindow = 512;
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch (error) {
-    return fail(
-      "usage/file",
-      { kind: "file", file },
-      file,
-      error instanceof Error ? error.message : String(error),
-    );
-  }
-}
 
 export const evaluate: CommandSpec<Options> = {
   name: "eval",

@@ -1,10 +1,9 @@
 /** `moec opt FILE.mir --pass NAME`: passes on an IR text, as compiler people test them. */
-import { readFileSync } from "node:fs";
 import { optimize } from "../../driver/known.ts";
 import { parseModule } from "../../ir/parser.ts";
 import { printModule } from "../../ir/printer.ts";
-import { fail } from "../../support/diagnostics.ts";
 import { listed, type CommandSpec } from "../command.ts";
+import { readText } from "../read-text.ts";
 import { formatRuns, passReport } from "../pass-report.ts";
 
 type Options = {
@@ -12,19 +11,6 @@ type Options = {
   readonly disable: readonly string[];
   readonly printIrAfter: string | undefined;
 };
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === "-" ? 0 : file, "utf8");
-  } catch (error) {
-    return fail(
-      "usage/file",
-      { kind: "file", file },
-      file,
-      error instanceof Error ? error.message : String(error),
-    );
-  }
-}
 
 export const opt: CommandSpec<Options> = {
   name: "opt",

@@ -1,5 +1,4 @@
 /** `moec run PLAN`: text streams out as it comes; or ids in, ids and logits out. */
-import { readFileSync } from "node:fs";
 import { readPlan } from "../../plan/read-plan.ts";
 import { loadChatTemplate } from "../../runtime/chat.ts";
 import { generate } from "../../runtime/generate.ts";
@@ -8,6 +7,7 @@ import { openSession } from "../../runtime/session.ts";
 import { loadTokenizer, type Tokenizer } from "../../runtime/tokenizer.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { createRandom } from "../../support/random.ts";
+import { readText } from "../read-text.ts";
 import { decimal, idList, wholeNumber, type CommandSpec } from "../command.ts";
 
 type Options = {
@@ -46,7 +46,7 @@ function promptOf(
   if (options.prompt === undefined)
     return fail("usage/missing", undefined, "a prompt (--prompt TEXT or --ids 1,2,3)");
   if (!tokenizer) return fail("run/no-tokenizer", undefined);
-  const text = options.prompt === "-" ? readFileSync(0, "utf8") : options.prompt;
+  const text = options.prompt === "-" ? readText("-") : options.prompt;
   const stop = [...new Set([...eos, ...tokenizer.eos])];
   if (!options.chat) return { ids: tokenizer.encode(text, { bos: true }), stop };
   const template = loadChatTemplate(dir, tokenizer);
