@@ -5,21 +5,22 @@ const grouped = new Intl.NumberFormat("en-US");
 /** 1234567 as `1,234,567`. */
 export const number = (n: number): string => grouped.format(n);
 
-function scaled(n: number, step: number, units: readonly string[], last: string): string {
+/** Three digits, never in powers of ten. */
+const digits = (n: number): string => (n >= 100 ? String(Math.round(n)) : n.toPrecision(3));
+
+/** In the largest unit that leaves 1 or more; the first unit is whole. */
+function scaled(n: number, step: number, units: readonly string[]): string {
   let value = n;
-  for (const unit of units) {
-    if (value < step)
-      return unit === "" || unit === " B" ? `${value}${unit}` : `${value.toPrecision(3)}${unit}`;
-    value /= step;
-  }
-  return `${value >= 100 ? Math.round(value) : value.toPrecision(3)}${last}`;
+  let unit = 0;
+  for (; value >= step && unit < units.length - 1; unit++) value /= step;
+  return `${unit === 0 ? value : digits(value)}${units[unit] ?? ""}`;
 }
 
 /** 6617088 as `6.62 M`. */
-export const short = (n: number): string => scaled(n, 1000, ["", " k", " M"], " G");
+export const short = (n: number): string => scaled(n, 1000, ["", " k", " M", " G"]);
 
 /** Bytes in binary units: `13.2 MiB`. */
-export const bytes = (n: number): string => scaled(n, 1024, [" B", " KiB", " MiB"], " GiB");
+export const bytes = (n: number): string => scaled(n, 1024, [" B", " KiB", " MiB", " GiB"]);
 
 /** Columns side by side, two spaces between; cells that are numbers stand to the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
