@@ -4,6 +4,7 @@
  */
 import { checkpointCatalog } from "./catalog/checkpoint.ts";
 import { irCatalog } from "./catalog/ir.ts";
+import { onnxCatalog } from "./catalog/onnx.ts";
 import { planCatalog } from "./catalog/plan.ts";
 import { usageCatalog } from "./catalog/usage.ts";
 
@@ -31,7 +32,13 @@ export type Where =
 /** What a catalog entry says of one fault. */
 export type Message = { readonly exit: Exit; readonly message: string; readonly hint?: string };
 
-export const catalog = { ...checkpointCatalog, ...irCatalog, ...planCatalog, ...usageCatalog } as const;
+export const catalog = {
+  ...checkpointCatalog,
+  ...onnxCatalog,
+  ...irCatalog,
+  ...planCatalog,
+  ...usageCatalog,
+} as const;
 export type Code = keyof typeof catalog;
 
 export type Diagnostic = Message & { readonly code: Code; readonly where?: Where };

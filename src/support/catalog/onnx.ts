@@ -1,0 +1,41 @@
+import type { Message } from "../diagnostics.ts";
+
+const model = (message: string, hint?: string): Message => ({
+  exit: "model",
+  message,
+  ...(hint !== undefined && { hint }),
+});
+
+/** Faults of ONNX files. */
+export const onnxCatalog = {
+  "onnx/protobuf": (why: string) => model(why, "this is not an ONNX model, or it is damaged"),
+  "onnx/protobuf-truncated": (why: string) => model(why, "the file was cut short; download it again"),
+  "onnx/no-graph": (why: string) => model(why),
+  "onnx/depth": (what: string, limit: number) => model(`${what} nests deeper than the limit of ${limit}`),
+  "onnx/utf8": (what: string) => model(`${what} is not valid UTF-8`),
+  "onnx/opset": (why: string) => model(why),
+  "onnx/unknown-dtype": (what: string, code: number) => model(`${what}: there is no data type ${code}`),
+  "onnx/bad-shape": (what: string, why: string) => model(`${what}: ${why}`),
+  "onnx/size-mismatch": (what: string, needs: number, has: number) =>
+    model(`${what}: needs ${needs} bytes, has ${has}`),
+  "onnx/ambiguous-data": (what: string, fields: string) => model(`${what}: ${fields} are set`),
+  "onnx/duplicate-name": (what: string) => model(`${what} appears twice`),
+  "onnx/undefined-value": (node: string, input: string) =>
+    model(`node ${node}: input "${input}" is not an input, initializer or earlier output`),
+  "onnx/undefined-output": (name: string) => model(`output "${name}" is produced by nothing`),
+  "onnx/external-missing": (what: string, file: string) =>
+    model(`${what}: ${file} not found`, "external data lies beside the model; copy it along"),
+  "onnx/external-range": (what: string, why: string) => model(`${what}: ${why}`),
+  "onnx/external-path": (what: string, path: string, why: string) =>
+    model(
+      `${what}: external data at "${path}" ${why}`,
+      "external data must be a plain file in the model's folder",
+    ),
+  "onnx/function-cycle": (name: string) => model(`function ${name} calls itself`),
+  "onnx/attribute": (node: string, why: string) => model(`node ${node}: ${why}`),
+  "onnx/unsupported": (count: number, operators: string) =>
+    model(
+      `${count} operators have no implementation: ${operators}`,
+      "moec inspect MODEL shows what the model holds",
+    ),
+} as const;
