@@ -17,7 +17,8 @@ const layers = [
 const neighbours = new Set(["frontend/deepseek frontend/safetensors", "plan frontend/safetensors"]);
 const passesSee = new Set("support tensor ir interp pass quant cluster machine".split(" "));
 const targetsSee = new Set("support tensor wasm ir machine plan".split(" "));
-const readsFiles = /^src\/(cli|driver|tensor|plan|runtime|frontend\/safetensors|frontend\/deepseek)\//;
+const readsFiles =
+  /^src\/(cli|driver|tensor|plan|runtime|frontend\/safetensors|frontend\/deepseek|frontend\/onnx)\//;
 const usesTerminal = /^src\/(cli\/|support\/log\.ts$)/;
 
 const files = globSync("{src,passes,targets}/**/*.ts").map((it) => it.replaceAll("\\", "/"));

@@ -15,7 +15,7 @@ export const commands: readonly CommandEntry[] = [
   ),
   lazy(
     "inspect",
-    "say what a checkpoint or a plan holds",
+    "say what a model or a plan holds",
     async () => (await import("./commands/inspect.ts")).inspect,
   ),
   lazy("opt", "run passes on an IR text", async () => (await import("./commands/opt.ts")).opt),

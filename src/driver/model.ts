@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import { parseConfig, type ModelConfig } from "../frontend/deepseek/config.ts";
 import { importModel, type ImportedModel } from "../frontend/deepseek/import.ts";
 import { openCheckpoint, type Checkpoint } from "../frontend/safetensors/checkpoint.ts";
+import type { OnnxModel } from "../frontend/onnx/model.ts";
+import { readOnnx } from "../frontend/onnx/read.ts";
 import { fail } from "../support/diagnostics.ts";
 
 export type OpenedModel = {
@@ -28,6 +30,15 @@ export function openModel(path: string): OpenedModel {
   const checkpoint = openCheckpoint(path);
   return { config, checkpoint, imported: importModel(config, checkpoint.tensors) };
 }
+
+/** Whether a path names an ONNX model. */
+export const isOnnx = (path: string): boolean => path.endsWith(".onnx");
+
+/** Open an ONNX model. Throws whatever is wrong with its file. */
+export const openOnnx = (file: string): Promise<OnnxModel> =>
+  existsSync(file)
+    ? readOnnx(file)
+    : fail("checkpoint/not-found", { kind: "file", file }, file, "there is no such file");
 
 /** Bytes of the .safetensors files of a folder or of one file; 0 where there is nothing. */
 export function bytesOnDisk(path: string): number {

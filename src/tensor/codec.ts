@@ -1,4 +1,4 @@
-import { dtypes, type DType } from "./dtype.ts";
+import { displayName, type DType } from "./dtype.ts";
 
 /**
  * Exact codecs between stored elements and float32. 8-bit and smaller floats go through tables of all their codes.
@@ -23,6 +23,9 @@ const e5m2 = table(256, (c) => {
   if (magnitude > 0x7c) return NaN;
   return magnitude === 0x7c ? (c & 0x80 ? -Infinity : Infinity) : smallFloat(c, 5, 2);
 });
+/** The "fnuz" forms have one more bias, one zero and one NaN, in the place of minus zero (Noune et al. 2022). */
+const fnuz = (exponentBits: number, mantissaBits: number): Float32Array =>
+  table(256, (c) => (c === 0x80 ? NaN : smallFloat(c, exponentBits, mantissaBits) / 2));
 const e8m0 = table(256, (c) => (c === 255 ? NaN : 2 ** (c - 127)));
 const e2m1 = table(16, (c) => smallFloat(c, 2, 1));
 
@@ -36,6 +39,16 @@ const byTable =
   (values: Float32Array): Decoder =>
   (bytes, out) => {
     for (let i = 0; i < out.length; i++) out[i] = values[bytes[i] ?? 0] ?? NaN;
+  };
+
+/** Elements of less than a byte, the lowest bits first. */
+const bySmallCode =
+  (bits: 2 | 4, value: (code: number) => number): Decoder =>
+  (bytes, out) => {
+    const perByte = 8 / bits;
+    const mask = (1 << bits) - 1;
+    for (let i = 0; i < out.length; i++)
+      out[i] = value(((bytes[Math.floor(i / perByte)] ?? 0) >> (bits * (i % perByte))) & mask);
   };
 
 type ArrayOf = new (
@@ -67,10 +80,14 @@ const decoders: { readonly [K in DType]?: Decoder } = {
   },
   f8e4m3: byTable(e4m3),
   f8e5m2: byTable(e5m2),
+  f8e4m3fnuz: byTable(fnuz(4, 3)),
+  f8e5m2fnuz: byTable(fnuz(5, 2)),
   f8e8m0: byTable(e8m0),
-  f4e2m1: (bytes, out) => {
-    for (let i = 0; i < out.length; i++) out[i] = e2m1[((bytes[i >> 1] ?? 0) >> (4 * (i & 1))) & 15] ?? NaN;
-  },
+  f4e2m1: bySmallCode(4, (code) => e2m1[code] ?? NaN),
+  i4: bySmallCode(4, (code) => (code << 28) >> 28),
+  u4: bySmallCode(4, (code) => code),
+  i2: bySmallCode(2, (code) => (code << 30) >> 30),
+  u2: bySmallCode(2, (code) => code),
   i64: byArray(BigInt64Array, 8),
   i32: byArray(Int32Array, 4),
   i16: byArray(Int16Array, 2),
@@ -82,10 +99,10 @@ const decoders: { readonly [K in DType]?: Decoder } = {
   bool: byArray(Uint8Array, 1),
 };
 
-/** Decode `out.length` elements. Elements of 4 bits lie low nibble first. Throws for dtypes without a float32 value. */
+/** Decode `out.length` elements. Elements of less than a byte lie lowest bits first. Throws for dtypes without a float32 value. */
 export function decodeToF32(dtype: DType, bytes: Uint8Array, out: Float32Array): void {
   const decode = decoders[dtype];
-  if (!decode) throw new Error(`${dtypes[dtype].safetensors} has no float32 value`);
+  if (!decode) throw new Error(`${displayName(dtype)} has no float32 value`);
   decode(bytes, out);
 }
 

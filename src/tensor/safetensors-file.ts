@@ -1,5 +1,5 @@
 import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dtypes, type DType } from "./dtype.ts";
+import { displayName, type DType } from "./dtype.ts";
 
 /** A tensor's place in a file that is being laid out. */
 export type LayoutEntry = {
@@ -32,10 +32,7 @@ export function layoutSafetensors(
   }
   const described = entries.map((e, i): [string, unknown] => {
     const begin = starts[i] ?? 0;
-    return [
-      e.name,
-      { dtype: dtypes[e.dtype].safetensors, shape: e.shape, data_offsets: [begin, begin + e.bytes] },
-    ];
+    return [e.name, { dtype: displayName(e.dtype), shape: e.shape, data_offsets: [begin, begin + e.bytes] }];
   });
   const head: [string, unknown][] = Object.keys(metadata).length ? [["__metadata__", metadata]] : [];
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries([...head, ...described])));

@@ -2,22 +2,16 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
-import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { openCheckpoint } from "../../src/frontend/safetensors/checkpoint.ts";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { CompileError } from "../../src/support/diagnostics.ts";
 import { layoutSafetensors, writeSafetensors } from "../../src/tensor/safetensors-file.ts";
-import { root } from "../support/moec.ts";
+import { corpus, malformed } from "../support/malformed.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const folder = tempFolder();
-const corpus = join(root, "fixtures/malformed");
-const entry = v.looseObject({ file: v.string(), wrong: v.string(), expect: v.string(), code: v.string() });
-const entries = readFileSync(join(corpus, "manifest.jsonl"), "utf8")
-  .trim()
-  .split("\n")
-  .map((line) => v.parse(entry, JSON.parse(line)));
+const entries = malformed("safetensors");
 
 /** The manifest's ST_HEADER_UTF8 is our safetensors/header-utf8. */
 const codeOf = (code: string): string =>

@@ -2,7 +2,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { decodeToF32, encodeBf16 } from "../../src/tensor/codec.ts";
-import { byteLength, dtypeFromSafetensors, dtypeNames, dtypes, type DType } from "../../src/tensor/dtype.ts";
+import {
+  byteLength,
+  dtypeFromOnnx,
+  dtypeFromSafetensors,
+  dtypeNames,
+  factsOf,
+  type DType,
+} from "../../src/tensor/dtype.ts";
 
 function decode(dtype: DType, bytes: Uint8Array, count: number): number[] {
   const out = new Float32Array(count);
@@ -40,6 +47,8 @@ const formats: readonly (readonly [DType, number, (code: number) => number])[] =
   ["bf16", 65536, (c) => ieee(c, 8, 7, withInfinity(8, 7))],
   ["f8e4m3", 256, (c) => ieee(c, 4, 3, (x) => (x === 0x7f ? NaN : undefined))],
   ["f8e5m2", 256, (c) => ieee(c, 5, 2, withInfinity(5, 2))],
+  ["f8e4m3fnuz", 256, (c) => (c === 0x80 ? NaN : ieee(c, 4, 3, () => undefined) / 2)],
+  ["f8e5m2fnuz", 256, (c) => (c === 0x80 ? NaN : ieee(c, 5, 2, () => undefined) / 2)],
   ["f8e8m0", 256, (c) => (c === 255 ? NaN : 2 ** (c - 127))],
 ];
 
@@ -54,6 +63,14 @@ test("f4e2m1: the low nibble comes first", () => {
   const values = [0, 0.5, 1, 1.5, 2, 3, 4, 6, -0, -0.5, -1, -1.5, -2, -3, -4, -6];
   const bytes = Uint8Array.from({ length: 8 }, (_, i) => 2 * i + 16 * (2 * i + 1));
   expect(decode("f4e2m1", bytes, 16)).toEqual(values);
+});
+
+test("integers of less than a byte come lowest bits first", () => {
+  const bytes = Uint8Array.of(0b11_10_01_00, 0x8f);
+  expect(decode("u2", bytes, 8)).toEqual([0, 1, 2, 3, 3, 3, 0, 2]);
+  expect(decode("i2", bytes, 4)).toEqual([0, 1, -2, -1]);
+  expect(decode("u4", bytes, 4)).toEqual([4, 14, 15, 8]);
+  expect(decode("i4", bytes, 4)).toEqual([4, -2, -1, -8]);
 });
 
 test("elements are read at any address", () => {
@@ -95,7 +112,11 @@ describe("float32 to bfloat16", () => {
   });
 });
 
-test("the table of dtypes names each as safetensors does", () => {
-  for (const name of dtypeNames) expect(dtypeFromSafetensors(dtypes[name].safetensors)).toBe(name);
+test("the table of dtypes names each as safetensors and ONNX do", () => {
+  for (const name of dtypeNames) {
+    const { safetensors, onnx } = factsOf(name);
+    if (safetensors !== undefined) expect(dtypeFromSafetensors(safetensors)).toBe(name);
+    if (onnx !== undefined) expect(dtypeFromOnnx(onnx)).toBe(name);
+  }
   expect(dtypeFromSafetensors("f32")).toBeUndefined();
 });

@@ -9,7 +9,8 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
-import { bytesOnDisk } from "../../driver/model.ts";
+import { bytesOnDisk, isOnnx, openOnnx } from "../../driver/model.ts";
+import { countOperators } from "../../frontend/onnx/summary.ts";
 import { knownTargets } from "../../driver/known.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -69,6 +70,13 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
   cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
 }
 
+/** No operator of ONNX is lowered yet: say so of all of them at once. */
+async function refuseOnnx(path: string): Promise<never> {
+  const operators = countOperators(await openOnnx(path));
+  const named = operators.map(({ op, count }) => `${op} ×${count}`).join(", ");
+  return fail("onnx/unsupported", { kind: "file", file: path }, operators.length, named);
+}
+
 export const compileCommand: CommandSpec<Options> = {
   name: "compile",
   summary: "compile a checkpoint into a plan",
@@ -120,6 +128,7 @@ export const compileCommand: CommandSpec<Options> = {
     if (output === undefined && !options.dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
     const started = performance.now();
+    if (isOnnx(path)) return refuseOnnx(path);
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
     const report = passReport(options.printIrAfter, (text) => cx.log.print(text));

@@ -1,6 +1,7 @@
 /** `moec inspect MODEL|PLAN`: what is inside, from headers alone. */
 import { parameterCount } from "../../driver/compile.ts";
-import { openModel } from "../../driver/model.ts";
+import { isOnnx, openModel, openOnnx } from "../../driver/model.ts";
+import { summarize } from "../../frontend/onnx/summary.ts";
 import { isPlan, readPlan } from "../../plan/read-plan.ts";
 import { bytes, number, short, table } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
@@ -73,6 +74,12 @@ function inspectPlan(dir: string, listTensors: boolean) {
   };
 }
 
+/** An ONNX model by its graph; no weight is read. */
+async function inspectOnnx(file: string) {
+  return { kind: "onnx" as const, ...summarize(await openOnnx(file)) };
+}
+
+type Onnx = Awaited<ReturnType<typeof inspectOnnx>>;
 type Model = ReturnType<typeof inspectModel>;
 type Plan = ReturnType<typeof inspectPlan>;
 
@@ -115,22 +122,53 @@ const planRows = (it: Plan): Row[] => [
   ["files", it.files.join(", ")],
 ];
 
+const onnxRows = (it: Onnx): Row[] => [
+  ["producer", it.producer],
+  [
+    "opsets",
+    Object.entries(it.opsets)
+      .map(([domain, version]) => `${domain} ${version}`)
+      .join(", "),
+  ],
+  ...it.inputs.map(({ name, type }): Row => ["input", `${name}: ${type}`]),
+  ...it.outputs.map(({ name, type }): Row => ["output", `${name}: ${type}`]),
+  ["weights", `${number(it.initializers)} tensors, ${short(it.parameters)} parameters, ${bytes(it.bytes)}`],
+  ["nodes", `${number(it.nodes)}, ${number(it.functions)} functions`],
+  ...it.operators.map(({ op, count }): Row => [`  ${op}`, number(count)]),
+];
+
 export const inspect: CommandSpec<Options> = {
   name: "inspect",
-  summary: "say what a checkpoint or a plan holds",
-  args: [["<path>", "a checkpoint or a plan"]],
+  summary: "say what a model or a plan holds",
+  args: [["<path>", "a checkpoint, an ONNX model or a plan"]],
   options: { tensors: { flags: "--tensors", help: "list every tensor" } },
   examples: ["moec inspect fixtures/moe-6m", "moec inspect build/moe-6m --tensors --json"],
-  run: ([path = ""], options, cx) => {
-    const found = isPlan(path) ? inspectPlan(path, options.tensors) : inspectModel(path, options.tensors);
-    if (cx.json) cx.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
-    else {
-      cx.stdout.write(table(found.kind === "plan" ? planRows(found) : modelRows(found)));
-      for (const it of found.listing ?? [])
-        cx.stdout.write(
-          `${it.name}${"shape" in it ? ` ${it.dtype}[${it.shape.join(",")}]` : ""} ${bytes(it.bytes)}\n`,
-        );
+  run: async ([path = ""], options, cx) => {
+    const found = isOnnx(path)
+      ? await inspectOnnx(path)
+      : isPlan(path)
+        ? inspectPlan(path, options.tensors)
+        : inspectModel(path, options.tensors);
+    if (cx.json) {
+      cx.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
+      return 0;
     }
-    return Promise.resolve(0);
+    cx.stdout.write(table(rowsOf(found)));
+    for (const it of "listing" in found ? (found.listing ?? []) : [])
+      cx.stdout.write(
+        `${it.name}${"shape" in it ? ` ${it.dtype}[${it.shape.join(",")}]` : ""} ${bytes(it.bytes)}\n`,
+      );
+    return 0;
   },
 };
+
+function rowsOf(found: Onnx | Model | Plan): Row[] {
+  switch (found.kind) {
+    case "onnx":
+      return onnxRows(found);
+    case "plan":
+      return planRows(found);
+    case "model":
+      return modelRows(found);
+  }
+}

@@ -1,5 +1,5 @@
 import { CompileError, diag, type Diagnostic } from "../../support/diagnostics.ts";
-import { dtypes, type DType } from "../../tensor/dtype.ts";
+import { displayName, type DType } from "../../tensor/dtype.ts";
 import { cast, dequantize, source, type Recipe } from "../../tensor/recipe.ts";
 
 /** What the importer needs to know of a tensor on disk. */
@@ -23,7 +23,7 @@ export type TensorDesk = {
   readonly settle: () => void;
 };
 
-const formatInfo = (t: TensorInfo): string => `${dtypes[t.dtype].safetensors} [${t.shape.join(", ")}]`;
+const formatInfo = (t: TensorInfo): string => `${displayName(t.dtype)} [${t.shape.join(", ")}]`;
 
 export function tensorDesk(
   tensors: ReadonlyMap<string, TensorInfo>,
@@ -67,8 +67,8 @@ export function tensorDesk(
           "checkpoint/dtype",
           at(name),
           name,
-          dtypes[info.dtype].safetensors,
-          weightDTypes.map((d) => dtypes[d].safetensors).join(", "),
+          displayName(info.dtype),
+          weightDTypes.map((d) => displayName(d)).join(", "),
         ),
       );
     const plain = source(name, info?.dtype ?? "bf16", shape);

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { fail, type Where } from "../../support/diagnostics.ts";
-import { dtypeFromSafetensors, dtypes, type DType } from "../../tensor/dtype.ts";
+import { dtypeFromSafetensors, dtypes, type DType, displayName } from "../../tensor/dtype.ts";
 import { readInto, type FileRegion } from "../../tensor/source.ts";
 import { scanHeader, type RawEntry } from "./header-json.ts";
 
@@ -128,8 +128,8 @@ function readEntry({ name, fields }: RawEntry, file: string): Span {
   if (typeof dtypeName !== "string") return fail("safetensors/bad-entry", at, name, "dtype must be a string");
   const dtype = dtypeFromSafetensors(dtypeName);
   if (!dtype) {
-    const near = Object.values(dtypes).find((d) => d.safetensors === dtypeName.toUpperCase());
-    return fail("safetensors/unknown-dtype", at, name, dtypeName, near?.safetensors);
+    const near = dtypeFromSafetensors(dtypeName.toUpperCase());
+    return fail("safetensors/unknown-dtype", at, name, dtypeName, near && displayName(near));
   }
   const shape = fields.get("shape");
   if (!Array.isArray(shape))
@@ -157,14 +157,7 @@ function checkSize(name: string, dtype: DType, shape: readonly bigint[], given: 
   const bits = count * BigInt(dtypes[dtype].bits);
   if (bits >= u64Limit) fail("safetensors/shape-overflow", at, name);
   if (bits % 8n)
-    fail(
-      "safetensors/subbyte-misaligned",
-      at,
-      name,
-      dtypes[dtype].safetensors,
-      `[${shape.join(", ")}]`,
-      bits,
-    );
+    fail("safetensors/subbyte-misaligned", at, name, displayName(dtype), `[${shape.join(", ")}]`, bits);
   if (bits / 8n !== given) fail("safetensors/size-mismatch", at, name, bits / 8n, given);
 }
 
