@@ -43,6 +43,6 @@ export function readGolden(dir: string): Golden {
 }
 
 /** Folders of every tiny checkpoint in the project, one of each family and layout. */
-export const tinyCheckpoints: readonly string[] = ["tiny", "deep"].flatMap((set) =>
+export const tinyCheckpoints: readonly string[] = ["tiny", "deep", "variants"].flatMap((set) =>
   readdirSync(join(root, "fixtures", set)).map((name) => join("fixtures", set, name)),
 );
