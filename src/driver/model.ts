@@ -4,7 +4,6 @@ import { parseConfig, type ModelConfig } from "../frontend/deepseek/config.ts";
 import { importModel, type ImportedModel } from "../frontend/deepseek/import.ts";
 import { openCheckpoint, type Checkpoint } from "../frontend/safetensors/checkpoint.ts";
 import type { OnnxModel } from "../frontend/onnx/model.ts";
-import { readOnnx } from "../frontend/onnx/read.ts";
 import { fail } from "../support/diagnostics.ts";
 
 export type OpenedModel = {
@@ -35,10 +34,12 @@ export function openModel(path: string): OpenedModel {
 export const isOnnx = (path: string): boolean => path.endsWith(".onnx");
 
 /** Open an ONNX model. Throws whatever is wrong with its file. */
-export const openOnnx = (file: string): Promise<OnnxModel> =>
-  existsSync(file)
-    ? readOnnx(file)
-    : fail("checkpoint/not-found", { kind: "file", file }, file, "there is no such file");
+export async function openOnnx(file: string): Promise<OnnxModel> {
+  if (!existsSync(file))
+    return fail("checkpoint/not-found", { kind: "file", file }, file, "there is no such file");
+  const { readOnnx } = await import("../frontend/onnx/read.ts"); // its tables are for those who need them
+  return readOnnx(file);
+}
 
 /** Bytes of the .safetensors files of a folder or of one file; 0 where there is nothing. */
 export function bytesOnDisk(path: string): number {

@@ -27,6 +27,9 @@ const codes: Readonly<Record<string, string>> = {
   OX_DEPTH: "onnx/depth",
   OX_FUNCTION_CYCLE: "onnx/function-cycle",
   OX_UTF8: "onnx/utf8",
+  OX_UNKNOWN_OP: "onnx/unknown-op",
+  OX_MISSING_ATTR: "onnx/missing-attribute",
+  OX_ATTR_TYPE: "onnx/attribute-type",
 };
 
 /** The codes of all faults, or `accepted`; anything but a diagnostic passes through as the failure it is. */

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync } from "node:fs";
 import type { onnx } from "onnx-proto";
 import { CompileError, diag, fail, type Diagnostic } from "../../support/diagnostics.ts";
+import { operatorFaults } from "./check-nodes.ts";
 import { modelFaults } from "./check.ts";
 import {
   functionKey,
@@ -190,7 +191,7 @@ export async function readOnnx(file: string): Promise<OnnxModel> {
     functions: new Map(functions.map((f) => [functionKey(f.domain, f.name), f])),
   };
   // A damaged initializer would be missed by every node that reads it.
-  const faults = desk.faults.length > 0 ? desk.faults : modelFaults(model);
+  const faults = desk.faults.length > 0 ? desk.faults : [...modelFaults(model), ...operatorFaults(model)];
   if (faults.length > 0) throw new CompileError(faults);
   return model;
 }

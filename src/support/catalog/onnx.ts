@@ -32,7 +32,13 @@ export const onnxCatalog = {
       "external data must be a plain file in the model's folder",
     ),
   "onnx/function-cycle": (name: string) => model(`function ${name} calls itself`),
-  "onnx/attribute": (node: string, why: string) => model(`node ${node}: ${why}`),
+  "onnx/unknown-op": (node: string, why: string, near: string | undefined) =>
+    model(`node ${node}: ${why}`, near && `did you mean ${near}?`),
+  "onnx/inputs": (node: string, op: string, takes: string, found: number) =>
+    model(`node ${node}: ${op} takes ${takes} inputs, found ${found}`),
+  "onnx/missing-attribute": (node: string, op: string, name: string) =>
+    model(`node ${node}: ${op} needs attribute "${name}"`),
+  "onnx/attribute-type": (node: string, why: string) => model(`node ${node}: ${why}`),
   "onnx/unsupported": (count: number, operators: string) =>
     model(
       `${count} operators have no implementation: ${operators}`,
