@@ -60,7 +60,8 @@ export function interpret(
   func.body.forEach((node, i) => {
     const kernel: Kernel<OpName> = kernels[node.op] as Kernel<never>; // node.attrs were checked for node.op when it was made
     const shapes = node.results.map((r) => bindDims(r.type.dims, bindings));
-    const results = kernel(node.operands.map(read), { attrs: node.attrs as never, shapes, weight });
+    const dtypes = node.results.map((r) => r.type.dtype);
+    const results = kernel(node.operands.map(read), { attrs: node.attrs as never, shapes, dtypes, weight });
     node.results.forEach((value, j) => {
       const tensor = results[j];
       if (!tensor || String(tensor.shape) !== String(shapes[j]))

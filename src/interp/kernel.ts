@@ -1,12 +1,14 @@
 import type { OpAttrs, OpName } from "../ir/ops/index.ts";
+import type { DType } from "../tensor/dtype.ts";
 import type { Recipe } from "../tensor/recipe.ts";
-import type { Tensor } from "./tensor.ts";
+import { zeros, type Tensor } from "./tensor.ts";
 
 /** What a reference kernel is given besides its operands. */
 export type Call<K extends OpName> = {
   readonly attrs: OpAttrs<K>;
   /** The result shapes, named dims bound. */
   readonly shapes: readonly (readonly number[])[];
+  readonly dtypes: readonly DType[];
   readonly weight: (recipe: Recipe) => Tensor;
 };
 
@@ -25,4 +27,11 @@ export function shapeAt(call: { readonly shapes: readonly (readonly number[])[] 
   const shape = call.shapes[i];
   if (!shape) throw new Error(`there is no result ${i}`);
   return shape;
+}
+
+/** Room for result `i`. */
+export function result(call: Pick<Call<OpName>, "shapes" | "dtypes">, i = 0): Tensor {
+  const dtype = call.dtypes[i];
+  if (!dtype) throw new Error(`there is no result ${i}`);
+  return zeros(dtype, shapeAt(call, i));
 }

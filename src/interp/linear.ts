@@ -1,11 +1,10 @@
 import type { linearOps } from "../ir/ops/linear.ts";
 import { need, shapeAt, type Kernel } from "./kernel.ts";
+import type { Numbers } from "./numbers.ts";
 import { broadcastTo, floats } from "./tensor.ts";
 
-type Floats = Float32Array | Int32Array;
-
 /** Σ a[i]·b[i] over `n` elements, in float64. */
-export function dot(a: Floats, aAt: number, b: Floats, bAt: number, n: number): number {
+export function dot(a: Numbers, aAt: number, b: Numbers, bAt: number, n: number): number {
   let sum = 0;
   for (let i = 0; i < n; i++) sum += (a[aAt + i] ?? 0) * (b[bAt + i] ?? 0);
   return sum;

@@ -1,6 +1,7 @@
 import type { normOps } from "../ir/ops/norm.ts";
 import { dot } from "./linear.ts";
-import { need, shapeAt, type Kernel } from "./kernel.ts";
+import { need, result, type Kernel } from "./kernel.ts";
+import { rounderOf } from "./numbers.ts";
 import { floats, sizeOfShape, type Tensor } from "./tensor.ts";
 
 function rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor {
@@ -33,12 +34,13 @@ const reduce =
     const { axis } = call.attrs;
     const n = x.shape.at(axis) ?? 1;
     const inner = sizeOfShape(x.shape.slice(axis < 0 ? x.shape.length + axis + 1 : axis + 1));
-    const out = floats(shapeAt(call));
+    const out = result(call);
+    const round = rounderOf(out.dtype);
     for (let i = 0; i < out.data.length; i++) {
       const at = Math.floor(i / inner) * n * inner + (i % inner);
       let sum = first;
       for (let j = 0; j < n; j++) sum = step(sum, x.data[at + j * inner] ?? 0);
-      out.data[i] = finish(sum, n);
+      out.data[i] = round(finish(sum, n));
     }
     return [out];
   };

@@ -1,7 +1,8 @@
 import type { selectOps } from "../ir/ops/select.ts";
 import { dtypes } from "../tensor/dtype.ts";
-import { need, shapeAt, type Kernel } from "./kernel.ts";
-import { broadcastTo, floats, stridesOf, type Tensor } from "./tensor.ts";
+import { need, result, shapeAt, type Kernel } from "./kernel.ts";
+import { rounderOf } from "./numbers.ts";
+import { broadcastTo, stridesOf, type Tensor } from "./tensor.ts";
 
 const comparisons = {
   equal: (a: number, b: number) => a === b,
@@ -19,11 +20,16 @@ export function best(scores: ArrayLike<number>, n: number): number[] {
 }
 
 export const selectKernels: { readonly [K in keyof typeof selectOps]: Kernel<K> } = {
-  cast: (operands, { attrs: { dtype } }) => {
-    const { shape, data } = need(operands, 0);
-    return dtypes[dtype].kind === "float"
-      ? [{ dtype, shape, data: Float32Array.from(data) }]
-      : [{ dtype, shape, data: Int32Array.from(data) }];
+  cast: (operands, call) => {
+    const x = need(operands, 0);
+    const out = result(call);
+    const round = rounderOf(out.dtype);
+    const toInteger = dtypes[out.dtype].kind === "int";
+    for (let i = 0; i < out.data.length; i++) {
+      const value = x.data[i] ?? 0;
+      out.data[i] = round(toInteger ? Math.trunc(value) : value);
+    }
+    return [out];
   },
   iota: (_, call) => {
     const shape = shapeAt(call);
@@ -48,21 +54,20 @@ export const selectKernels: { readonly [K in keyof typeof selectOps]: Kernel<K> 
       Tensor,
       Tensor,
     ];
-    const pick = (x: number, i: number): number => (condition.data[i] ? x : (b.data[i] ?? 0));
-    const data = a.data instanceof Int32Array ? a.data.map(pick) : a.data.map(pick);
-    return [{ ...a, data }];
+    const out = result(call);
+    for (let i = 0; i < out.data.length; i++) out.data[i] = (condition.data[i] ? a.data[i] : b.data[i]) ?? 0;
+    return [out];
   },
   topK: (operands, call) => {
     const x = need(operands, 0);
     const [n, { k }] = [x.shape.at(-1) ?? 1, call.attrs];
-    const shape = shapeAt(call);
-    const values = floats(shape);
+    const values = result(call);
     const indices = new Int32Array(values.data.length);
     for (let row = 0; row * n < x.data.length; row++)
       best(x.data.subarray(row * n, (row + 1) * n), k).forEach((at, i) => {
         indices[row * k + i] = at;
         values.data[row * k + i] = x.data[row * n + at] ?? 0;
       });
-    return [values, { dtype: "i32", shape, data: indices }];
+    return [values, { dtype: "i32", shape: values.shape, data: indices }];
   },
 };

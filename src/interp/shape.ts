@@ -1,5 +1,6 @@
 import type { shapeOps } from "../ir/ops/shape.ts";
-import { need, shapeAt, type Kernel } from "./kernel.ts";
+import { need, result, shapeAt, type Kernel } from "./kernel.ts";
+import { allocate } from "./numbers.ts";
 import { broadcastTo, floats, gatherStrided, sizeOfShape, stridesOf, type Tensor } from "./tensor.ts";
 
 /** Put parts one after another along an axis. */
@@ -7,7 +8,8 @@ export function concatTensors(parts: readonly Tensor[], axis: number, shape: rea
   const outer = sizeOfShape(shape.slice(0, axis));
   const size = sizeOfShape(shape);
   const [first] = parts;
-  const out = first?.data instanceof Int32Array ? new Int32Array(size) : new Float32Array(size);
+  const dtype = first?.dtype ?? "f32";
+  const out = allocate(dtype, size);
   const stride = size / outer;
   let at = 0;
   for (const part of parts) {
@@ -15,14 +17,16 @@ export function concatTensors(parts: readonly Tensor[], axis: number, shape: rea
     for (let o = 0; o < outer; o++) out.set(part.data.subarray(o * run, (o + 1) * run), o * stride + at);
     at += run;
   }
-  return { dtype: first?.data instanceof Int32Array ? first.dtype : "f32", shape, data: out };
+  return { dtype, shape, data: out };
 }
 
 export const shapeKernels: { readonly [K in keyof typeof shapeOps]: Kernel<K> } = {
   weight: (_, { attrs, weight }) => [weight(attrs.recipe)],
-  constant: (_, { attrs: { dtype, dims, values } }) => [
-    { dtype, shape: dims, data: dtype === "i32" ? Int32Array.from(values) : Float32Array.from(values) },
-  ],
+  constant: (_, call) => {
+    const out = result(call);
+    out.data.set(call.attrs.values);
+    return [out];
+  },
   reshape: (operands, call) => [{ ...need(operands, 0), shape: shapeAt(call) }],
   transpose: (operands, call) => {
     const x = need(operands, 0);

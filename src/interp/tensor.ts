@@ -1,10 +1,11 @@
 import type { DType } from "../tensor/dtype.ts";
+import { allocate, type Numbers } from "./numbers.ts";
 
-/** A value in memory: floats as float32 whatever they are stored as, indices as int32. */
+/** A value in memory. */
 export type Tensor = {
   readonly dtype: DType;
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array;
+  readonly data: Numbers;
 };
 
 export const sizeOfShape = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
@@ -13,6 +14,13 @@ export const floats = (shape: readonly number[], data = new Float32Array(sizeOfS
   dtype: "f32",
   shape,
   data,
+});
+
+/** A value of any dtype, all zero. */
+export const zeros = (dtype: DType, shape: readonly number[]): Tensor => ({
+  dtype,
+  shape,
+  data: allocate(dtype, sizeOfShape(shape)),
 });
 
 /** Row-major strides. */
@@ -30,7 +38,7 @@ export function gatherStrided(
   offset = 0,
 ): Tensor {
   const size = sizeOfShape(shape);
-  const data = x.data instanceof Int32Array ? new Int32Array(size) : new Float32Array(size);
+  const data = allocate(x.dtype, size);
   const index = new Array<number>(shape.length).fill(0);
   let from = offset;
   for (let to = 0; to < size; to++) {

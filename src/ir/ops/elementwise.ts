@@ -31,7 +31,7 @@ export const elementwiseOps = {
   add: binary("a + b, broadcast as numpy does"),
   sub: binary("a - b, broadcast as numpy does"),
   mul: binary("a * b, broadcast as numpy does"),
-  div: binary("a / b, broadcast as numpy does"),
+  div: binary("a / b, broadcast as numpy does; integers divide towards zero"),
   neg: unary("-x"),
   exp: unary("e^x"),
   cos: unary("cosine of x in radians"),
