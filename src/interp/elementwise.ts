@@ -7,6 +7,30 @@ import { broadcastTo } from "./tensor.ts";
 
 export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
+function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+/** The Maclaurin series near zero, the continued fraction of erfc beyond (Abramowitz and Stegun 7.1.5 and 7.1.14). */
+function erf(x: number): number {
+  const z = Math.abs(x);
+  if (Number.isNaN(x) || z > 6) return Number.isNaN(x) ? NaN : Math.sign(x);
+  if (z < 2.5) {
+    let term = x;
+    let sum = x;
+    for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+      term *= (-x * x) / n;
+      sum += term / (2 * n + 1);
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum;
+  }
+  let fraction = z;
+  for (let n = 60; n > 0; n--) fraction = z + n / 2 / fraction;
+  return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * fraction));
+}
+
 const binary =
   <K extends OpName>(f: (a: number, b: number) => number): Kernel<K> =>
   (operands, call) => {
@@ -39,7 +63,18 @@ export const elementwiseKernels: { readonly [K in keyof typeof elementwiseOps]: 
   sub: binary((a, b) => a - b),
   mul: binary((a, b) => a * b),
   div: divide,
+  max: binary(Math.max),
+  min: binary(Math.min),
+  pow: binary(Math.pow),
   neg: unary((x) => -x),
+  abs: unary(Math.abs),
+  sign: unary(Math.sign),
+  floor: unary(Math.floor),
+  ceil: unary(Math.ceil),
+  round: unary(roundHalfEven),
+  log: unary(Math.log),
+  tanh: unary(Math.tanh),
+  erf: unary(erf),
   exp: unary(Math.exp),
   cos: unary(Math.cos),
   sin: unary(Math.sin),
