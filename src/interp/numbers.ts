@@ -1,4 +1,5 @@
 import type { DType } from "../tensor/dtype.ts";
+import { smallFloatRounder } from "./small-floats.ts";
 
 /** How the interpreter holds elements: each array takes every number of its dtypes exactly. */
 export type Numbers = Float32Array | Float64Array | Int32Array;
@@ -49,6 +50,11 @@ const unsigned =
 const rounders: { readonly [K in DType]?: (x: number) => number } = {
   f16: (x) => Math.f16round(x),
   bf16: bf16Round,
+  f8e4m3: smallFloatRounder("f8e4m3"),
+  f8e4m3fnuz: smallFloatRounder("f8e4m3fnuz"),
+  f8e5m2: smallFloatRounder("f8e5m2"),
+  f8e5m2fnuz: smallFloatRounder("f8e5m2fnuz"),
+  f4e2m1: smallFloatRounder("f4e2m1"),
   bool: (x) => (x === 0 ? 0 : 1),
   i64: (x) => (Number.isSafeInteger(x) ? x : Number(BigInt.asIntN(64, BigInt(x)))),
   u64: (x) => (Number.isSafeInteger(x) && x >= 0 ? x : Number(BigInt.asUintN(64, BigInt(x)))),

@@ -17,7 +17,7 @@ import {
 } from "./model.ts";
 import { dtypeOf, readTensor, toNumber } from "./tensor.ts";
 import { fileWindow } from "./window.ts";
-import { scanModel } from "./wire.ts";
+import { scan } from "./wire.ts";
 
 /** Collects the faults of a model, so that one run tells them all. */
 type Desk = { readonly file: string; readonly faults: Diagnostic[] };
@@ -152,14 +152,20 @@ const functionOf = (desk: Desk, proto: onnx.IFunctionProto): OnnxFunction => ({
   opsets: opsetsOf(proto.opsetImport),
 });
 
-/** Read a file's message with its weights left where they are. */
-async function decode(file: string): Promise<onnx.ModelProto> {
+type Protos = typeof onnx;
+
+/** Decode a file's message with its weights left where they are. */
+async function decode<T>(
+  file: string,
+  type: "model" | "tensor",
+  decoder: (protos: Protos, bytes: Uint8Array) => T,
+): Promise<T> {
   const fd = openSync(file, "r");
   try {
-    const bytes = scanModel(fileWindow(fd, fstatSync(fd).size), file);
+    const bytes = scan(fileWindow(fd, fstatSync(fd).size), file, type);
     const { default: proto } = await import("onnx-proto"); // a named import throws: the package is CommonJS
     try {
-      return proto.onnx.ModelProto.decode(bytes);
+      return decoder(proto.onnx, bytes);
     } catch (error) {
       // What the scan leaves to the decoder: scalar fields of another wire type than the schema's.
       return fail(
@@ -173,9 +179,17 @@ async function decode(file: string): Promise<onnx.ModelProto> {
   }
 }
 
+/** A file that is one tensor, as test data are kept. */
+export const readTensorFile = async (file: string): Promise<OnnxTensor> =>
+  readTensor(
+    await decode(file, "tensor", (protos, bytes) => protos.TensorProto.decode(bytes)),
+    file,
+    "tensor",
+  );
+
 /** Open an ONNX model. Throws all that is wrong with it at once; what it cannot know without operators is left to the import. */
 export async function readOnnx(file: string): Promise<OnnxModel> {
-  const proto = await decode(file);
+  const proto = await decode(file, "model", (protos, bytes) => protos.ModelProto.decode(bytes));
   if (!proto.graph) return fail("onnx/no-graph", { kind: "file", file }, "the model has no graph");
   const desk: Desk = { file, faults: [] };
   const opsets = opsetsOf(proto.opsetImport);

@@ -1,6 +1,8 @@
 import type { onnx } from "onnx-proto";
 import { fail } from "../../support/diagnostics.ts";
+import { decodeToF32 } from "../../tensor/codec.ts";
 import { byteLength, dtypeFromOnnx, dtypes, type DType } from "../../tensor/dtype.ts";
+import { readRegion } from "../../tensor/source.ts";
 import { externalRegion } from "./external.ts";
 import type { OnnxTensor } from "./model.ts";
 import { rangeBytes } from "./wire.ts";
@@ -114,4 +116,18 @@ export function readTensor(proto: onnx.ITensorProto, file: string, what: string)
 function rangeOf(bytes: Uint8Array, file: string) {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return { file, offset: Number(view.getBigUint64(0, true)), bytes: Number(view.getBigUint64(8, true)) };
+}
+
+/** All elements of a tensor as numbers; 64-bit integers are exact up to 2^53. Texts have none. */
+export function elementsOf({ dtype, shape, data }: OnnxTensor): readonly number[] {
+  if (dtype === "string" || data.kind === "texts") return [];
+  const bytes = data.kind === "region" ? readRegion(data.region) : data.bytes;
+  if (dtype === "i64") return Array.from(new BigInt64Array(bytes.slice().buffer), Number);
+  if (dtype === "u64") return Array.from(new BigUint64Array(bytes.slice().buffer), Number);
+  if (dtype === "f64") return [...new Float64Array(bytes.slice().buffer)];
+  if (dtype === "i32") return [...new Int32Array(bytes.slice().buffer)];
+  if (dtype === "u32") return [...new Uint32Array(bytes.slice().buffer)];
+  const out = new Float32Array(shape.reduce((n, d) => n * d, 1));
+  decodeToF32(dtype, bytes, out);
+  return [...out];
 }

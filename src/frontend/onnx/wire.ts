@@ -140,9 +140,9 @@ function scanMessage(cursor: Cursor, end: number, type: string, path: string, de
 }
 
 /**
- * Scan a model. Gives its bytes without its weights: small, and safe to decode.
+ * Scan a message that is a whole file. Gives its bytes without its weights: small, and safe to decode.
  * Throws `onnx/protobuf`, `onnx/protobuf-truncated`, `onnx/no-graph`, `onnx/depth` or `onnx/utf8`.
  */
-export function scanModel(window: Window, file: string): Uint8Array {
-  return Buffer.concat(scanMessage({ window, file, at: 0 }, window.size, "model", "model", 0));
+export function scan(window: Window, file: string, type: "model" | "tensor"): Uint8Array {
+  return Buffer.concat(scanMessage({ window, file, at: 0 }, window.size, type, type, 0));
 }
