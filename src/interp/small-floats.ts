@@ -3,7 +3,7 @@ import { dtypes, type DType } from "../tensor/dtype.ts";
 
 /**
  * Rounding to floats of so few bits that all their values fit a table: to the nearest, ties to the even code; what lies beyond
- * the largest becomes the largest (the saturating conversion of OCP OFP8, section 5.2.2). NaN stays NaN.
+ * the largest becomes the largest (the saturating conversion of OCP OFP8, section 5.2.2). NaN stays NaN, and is zero where there is none.
  */
 export function smallFloatRounder(dtype: DType): (x: number) => number {
   const codes = 2 ** dtypes[dtype].bits;
@@ -18,7 +18,7 @@ export function smallFloatRounder(dtype: DType): (x: number) => number {
   const largest = magnitudes.at(-1) ?? 0;
   return (x) => {
     const m = Math.abs(x);
-    if (Number.isNaN(x)) return NaN;
+    if (Number.isNaN(x)) return values.some(Number.isNaN) ? NaN : 0;
     if (m >= largest) return Math.sign(x) * largest;
     let [low, high] = [0, magnitudes.length - 1];
     while (high - low > 1) {

@@ -63,14 +63,29 @@ function addConstant(
   scope.constants.set(value, values);
 }
 
+/** Constant says its value in one of several attributes. */
+function addConstantNode(scope: Scope, node: OnnxNode): void {
+  const [name = ""] = node.outputs;
+  const [given] = node.attributes.values();
+  switch (given?.kind) {
+    case "tensor":
+      return addTensor(scope, name, given.tensor);
+    case "float":
+      return addConstant(scope, name, "f32", [], [given.value]);
+    case "int":
+      return addConstant(scope, name, "i64", [], [given.value]);
+    case "floats":
+      return addConstant(scope, name, "f32", [given.values.length], given.values);
+    case "ints":
+      return addConstant(scope, name, "i64", [given.values.length], given.values);
+    default:
+      return note(scope, "Constant", "its value is not of numbers", node.name);
+  }
+}
+
 /** Lower one node, or note why not; nothing where an input of it could not be made either. */
 function addNode(scope: Scope, node: OnnxNode, opset: number): void {
-  if (node.op === "Constant") {
-    const value = node.attributes.get("value");
-    const [name = ""] = node.outputs;
-    if (value?.kind === "tensor") return addTensor(scope, name, value.tensor);
-    return note(scope, "Constant", "its value is no tensor", node.name);
-  }
+  if (node.op === "Constant" && node.domain === "") return addConstantNode(scope, node);
   const lower = node.domain === "" ? lowerings[node.op] : undefined;
   const long = node.domain === "" ? node.op : `${node.domain}::${node.op}`;
   if (!lower) return note(scope, long, "it has no implementation", node.name);
