@@ -65,6 +65,7 @@ export const elementwiseKernels: { readonly [K in keyof typeof elementwiseOps]: 
   div: divide,
   max: binary(Math.max),
   min: binary(Math.min),
+  mod: binary((a, b) => a - Math.floor(a / b) * b),
   pow: binary(Math.pow),
   neg: unary((x) => -x),
   abs: unary(Math.abs),

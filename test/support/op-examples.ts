@@ -82,6 +82,7 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
   div: plainBinary,
   max: plainBinary,
   min: plainBinary,
+  mod: plainBinary,
   pow: plainBinary,
   neg: plainUnary,
   abs: plainUnary,

@@ -4,6 +4,7 @@ import type { Dim } from "../../ir/types.ts";
 import { CompileError } from "../../support/diagnostics.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { source } from "../../tensor/recipe.ts";
+import { foldLimit, foldOp } from "./fold.ts";
 import { UnsupportedForm, type LoweringContext } from "./lowering.ts";
 import { functionKey, type OnnxModel, type OnnxNode, type OnnxTensor, type OnnxValue } from "./model.ts";
 import { lowerings } from "./ops/index.ts";
@@ -13,9 +14,6 @@ import { elementsOf } from "./tensor.ts";
 export type Unsupported = { readonly op: string; readonly why: string; readonly nodes: readonly string[] };
 
 export type ImportedOnnx = { readonly module: Module } | { readonly unsupported: readonly Unsupported[] };
-
-/** Tensors of up to this many elements become constants of the IR, so that shapes made of them are known. */
-const smallConstant = 256;
 
 /** What has been made so far, by the names of the graph. */
 type Scope = {
@@ -46,7 +44,7 @@ function addInput(scope: Scope, { name, type }: OnnxValue): void {
 function addTensor(scope: Scope, name: string, tensor: OnnxTensor): void {
   const { dtype, shape } = tensor;
   if (dtype === "string") return note(scope, "initializer", "it holds texts", name);
-  if (shape.reduce((n, d) => n * d, 1) <= smallConstant)
+  if (shape.reduce((n, d) => n * d, 1) <= foldLimit)
     return addConstant(scope, name, dtype, shape, elementsOf(tensor));
   scope.values.set(name, scope.builder.op("weight", [], { recipe: source(name, dtype, shape) }, [name]));
 }
@@ -100,7 +98,15 @@ function addNode(scope: Scope, node: OnnxNode, opset: number): void {
       const value = scope.builder.op(op, operands, attrs, [node.name]);
       if (op === "constant" && "values" in attrs)
         scope.constants.set(value, attrs.values as readonly number[]);
-      return value;
+      const known = (v: Value) => scope.constants.get(v);
+      const folded = foldOp(value, operands, known, (b, constants) => b.op(op, constants, attrs));
+      if (!folded) return value;
+      const { dtype, dims } = value.type;
+      const constant = scope.builder.op("constant", [], { dtype, dims: dims.map(Number), values: folded }, [
+        node.name,
+      ]);
+      scope.constants.set(constant, folded);
+      return constant;
     },
     multi: (op, operands, attrs) => scope.builder.multi(op, operands, attrs, [node.name]),
     input: (i) => {

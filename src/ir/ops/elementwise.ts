@@ -34,6 +34,7 @@ export const elementwiseOps = {
   div: binary("a / b, broadcast as numpy does; integers divide towards zero"),
   max: binary("the larger of a and b, NaN if either is, broadcast as numpy does"),
   min: binary("the smaller of a and b, NaN if either is, broadcast as numpy does"),
+  mod: binary("the remainder of a / b with the sign of b, broadcast as numpy does"),
   pow: binary("a to the power b, broadcast as numpy does"),
   neg: unary("-x"),
   abs: unary("x without its sign"),
