@@ -1,8 +1,10 @@
 /** Models of the ONNX project and of real exporters are read without a fault. */
+import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readOnnx } from "../../src/frontend/onnx/read.ts";
+import { root } from "../support/moec.ts";
 import { shared } from "./folder.ts";
 
 test.for(["node", "exports", "models"])("every model of onnx/%s", async (set, { skip }) => {
@@ -13,4 +15,14 @@ test.for(["node", "exports", "models"])("every model of onnx/%s", async (set, { 
     expect(graph.nodes.length).toBeGreaterThan(0);
     expect(opsets.size).toBeGreaterThan(0);
   }
+});
+
+test("ONNX's own node tests: what is imported computes what it should", ({ skip }) => {
+  const suite = shared("onnx/node", skip);
+  const script = join(root, "fixtures/scripts/conformance.ts");
+  const { stdout } = spawnSync(process.execPath, [script, suite], { encoding: "utf8", maxBuffer: 1 << 26 });
+  const [, passed] = /(\d+) passed, \d+ failed\n$/.exec(stdout) ?? [];
+  expect(Number(passed)).toBeGreaterThanOrEqual(549);
+  // A test may fail because an operator cannot be imported, never because of a wrong result.
+  expect(stdout).not.toMatch(/: output .*(is|expected|shape|dtype)/);
 });

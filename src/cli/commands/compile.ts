@@ -9,11 +9,10 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
-import { bytesOnDisk, isOnnx, openOnnx } from "../../driver/model.ts";
-import { countOperators } from "../../frontend/onnx/summary.ts";
+import { bytesOnDisk, isOnnx, lowerOnnx } from "../../driver/model.ts";
 import { knownTargets } from "../../driver/known.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
-import { fail } from "../../support/diagnostics.ts";
+import { CompileError, diag, fail } from "../../support/diagnostics.ts";
 import { bytes, number, short } from "../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
@@ -70,11 +69,20 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
   cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
 }
 
-/** No operator of ONNX is lowered yet: say so of all of them at once. */
+/** The first few names of a list that may be long. */
+const someOf = (names: readonly string[]): string =>
+  `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
+
+/** An ONNX model that imports whole still lacks a target; one that does not gets one report of everything in its way. */
 async function refuseOnnx(path: string): Promise<never> {
-  const operators = countOperators(await openOnnx(path));
-  const named = operators.map(({ op, count }) => `${op} ×${count}`).join(", ");
-  return fail("onnx/unsupported", { kind: "file", file: path }, operators.length, named);
+  const imported = await lowerOnnx(path);
+  const where = { kind: "file", file: path } as const;
+  if ("module" in imported) return fail("onnx/no-target", where);
+  throw new CompileError(
+    imported.unsupported.map(({ op, why, nodes }) =>
+      diag("onnx/unsupported", where, op, why, nodes.length, someOf(nodes)),
+    ),
+  );
 }
 
 export const compileCommand: CommandSpec<Options> = {

@@ -39,9 +39,11 @@ export const onnxCatalog = {
   "onnx/missing-attribute": (node: string, op: string, name: string) =>
     model(`node ${node}: ${op} needs attribute "${name}"`),
   "onnx/attribute-type": (node: string, why: string) => model(`node ${node}: ${why}`),
-  "onnx/unsupported": (count: number, operators: string) =>
+  "onnx/unsupported": (op: string, why: string, count: number, nodes: string) =>
+    model(`${op}: ${why} (${count} ${count === 1 ? "node" : "nodes"}: ${nodes})`),
+  "onnx/no-target": () =>
     model(
-      `${count} operators have no implementation: ${operators}`,
-      "moec inspect MODEL shows what the model holds",
+      "every operator was imported, but no target runs plain operators yet",
+      "compile the checkpoint the model was exported from",
     ),
 } as const;
