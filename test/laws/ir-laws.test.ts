@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { interpret } from "../../src/interp/interpret.ts";
 import { makeNode } from "../../src/ir/builder.ts";
 import type { Func, Node, Value } from "../../src/ir/graph.ts";
-import { opNames } from "../../src/ir/ops/index.ts";
+import { opNames, type OpName } from "../../src/ir/ops/index.ts";
 import { parseModule } from "../../src/ir/parser.ts";
 import { printModule } from "../../src/ir/printer.ts";
 import { bindDims } from "../../src/ir/types.ts";
@@ -102,17 +102,18 @@ describe("the verifier", () => {
   });
 });
 
+/** Operators that have no number for some operands. */
+const partial: ReadonlySet<OpName> = new Set<OpName>(["sqrt", "rsqrt", "log", "pow", "mod", "div"]);
+
 describe("every operator", () => {
   test("has an example", () => {
     expect(new Set(exampleFuncs.map((it) => it.op))).toEqual(new Set(opNames));
   });
-  test.each(exampleFuncs)("$op: the interpreter's results have the inferred shapes", ({ func }) => {
+  test.each(exampleFuncs)("$op: the interpreter's results have the inferred shapes", ({ op, func }) => {
     const results = interpret(func, randomInputs(func), randomWeight);
     for (const { name, value } of func.results) {
       expect(results.get(name)?.shape).toEqual(bindDims(value.type.dims, bindings));
-      expect(results.get(name)?.data.some(Number.isNaN)).toBe(
-        ["sqrt", "rsqrt", "log", "pow", "mod"].includes(func.body[0]?.op ?? ""),
-      );
+      if (!partial.has(op)) expect(results.get(name)?.data.some(Number.isNaN)).toBe(false);
     }
   });
 });
