@@ -1,3 +1,4 @@
+import { addDims } from "../src/ir/dim.ts";
 import type { NodeOf, Value } from "../src/ir/graph.ts";
 import { isOp } from "../src/ir/graph.ts";
 import { sameDims, sameType } from "../src/ir/types.ts";
@@ -105,8 +106,8 @@ const sliceRules = [
       const from = inner.attrs.begin;
       return site.make("slice", [x], {
         axis: attrs.axis,
-        begin: from + attrs.begin,
-        end: from + attrs.end,
+        begin: addDims(from, attrs.begin),
+        end: addDims(from, attrs.end),
       });
     },
   }),

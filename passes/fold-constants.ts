@@ -1,7 +1,8 @@
 import type { NodeOf } from "../src/ir/graph.ts";
 import { isOp } from "../src/ir/graph.ts";
 import type { OpName } from "../src/ir/ops/index.ts";
-import { broadcastDims, type Dim } from "../src/ir/types.ts";
+import type { Dim } from "../src/ir/dim.ts";
+import { broadcastDims } from "../src/ir/types.ts";
 import { constant, node, op, weight } from "../src/pass/pattern.ts";
 import { rule, rulePass } from "../src/pass/rewrite.ts";
 import * as recipe from "../src/tensor/recipe.ts";
@@ -53,7 +54,7 @@ const weightRules = [
     match: node("root", op("slice", weight("w"))),
     rewrite: ({ root: { attrs }, w }, site) =>
       site.make("weight", [], {
-        recipe: recipe.slice(w.attrs.recipe, attrs.axis, attrs.begin, attrs.end),
+        recipe: recipe.slice(w.attrs.recipe, attrs.axis, Number(attrs.begin), Number(attrs.end)),
       }),
   }),
   rule({
@@ -103,9 +104,9 @@ const shapeRules = [
     doc: "slice(constant) ⟶ constant",
     match: node("root", op("slice", constant("c"))),
     rewrite: ({ root: { attrs }, c }, site) => {
-      const dims = c.attrs.dims.with(attrs.axis, attrs.end - attrs.begin);
-      const from = (index: readonly number[]) =>
-        index.with(attrs.axis, (index[attrs.axis] ?? 0) + attrs.begin);
+      const begin = Number(attrs.begin);
+      const dims = c.attrs.dims.with(attrs.axis, Number(attrs.end) - begin);
+      const from = (index: readonly number[]) => index.with(attrs.axis, (index[attrs.axis] ?? 0) + begin);
       // `read` takes an axis of size 1 at 0 whatever the index, which is right: begin must be 0 there.
       const values = tabulate(dims, (index) => read(c.attrs, from(index)));
       return site.make("constant", [], { dtype: c.attrs.dtype, dims, values });

@@ -1,6 +1,6 @@
 import type { Node, NodeOf, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
-import type { Dim } from "../../src/ir/types.ts";
+import type { Dim } from "../../src/ir/dim.ts";
 import type { Site } from "../../src/pass/edit.ts";
 
 /** How one structured operator is said in plain ones: the values that take its results' places. */

@@ -1,19 +1,26 @@
 import type { Func, Value } from "../ir/graph.ts";
 import type { OpName } from "../ir/ops/index.ts";
-import { bindDim, bindDims, dimNames, formatDims, type Bindings } from "../ir/types.ts";
+import { bindDim, bindDims, dimNames, type Bindings, type Dim } from "../ir/dim.ts";
+import { formatDims } from "../ir/types.ts";
 import type { Recipe } from "../tensor/recipe.ts";
 import type { Kernel } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
 import type { Tensor } from "./tensor.ts";
 
 export type InterpretOptions = {
+  /** Named dims that no input has. */
+  readonly dims?: Bindings;
   /** Sees every value as it is computed. */
   readonly onValue?: (value: Value, tensor: Tensor, origin: readonly string[]) => void;
 };
 
 /** What the named dims stand for, read off the shapes of the inputs; a sum gives the one name in it still unknown. */
-function bindingsOf(func: Func, inputs: ReadonlyMap<string, Tensor>): Bindings {
-  const bindings: Record<string, number> = {};
+function bindingsOf(
+  func: Func,
+  inputs: ReadonlyMap<string, Tensor>,
+  given: Bindings = {},
+): Record<string, number> {
+  const bindings: Record<string, number> = { ...given };
   const sizes = func.params.flatMap((param) => {
     const shape = inputs.get(param.name)?.shape;
     if (!shape) throw new Error(`input ${param.name} is missing`);
@@ -24,13 +31,25 @@ function bindingsOf(func: Func, inputs: ReadonlyMap<string, Tensor>): Bindings {
   for (const { dim, size } of sizes.toSorted((a, b) => dimNames(a.dim).length - dimNames(b.dim).length)) {
     const unknown = dimNames(dim).filter((name) => bindings[name] === undefined);
     const [name] = unknown;
-    if (name !== undefined && unknown.length === 1)
-      bindings[name] = size - bindDim(dim, { ...bindings, [name]: 0 });
+    if (name === undefined || unknown.length !== 1) continue;
+    const [none, one] = [0, 1].map((n) => bindDim(dim, { ...bindings, [name]: n })) as [number, number];
+    bindings[name] = (size - none) / (one - none);
   }
   for (const { param, dim, size } of sizes)
     if (bindDim(dim, bindings) !== size)
       throw new Error(`input ${param.name} has ${size} where ${formatDims(param.type.dims)} is expected`);
   return bindings;
+}
+
+const isBound = (dims: readonly Dim[], bindings: Bindings): boolean =>
+  dims.every((d) => dimNames(d).every((name) => bindings[name] !== undefined));
+
+/** Dims that only the data tells are known from the first value that has them. */
+function bindNew(dims: readonly Dim[], shape: readonly number[], bindings: Record<string, number>): void {
+  dims.forEach((d, i) => {
+    if (typeof d === "string" && bindings[d] === undefined && dimNames(d).includes(d))
+      bindings[d] = shape[i] ?? 0;
+  });
 }
 
 /**
@@ -43,7 +62,7 @@ export function interpret(
   weight: (recipe: Recipe) => Tensor,
   options: InterpretOptions = {},
 ): ReadonlyMap<string, Tensor> {
-  const bindings = bindingsOf(func, inputs);
+  const bindings = bindingsOf(func, inputs, options.dims);
   const live = new Map<Value, Tensor>();
   const lastUse = new Map<Value, number>();
   func.body.forEach((node, i) => node.operands.forEach((v) => lastUse.set(v, i)));
@@ -59,13 +78,22 @@ export function interpret(
   };
   func.body.forEach((node, i) => {
     const kernel: Kernel<OpName> = kernels[node.op] as Kernel<never>; // node.attrs were checked for node.op when it was made
-    const shapes = node.results.map((r) => bindDims(r.type.dims, bindings));
-    const dtypes = node.results.map((r) => r.type.dtype);
-    const results = kernel(node.operands.map(read), { attrs: node.attrs as never, shapes, dtypes, weight });
+    const call = {
+      attrs: node.attrs as never,
+      shapes: node.results.map((r) =>
+        isBound(r.type.dims, bindings) ? bindDims(r.type.dims, bindings) : [],
+      ),
+      dtypes: node.results.map((r) => r.type.dtype),
+      bind: (dim: Dim) => bindDim(dim, bindings),
+      weight,
+    };
+    const results = kernel(node.operands.map(read), call);
     node.results.forEach((value, j) => {
       const tensor = results[j];
-      if (!tensor || String(tensor.shape) !== String(shapes[j]))
-        throw new Error(`${node.op} gave [${String(tensor?.shape)}], expected [${String(shapes[j])}]`);
+      if (tensor) bindNew(value.type.dims, tensor.shape, bindings);
+      const expected = bindDims(value.type.dims, bindings);
+      if (!tensor || String(tensor.shape) !== String(expected))
+        throw new Error(`${node.op} gave [${String(tensor?.shape)}], expected [${String(expected)}]`);
       options.onValue?.(value, tensor, node.origin);
       if (lastUse.has(value)) live.set(value, tensor);
     });

@@ -1,4 +1,5 @@
 import type { OpAttrs, OpName } from "../ir/ops/index.ts";
+import type { Dim } from "../ir/dim.ts";
 import type { DType } from "../tensor/dtype.ts";
 import type { Recipe } from "../tensor/recipe.ts";
 import { zeros, type Tensor } from "./tensor.ts";
@@ -9,6 +10,8 @@ export type Call<K extends OpName> = {
   /** The result shapes, named dims bound. */
   readonly shapes: readonly (readonly number[])[];
   readonly dtypes: readonly DType[];
+  /** What a dim stands for in this run. */
+  readonly bind: (dim: Dim) => number;
   readonly weight: (recipe: Recipe) => Tensor;
 };
 

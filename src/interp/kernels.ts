@@ -1,6 +1,8 @@
 import type { OpName } from "../ir/ops/index.ts";
 import { attentionKernels } from "./attention.ts";
+import { bitKernels } from "./bits.ts";
 import { elementwiseKernels } from "./elementwise.ts";
+import { cumulate, gatherKernels } from "./gather.ts";
 import type { Kernel } from "./kernel.ts";
 import { linearKernels } from "./linear.ts";
 import { moeKernels } from "./moe.ts";
@@ -12,9 +14,12 @@ import { shapeKernels } from "./shape.ts";
 export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   ...shapeKernels,
   ...elementwiseKernels,
+  ...bitKernels,
   ...selectKernels,
+  ...gatherKernels,
   ...linearKernels,
   ...normKernels,
+  cumulate,
   ...attentionKernels,
   ...moeKernels,
 };

@@ -1,6 +1,6 @@
 import type { linearOps } from "../ir/ops/linear.ts";
-import { need, shapeAt, type Kernel } from "./kernel.ts";
-import type { Numbers } from "./numbers.ts";
+import { need, result, shapeAt, type Kernel } from "./kernel.ts";
+import { rounderOf, type Numbers } from "./numbers.ts";
 import { broadcastTo, floats } from "./tensor.ts";
 
 /** Σ a[i]·b[i] over `n` elements, in float64. */
@@ -35,14 +35,15 @@ export const linearKernels: { readonly [K in keyof typeof linearOps]: Kernel<K> 
     const [m = 1, n = 1] = shapeAt(call).slice(-2);
     const k = a.shape.at(-1) ?? 1;
     const b = broadcastTo(need(operands, 1), [...a.shape.slice(0, -2), k, n]);
-    const out = floats(shapeAt(call));
+    const out = result(call);
+    const round = rounderOf(out.dtype);
     for (let i = 0; i < out.data.length; i++) {
       const batch = Math.floor(i / (m * n));
       const row = Math.floor(i / n) % m;
       let sum = 0;
       for (let j = 0; j < k; j++)
         sum += (a.data[(batch * m + row) * k + j] ?? 0) * (b.data[(batch * k + j) * n + (i % n)] ?? 0);
-      out.data[i] = sum;
+      out.data[i] = round(sum);
     }
     return [out];
   },

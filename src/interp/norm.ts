@@ -28,7 +28,7 @@ const reduce =
     first: number,
     step: (sum: number, x: number) => number,
     finish: (sum: number, n: number) => number,
-  ): Kernel<"reduceSum" | "reduceMean" | "reduceMax"> =>
+  ): Kernel<"reduceSum" | "reduceMean" | "reduceMax" | "reduceProd"> =>
   (operands, call) => {
     const x = need(operands, 0);
     const { axis } = call.attrs;
@@ -45,7 +45,7 @@ const reduce =
     return [out];
   };
 
-export const normKernels: { readonly [K in keyof typeof normOps]: Kernel<K> } = {
+export const normKernels: { readonly [K in Exclude<keyof typeof normOps, "cumulate">]: Kernel<K> } = {
   rmsNorm: (operands, { attrs }) => [rmsNorm(need(operands, 0), need(operands, 1), attrs.eps)],
   addRmsNorm: (operands, { attrs }) => {
     const [x, residual, gain] = [need(operands, 0), need(operands, 1), need(operands, 2)];
@@ -73,4 +73,9 @@ export const normKernels: { readonly [K in keyof typeof normOps]: Kernel<K> } = 
     (sum, n) => sum / n,
   ),
   reduceMax: reduce(-Infinity, Math.max, (max) => max),
+  reduceProd: reduce(
+    1,
+    (product, x) => product * x,
+    (product) => product,
+  ),
 };

@@ -27,6 +27,11 @@ export const shapeKernels: { readonly [K in keyof typeof shapeOps]: Kernel<K> } 
     out.data.set(call.attrs.values);
     return [out];
   },
+  extent: (_, call) => {
+    const out = result(call);
+    out.data.set(call.attrs.values.map(call.bind));
+    return [out];
+  },
   reshape: (operands, call) => [{ ...need(operands, 0), shape: shapeAt(call) }],
   transpose: (operands, call) => {
     const x = need(operands, 0);
@@ -42,8 +47,8 @@ export const shapeKernels: { readonly [K in keyof typeof shapeOps]: Kernel<K> } 
   slice: (operands, call) => {
     const x = need(operands, 0);
     const strides = stridesOf(x.shape);
-    const { axis, begin } = call.attrs;
-    return [gatherStrided(x, shapeAt(call), strides, begin * (strides[axis] ?? 0))];
+    const { axis } = call.attrs;
+    return [gatherStrided(x, shapeAt(call), strides, call.bind(call.attrs.begin) * (strides[axis] ?? 0))];
   },
   concat: (operands, call) => [concatTensors(operands, call.attrs.axis, shapeAt(call))],
   broadcast: (operands, call) => [broadcastTo(need(operands, 0), shapeAt(call))],

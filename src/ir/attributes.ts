@@ -1,6 +1,6 @@
 import { isDType, type DType } from "../tensor/dtype.ts";
 import type { Recipe } from "../tensor/recipe.ts";
-import type { Dim } from "./types.ts";
+import type { Dim } from "./dim.ts";
 
 /**
  * The kinds of attribute an operator can have. One schema serves the types, the verifier, the printer and the parser.
@@ -10,6 +10,7 @@ export type AttrSchema =
   | { readonly kind: "float"; readonly default?: number }
   | { readonly kind: "flag"; readonly default?: boolean }
   | { readonly kind: "ints"; readonly default?: readonly number[] }
+  | { readonly kind: "dim"; readonly default?: Dim }
   | { readonly kind: "dims"; readonly default?: readonly Dim[] }
   | { readonly kind: "values"; readonly default?: readonly number[] }
   | { readonly kind: "dtype"; readonly default?: DType }
@@ -22,6 +23,7 @@ export const int = { kind: "int" } as const;
 export const float = { kind: "float" } as const;
 export const flag = { kind: "flag" } as const;
 export const ints = { kind: "ints" } as const;
+export const dimAttr = { kind: "dim" } as const;
 export const dimList = { kind: "dims" } as const;
 export const values = { kind: "values" } as const;
 export const dtypeAttr = { kind: "dtype" } as const;
@@ -35,15 +37,17 @@ export type AttrOf<S extends AttrSchema> = S extends { kind: "int" | "float" }
     ? boolean
     : S extends { kind: "ints" | "values" }
       ? readonly number[]
-      : S extends { kind: "dims" }
-        ? readonly Dim[]
-        : S extends { kind: "dtype" }
-          ? DType
-          : S extends { kind: "recipe" }
-            ? Recipe
-            : S extends { kind: "choice"; of: infer O extends readonly string[] }
-              ? O[number]
-              : never;
+      : S extends { kind: "dim" }
+        ? Dim
+        : S extends { kind: "dims" }
+          ? readonly Dim[]
+          : S extends { kind: "dtype" }
+            ? DType
+            : S extends { kind: "recipe" }
+              ? Recipe
+              : S extends { kind: "choice"; of: infer O extends readonly string[] }
+                ? O[number]
+                : never;
 
 export type AttrsOf<A extends Record<string, AttrSchema>> = { readonly [K in keyof A]: AttrOf<A[K]> };
 
@@ -63,6 +67,8 @@ export function attributeFault(schema: AttrSchema, value: unknown): string | und
         return isNumbers(value) && (value as number[]).every(Number.isSafeInteger);
       case "values":
         return isNumbers(value);
+      case "dim":
+        return typeof value === "number" || typeof value === "string";
       case "dims":
         return Array.isArray(value) && value.every((x) => typeof x === "number" || typeof x === "string");
       case "dtype":

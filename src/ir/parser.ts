@@ -6,7 +6,8 @@ import { makeNode } from "./builder.ts";
 import type { Func, Module, Node, Param, Value } from "./graph.ts";
 import { place, tokenize, type TokenKind } from "./lexer.ts";
 import { definitionOf, isOpName, type OpName } from "./ops/index.ts";
-import { addDims, formatType, sameType, type Dim, type TensorType } from "./types.ts";
+import { addDims, callDims, multiplyDims, type Dim } from "./dim.ts";
+import { formatType, sameType, type TensorType } from "./types.ts";
 
 const maxDepth = 64;
 
@@ -74,10 +75,26 @@ function integer(p: Cursor): number {
   return Number.isSafeInteger(value) ? value : fail("ir/syntax", at, String(value), "a whole number");
 }
 
+/** A sum of products; a minus needs no plus before it. */
 function dim(p: Cursor): Dim {
-  let sum: Dim = p.is("number") ? integer(p) : p.take("name", "a dimension");
-  while (p.accept("+")) sum = addDims(sum, p.is("number") ? integer(p) : p.take("name", "a dimension"));
+  let sum = product(p);
+  while (p.accept("+") || p.is("number")) sum = addDims(sum, product(p));
   return sum;
+}
+
+function product(p: Cursor): Dim {
+  let value = factor(p);
+  while (p.accept("*")) value = multiplyDims(value, factor(p));
+  return value;
+}
+
+function factor(p: Cursor): Dim {
+  if (p.is("number")) return integer(p);
+  const at = p.here();
+  const name = p.take("name", "a dimension");
+  if (!p.accept("(")) return name;
+  const [a = 0, b = 0] = p.list(")", () => dim(p));
+  return callDims(name, a, b) ?? fail("ir/syntax", at, name, "floor, mod, min or max");
 }
 
 function dtype(p: Cursor): DType {
@@ -173,6 +190,8 @@ function attribute(p: Cursor, schema: AttrSchema): AttrValue {
     case "values":
       p.expect("[");
       return p.list("]", () => number(p));
+    case "dim":
+      return dim(p);
     case "dims":
       p.expect("[");
       return p.list("]", () => dim(p));

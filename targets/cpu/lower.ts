@@ -1,6 +1,6 @@
 import { definitions, isOp, type Func, type Node, type Value } from "../../src/ir/graph.ts";
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
-import type { Dim } from "../../src/ir/types.ts";
+import type { Dim } from "../../src/ir/dim.ts";
 import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/program.ts";
 import type { WeightLayout, WeightRequest, WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";

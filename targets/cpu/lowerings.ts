@@ -258,7 +258,7 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
   },
 
   slice: (cx, { operands: [x], results: [out], attrs: { axis, begin, end } }) =>
-    cx.bind(out, sliceView(cx.view(x), axis, begin, end)),
+    cx.bind(out, sliceView(cx.view(x), axis, fixed(begin, "slice"), fixed(end, "slice"))),
 
   concat: (cx, { operands, results: [out], attrs: { axis } }) => {
     const to = cx.output(out);

@@ -1,6 +1,6 @@
 import type { Arg, Extent } from "../../src/plan/program.ts";
 import { fail } from "../../src/support/diagnostics.ts";
-import { dimNames, type Dim } from "../../src/ir/types.ts";
+import { dimNames, type Dim } from "../../src/ir/dim.ts";
 
 /**
  * Where a value lies in the engine's memory: a strided window on a buffer or a cache. Reshapes and slices make new views,

@@ -3,7 +3,7 @@ import { interpret } from "../../src/interp/interpret.ts";
 import { evaluateRecipe } from "../../src/interp/recipe.ts";
 import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import type { Func, Module } from "../../src/ir/graph.ts";
-import { bindDims, type Bindings } from "../../src/ir/types.ts";
+import { bindDims, type Bindings } from "../../src/ir/dim.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { inputs, type Recipe } from "../../src/tensor/recipe.ts";
 import { randomSource } from "./random.ts";

@@ -2,7 +2,8 @@
 import { buildFunc } from "../../src/ir/builder.ts";
 import type { Func } from "../../src/ir/graph.ts";
 import type { OpAttrs, OpName } from "../../src/ir/ops/index.ts";
-import { tensor, type Dim, type TensorType } from "../../src/ir/types.ts";
+import type { Dim } from "../../src/ir/dim.ts";
+import { tensor, type TensorType } from "../../src/ir/types.ts";
 import {
   concat,
   constant,
@@ -54,7 +55,32 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
   constant: [{ operands: [], attrs: { dtype: "f32", dims: [2, 2], values: [1, -0.5, Infinity, 1e-40] } }],
   reshape: [{ operands: [["S", 6, 4]], attrs: { dims: ["S", 3, 8] } }],
   transpose: [{ operands: [["S", 2, 3]], attrs: { perm: [2, 0, 1] } }],
-  slice: [{ operands: [["S", 7]], attrs: { axis: 1, begin: 2, end: 6 } }],
+  slice: [
+    { operands: [["S", 7]], attrs: { axis: 1, begin: 2, end: 6 } },
+    { operands: [["2*S+1", 3]], attrs: { axis: 0, begin: "S", end: "2*S" } },
+  ],
+  extent: [{ operands: [], attrs: { dtype: "i64", dims: [3], values: ["S", "2*P+S-1", "floor(S,4)"] } }],
+  take: [{ operands: [["S", 7], { i32: [2, 3] }], attrs: { axis: 1 } }],
+  takeAlong: [{ operands: [["S", 7], { i32: ["S", 3] }], attrs: { axis: 1 } }],
+  scatterAlong: [
+    { operands: [["S", 7], { i32: ["S", 3] }, ["S", 3]], attrs: { axis: 1, how: "set" } },
+    { operands: [["S", 7], { i32: ["S", 3] }, ["S", 3]], attrs: { axis: 1, how: "add" } },
+  ],
+  scatterRows: [{ operands: [[7, 3], { i32: [4] }, [4, 3]], attrs: { how: "max" } }],
+  nonZero: [{ operands: [["S", 4]], attrs: { count: "found" } }],
+  unique: [{ operands: [[6, 2]], attrs: { order: "sorted", count: "different" } }],
+  bitAnd: [{ operands: [{ i32: [4] }, { i32: [4] }], attrs: {} }],
+  bitOr: [{ operands: [{ i32: [4] }, { i32: [4] }], attrs: {} }],
+  bitXor: [{ operands: [{ i32: [4] }, { i32: [4] }], attrs: {} }],
+  bitNot: [{ operands: [{ i32: [4] }], attrs: {} }],
+  shiftLeft: [{ operands: [{ i32: [4] }, { i32: [4] }], attrs: {} }],
+  shiftRight: [{ operands: [{ i32: [4] }, { i32: [4] }], attrs: {} }],
+  bitcast: [{ operands: [["S", 4]], attrs: { dtype: "i32" } }],
+  reduceProd: [{ operands: [["S", 4]], attrs: { axis: 1 } }],
+  cumulate: [
+    { operands: [["S", 4]], attrs: { axis: 1, how: "sum", exclusive: false, reverse: false } },
+    { operands: [["S", 4]], attrs: { axis: 0, how: "product", exclusive: true, reverse: true } },
+  ],
   concat: [
     {
       operands: [

@@ -1,6 +1,7 @@
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/graph.ts";
-import { tensor, type Dim } from "../../ir/types.ts";
+import type { Dim } from "../../ir/dim.ts";
+import { tensor } from "../../ir/types.ts";
 import { reshape } from "../../tensor/recipe.ts";
 import type { GroupedAttention, LatentAttention, ModelConfig } from "./config.ts";
 import type { LayerScope } from "./layer-scope.ts";

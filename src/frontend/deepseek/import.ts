@@ -1,6 +1,7 @@
 import { buildFunc } from "../../ir/builder.ts";
 import type { Func, Module } from "../../ir/graph.ts";
-import { tensor, type Dim } from "../../ir/types.ts";
+import type { Dim } from "../../ir/dim.ts";
+import { tensor } from "../../ir/types.ts";
 import { groupedAttention, latentAttention, type Shared } from "./attention.ts";
 import type { ModelConfig } from "./config.ts";
 import { feedForward } from "./feed-forward.ts";

@@ -1,6 +1,6 @@
 import { buildFunc, type Builder } from "../../ir/builder.ts";
 import type { Module, Value } from "../../ir/graph.ts";
-import type { Dim } from "../../ir/types.ts";
+import type { Dim } from "../../ir/dim.ts";
 import { CompileError } from "../../support/diagnostics.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { source } from "../../tensor/recipe.ts";

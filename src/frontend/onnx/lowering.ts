@@ -1,6 +1,6 @@
 import type { Value } from "../../ir/graph.ts";
 import type { Builder } from "../../ir/builder.ts";
-import type { Dim } from "../../ir/types.ts";
+import type { Dim } from "../../ir/dim.ts";
 import type { OnnxNode } from "./model.ts";
 
 /** What the lowering of one ONNX node sees. */

@@ -1,7 +1,9 @@
 import type { AttrSchema, AttrsOf } from "../attributes.ts";
 import type { OpDefinition } from "../define-op.ts";
 import { attentionOps } from "./attention.ts";
+import { bitOps } from "./bits.ts";
 import { elementwiseOps } from "./elementwise.ts";
+import { gatherOps } from "./gather.ts";
 import { linearOps } from "./linear.ts";
 import { moeOps } from "./moe.ts";
 import { normOps } from "./norm.ts";
@@ -12,7 +14,9 @@ import { shapeOps } from "./shape.ts";
 export const ops = {
   ...shapeOps,
   ...elementwiseOps,
+  ...bitOps,
   ...selectOps,
+  ...gatherOps,
   ...linearOps,
   ...normOps,
   ...attentionOps,

@@ -1,5 +1,15 @@
 import { defineOp } from "../define-op.ts";
-import { formatDims, sizeOf, type Dim } from "../types.ts";
+import type { Dim } from "../dim.ts";
+import { dtypes, type DType } from "../../tensor/dtype.ts";
+import { formatDims, sizeOf } from "../types.ts";
+
+const exact: ReadonlySet<DType> = new Set<DType>(["f64", "i32", "u32", "i64", "u64"]);
+
+/** Wide integers and doubles multiply among themselves; all other floats give float32. */
+function productDType(a: DType, b: DType): DType | undefined {
+  if (exact.has(a)) return a === b ? a : undefined;
+  return dtypes[a].kind === "float" && dtypes[b].kind === "float" && b !== "f64" ? "f32" : undefined;
+}
 
 export const linearOps = {
   linear: defineOp({
@@ -43,7 +53,8 @@ export const linearOps = {
       const same = formatDims(lead) === formatDims(b.dims.slice(0, -2)) || b.dims.length === 2;
       if (k !== kb || m === undefined || n === undefined || !same)
         return `${formatDims(a.dims)} and ${formatDims(b.dims)} do not multiply`;
-      return [{ dtype: "f32", dims: [...lead, m, n] }];
+      const dtype = productDType(a.dtype, b.dtype);
+      return dtype ? [{ dtype, dims: [...lead, m, n] }] : `${a.dtype} and ${b.dtype} do not multiply`;
     },
     flops: ([a, b], _, named) => 2 * sizeOf(a?.dims ?? [], named) * sizeOf(b?.dims.slice(-1) ?? [], named),
   }),

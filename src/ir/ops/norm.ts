@@ -1,4 +1,4 @@
-import { float, int } from "../attributes.ts";
+import { choice, flag, float, int } from "../attributes.ts";
 import { defineOp } from "../define-op.ts";
 import { formatDims, sameType, sizeOf, type TensorType } from "../types.ts";
 
@@ -48,4 +48,13 @@ export const normOps = {
   reduceSum: reduce("sum along one axis, which stays with size 1"),
   reduceMean: reduce("mean along one axis, which stays with size 1"),
   reduceMax: reduce("maximum along one axis, which stays with size 1"),
+  reduceProd: reduce("product along one axis, which stays with size 1"),
+  cumulate: defineOp({
+    summary: "running sums or products along one axis, each with or without the element it stands at",
+    operands: ["x"],
+    results: ["out"],
+    attrs: { axis: int, how: choice("sum", "product"), exclusive: flag, reverse: flag },
+    infer: ([x], { axis }) => (x?.dims[axis] === undefined ? `has no axis ${axis}` : [x]),
+    flops: ([x], _, named) => sizeOf(x?.dims ?? [], named),
+  }),
 } as const;

@@ -1,15 +1,18 @@
-import { dimList, dtypeAttr, int, ints, recipeAttr, values } from "../attributes.ts";
+import { dimAttr, dimList, dtypeAttr, int, ints, recipeAttr, values } from "../attributes.ts";
 import { defineOp } from "../define-op.ts";
 import { recipeFault } from "../../tensor/recipe.ts";
-import { addDims, formatDims, sizeOf, type Dim } from "../types.ts";
+import { addDims, atLeast, productOf, subtractDims, type Dim } from "../dim.ts";
+import { formatDims, sizeOf } from "../types.ts";
 
 const free = () => 0;
 
-/** Product of the static dims and the sorted named ones: equal for shapes of equal element count. */
-function sizeKey(dims: readonly Dim[]): string {
-  const names = dims.filter((d): d is string => typeof d === "string").sort();
-  return [sizeOf(dims), ...names].join("*");
-}
+/** Whether begin..end leaves an axis for all values of the named dims; what depends on them shows when it runs. */
+const outside = (begin: Dim, end: Dim, size: Dim): boolean =>
+  [
+    [0, begin],
+    [begin, end],
+    [end, size],
+  ].some(([low = 0, high = 0]) => low !== high && atLeast(low, high));
 
 export const shapeOps = {
   weight: defineOp({
@@ -29,6 +32,15 @@ export const shapeOps = {
       sizeOf(dims) === values.length ? [{ dtype, dims }] : `${values.length} values for ${formatDims(dims)}`,
     flops: free,
   }),
+  extent: defineOp({
+    summary: "whole numbers that are known once the named dims are",
+    operands: [],
+    results: ["out"],
+    attrs: { dtype: dtypeAttr, dims: ints, values: dimList },
+    infer: (_, { dtype, dims, values }) =>
+      sizeOf(dims) === values.length ? [{ dtype, dims }] : `${values.length} values for ${formatDims(dims)}`,
+    flops: free,
+  }),
   reshape: defineOp({
     summary: "the same elements in another shape",
     operands: ["x"],
@@ -36,7 +48,7 @@ export const shapeOps = {
     attrs: { dims: dimList },
     infer: ([x], { dims }) => {
       if (!x) return "needs one operand";
-      if (sizeKey(x.dims) !== sizeKey(dims))
+      if (productOf(x.dims) !== productOf(dims))
         return `${formatDims(x.dims)} has not as many elements as ${formatDims(dims)}`;
       return [{ dtype: x.dtype, dims }];
     },
@@ -65,13 +77,12 @@ export const shapeOps = {
     summary: "elements begin..end of one axis",
     operands: ["x"],
     results: ["out"],
-    attrs: { axis: int, begin: int, end: int },
+    attrs: { axis: int, begin: dimAttr, end: dimAttr },
     infer: ([x], { axis, begin, end }) => {
       const size = x?.dims[axis];
       if (!x || size === undefined) return `has no axis ${axis}`;
-      if (begin < 0 || end <= begin || (typeof size === "number" && end > size))
-        return `${begin}..${end} is not inside an axis of ${size}`;
-      return [{ dtype: x.dtype, dims: x.dims.with(axis, end - begin) }];
+      if (outside(begin, end, size)) return `${begin}..${end} is not inside an axis of ${size}`;
+      return [{ dtype: x.dtype, dims: x.dims.with(axis, subtractDims(end, begin)) }];
     },
     flops: free,
   }),

@@ -1,5 +1,6 @@
 import type { Value } from "../../../ir/graph.ts";
-import { sizeOf, type Dim } from "../../../ir/types.ts";
+import type { Dim } from "../../../ir/dim.ts";
+import { sizeOf } from "../../../ir/types.ts";
 import { foldLimit } from "../fold.ts";
 import {
   axisOf,

@@ -1,5 +1,5 @@
 import type { Value } from "../../../ir/graph.ts";
-import type { Dim } from "../../../ir/types.ts";
+import type { Dim } from "../../../ir/dim.ts";
 import {
   axisOf,
   constantLike,

@@ -1,5 +1,6 @@
 import type { Value } from "../../../ir/graph.ts";
-import { broadcastDims, sizeOf, type Dim } from "../../../ir/types.ts";
+import type { Dim } from "../../../ir/dim.ts";
+import { broadcastDims, sizeOf } from "../../../ir/types.ts";
 import {
   axisOf,
   fixedDim,
