@@ -137,6 +137,9 @@ export const floorDivideDims = both(
   (a, b) => Math.floor(a / b),
   (a, b) => divideDims(a, b) ?? call("floor", a, b),
 );
+/** The least whole number not below a / b. */
+export const ceilDivideDims = (a: Dim, b: number): Dim =>
+  typeof a === "number" ? Math.ceil(a / b) : floorDivideDims(addDims(a, b - 1), b);
 export const moduloDims = both(
   (a, b) => a - Math.floor(a / b) * b,
   (a, b) => (divideDims(a, b) === undefined ? call("mod", a, b) : 0),

@@ -63,6 +63,8 @@ export type OnnxFunction = {
   readonly outputs: readonly string[];
   readonly nodes: readonly OnnxNode[];
   readonly opsets: ReadonlyMap<string, number>;
+  /** Attributes that a call may leave out. */
+  readonly defaults: ReadonlyMap<string, OnnxAttribute>;
 };
 
 export type OnnxModel = {

@@ -15,6 +15,7 @@ import {
   type OnnxType,
   type OnnxValue,
 } from "./model.ts";
+import { functionDefaults } from "./function-defaults.ts";
 import { dtypeOf, readTensor, toNumber } from "./tensor.ts";
 import { fileWindow } from "./window.ts";
 import { scan } from "./wire.ts";
@@ -143,13 +144,20 @@ const opsetsOf = (
 ): ReadonlyMap<string, number> =>
   new Map((imports ?? []).map((it) => [domainOf(it.domain), toNumber(it.version ?? 0)]));
 
-const functionOf = (desk: Desk, proto: onnx.IFunctionProto): OnnxFunction => ({
+const functionOf = (
+  desk: Desk,
+  proto: onnx.IFunctionProto,
+  defaults: readonly onnx.IAttributeProto[],
+): OnnxFunction => ({
   name: proto.name ?? "",
   domain: domainOf(proto.domain),
   inputs: proto.input ?? [],
   outputs: proto.output ?? [],
   nodes: (proto.node ?? []).map((node, i) => nodeOf(desk, node, i)),
   opsets: opsetsOf(proto.opsetImport),
+  defaults: new Map(
+    defaults.map((a) => [a.name ?? "", attributeOf(desk, a, `function ${proto.name ?? ""}, attribute "${a.name ?? ""}"`)]),
+  ),
 });
 
 type Protos = typeof onnx;
@@ -189,13 +197,16 @@ export const readTensorFile = async (file: string): Promise<OnnxTensor> =>
 
 /** Open an ONNX model. Throws all that is wrong with it at once; what it cannot know without operators is left to the import. */
 export async function readOnnx(file: string): Promise<OnnxModel> {
-  const proto = await decode(file, "model", (protos, bytes) => protos.ModelProto.decode(bytes));
+  const { proto, defaults } = await decode(file, "model", (protos, bytes) => ({
+    proto: protos.ModelProto.decode(bytes),
+    defaults: functionDefaults(protos, bytes),
+  }));
   if (!proto.graph) return fail("onnx/no-graph", { kind: "file", file }, "the model has no graph");
   const desk: Desk = { file, faults: [] };
   const opsets = opsetsOf(proto.opsetImport);
   if (opsets.size === 0)
     desk.faults.push(diag("onnx/opset", { kind: "file", file }, "model has no opset_import"));
-  const functions = (proto.functions ?? []).map((f) => functionOf(desk, f));
+  const functions = (proto.functions ?? []).map((f, i) => functionOf(desk, f, defaults[i] ?? []));
   const graph = graphOf(desk, proto.graph, "graph");
   const model: OnnxModel = {
     file,

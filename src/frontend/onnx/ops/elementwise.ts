@@ -1,8 +1,22 @@
 import type { Value } from "../../../ir/graph.ts";
 import type { OpName } from "../../../ir/ops/index.ts";
 import {
+  add,
+  compare,
   constantLike,
-  floatOf,
+  div,
+  inputs,
+  intOf,
+  max,
+  min,
+  mod,
+  mul,
+  not,
+  select,
+  sub,
+  textOf,
+  to,
+  type Comparison,
   type Lowering,
   type LoweringContext,
   type LoweringTable,
@@ -14,9 +28,6 @@ type Plain = Extract<
   | "sub"
   | "mul"
   | "div"
-  | "max"
-  | "min"
-  | "pow"
   | "neg"
   | "abs"
   | "sign"
@@ -31,9 +42,11 @@ type Plain = Extract<
   | "sin"
   | "sqrt"
   | "sigmoid"
+  | "bitAnd"
+  | "bitOr"
+  | "bitXor"
+  | "bitNot"
 >;
-
-const inputs = (cx: LoweringContext): readonly Value[] => cx.node.inputs.map((_, i) => cx.input(i));
 
 /** One IR operator of the same meaning. */
 const same =
@@ -45,24 +58,43 @@ const folded =
   (op: "add" | "max" | "min"): Lowering =>
   (cx) => [inputs(cx).reduce((a, b) => cx.op(op, [a, b], {}))];
 
-const compare =
-  (how: "equal" | "less" | "lessOrEqual" | "greater" | "greaterOrEqual"): Lowering =>
-  (cx) => [cx.op("compare", [cx.input(0), cx.input(1)], { how })];
+const compared =
+  (how: Comparison): Lowering =>
+  (cx) => [compare(cx, cx.input(0), how, cx.input(1))];
 
-const not = (cx: LoweringContext, x: Value): Value =>
-  cx.op("compare", [x, constantLike(cx, x, 0)], { how: "equal" });
+/** The whole part towards zero. */
+function truncate(cx: LoweringContext, x: Value): Value {
+  const up = cx.op("ceil", [x], {});
+  return select(cx, compare(cx, x, "less", 0), up, cx.op("floor", [x], {}));
+}
 
-/** x where x >= 0, else what `below` makes of it. */
-const rectified =
-  (below: (cx: LoweringContext, x: Value) => Value): Lowering =>
-  (cx) => {
-    const x = cx.input(0);
-    const positive = cx.op("compare", [x, constantLike(cx, x, 0)], { how: "greaterOrEqual" });
-    return [cx.op("select", [positive, x, below(cx, x)], {})];
+/** The remainder with the sign of a: a - b * truncate(a / b). Integers divide towards zero already. */
+function remainder(cx: LoweringContext, a: Value, b: Value): Value {
+  const quotient = div(cx, a, b);
+  const whole = /^[iu]/.test(a.type.dtype) ? quotient : truncate(cx, quotient);
+  return sub(cx, a, mul(cx, whole, b));
+}
+
+/** Bounds are attributes up to opset 10 and inputs since. */
+function clip(cx: LoweringContext): Value {
+  const x = cx.input(0);
+  const bound = (i: number, name: string): Value | undefined => {
+    const given = cx.node.attributes.get(name);
+    return given?.kind === "float" ? constantLike(cx, x, given.value) : cx.optional(i);
   };
+  const [low, high] = [bound(1, "min"), bound(2, "max")];
+  const raised = low ? max(cx, x, low) : x;
+  return high ? min(cx, raised, high) : raised;
+}
 
-const scaled = (cx: LoweringContext, x: Value, by: number): Value =>
-  cx.op("mul", [x, constantLike(cx, x, by)], {});
+function isInfinite(cx: LoweringContext): Value {
+  const x = cx.input(0);
+  const [negative, positive] = [intOf(cx, "detect_negative", 1), intOf(cx, "detect_positive", 1)];
+  const below = compare(cx, x, "equal", -Infinity);
+  const above = compare(cx, x, "equal", Infinity);
+  if (negative && positive) return max(cx, below, above);
+  return negative ? below : positive ? above : compare(cx, x, "less", x);
+}
 
 export const elementwise: LoweringTable = {
   Add: same("add"),
@@ -70,9 +102,12 @@ export const elementwise: LoweringTable = {
   Mul: same("mul"),
   Div: same("div"),
   Pow: (cx) => {
+    const a = cx.input(0);
+    return [cx.op("pow", [a, to(cx, cx.input(1), a.type.dtype)], {})];
+  },
+  Mod: (cx) => {
     const [a, b] = [cx.input(0), cx.input(1)];
-    const exponent = a.type.dtype === b.type.dtype ? b : cx.op("cast", [b], { dtype: a.type.dtype });
-    return [cx.op("pow", [a, exponent], {})];
+    return [intOf(cx, "fmod", 0) === 1 ? remainder(cx, a, b) : mod(cx, a, b)];
   },
   Neg: same("neg"),
   Abs: same("abs"),
@@ -88,45 +123,36 @@ export const elementwise: LoweringTable = {
   Sin: same("sin"),
   Sqrt: same("sqrt"),
   Sigmoid: same("sigmoid"),
-  Reciprocal: (cx) => [cx.op("div", [constantLike(cx, cx.input(0), 1), cx.input(0)], {})],
+  Reciprocal: (cx) => [div(cx, constantLike(cx, cx.input(0), 1), cx.input(0))],
   Sum: folded("add"),
   Max: folded("max"),
   Min: folded("min"),
   Mean: (cx) => {
     const all = inputs(cx);
-    return [
-      scaled(
-        cx,
-        all.reduce((a, b) => cx.op("add", [a, b], {})),
-        1 / all.length,
-      ),
-    ];
+    const sum = all.reduce((a, b) => add(cx, a, b));
+    return [mul(cx, sum, 1 / all.length)];
   },
-  Equal: compare("equal"),
-  Less: compare("less"),
-  LessOrEqual: compare("lessOrEqual"),
-  Greater: compare("greater"),
-  GreaterOrEqual: compare("greaterOrEqual"),
+  Equal: compared("equal"),
+  Less: compared("less"),
+  LessOrEqual: compared("lessOrEqual"),
+  Greater: compared("greater"),
+  GreaterOrEqual: compared("greaterOrEqual"),
   Not: (cx) => [not(cx, cx.input(0))],
-  And: same("mul"),
-  Or: same("max"),
-  Xor: (cx) => [not(cx, cx.op("compare", [cx.input(0), cx.input(1)], { how: "equal" }))],
-  IsNaN: (cx) => [not(cx, cx.op("compare", [cx.input(0), cx.input(0)], { how: "equal" }))],
-  Where: (cx) => [cx.op("select", [cx.input(0), cx.input(1), cx.input(2)], {})],
-  Identity: (cx) => [cx.input(0)],
-  Relu: rectified((cx, x) => constantLike(cx, x, 0)),
-  LeakyRelu: rectified((cx, x) => scaled(cx, x, floatOf(cx, "alpha", 0.01))),
-  Clip: (cx) => {
-    const [low, high] = [cx.optional(1), cx.optional(2)];
-    const raised = low ? cx.op("max", [cx.input(0), low], {}) : cx.input(0);
-    return [high ? cx.op("min", [raised, high], {}) : raised];
-  },
-  Swish: (cx) => {
-    const x = cx.input(0);
-    return [cx.op("mul", [x, cx.op("sigmoid", [scaled(cx, x, floatOf(cx, "alpha", 1))], {})], {})];
-  },
-  Softplus: (cx) => {
-    const e = cx.op("exp", [cx.input(0)], {});
-    return [cx.op("log", [cx.op("add", [e, constantLike(cx, e, 1)], {})], {})];
+  And: (cx) => [mul(cx, cx.input(0), cx.input(1))],
+  Or: (cx) => [max(cx, cx.input(0), cx.input(1))],
+  Xor: (cx) => [not(cx, compare(cx, cx.input(0), "equal", cx.input(1)))],
+  IsNaN: (cx) => [not(cx, compare(cx, cx.input(0), "equal", cx.input(0)))],
+  IsInf: (cx) => [isInfinite(cx)],
+  Where: (cx) => [select(cx, cx.input(0), cx.input(1), cx.input(2))],
+  Identity: (cx) => [cx.item(0) ?? cx.input(0)],
+  Clip: (cx) => [clip(cx)],
+  BitwiseAnd: same("bitAnd"),
+  BitwiseOr: same("bitOr"),
+  BitwiseXor: same("bitXor"),
+  BitwiseNot: same("bitNot"),
+  BitShift: (cx) => {
+    const op = textOf(cx, "direction", "LEFT") === "LEFT" ? "shiftLeft" : "shiftRight";
+    return [cx.op(op, [cx.input(0), cx.input(1)], {})];
   },
 };
+

@@ -1,79 +1,108 @@
+import { divideDims, floorDivideDims, productOf } from "../../../ir/dim.ts";
 import type { Value } from "../../../ir/graph.ts";
 import {
+  add,
   axisOf,
-  constantLike,
+  dimOf,
+  div,
   floatOf,
+  inF32,
   intOf,
+  intsOf,
+  mul,
   rankOf,
+  reshape,
+  sub,
+  to,
   type LoweringContext,
   type LoweringTable,
 } from "../lowering.ts";
 
-/** Work in float32 and give back what came in. */
-function inF32(cx: LoweringContext, x: Value, f: (x: Value) => Value): Value {
-  const { dtype } = x.type;
-  if (dtype === "f32") return f(x);
-  return cx.op("cast", [f(cx.op("cast", [x], { dtype: "f32" }))], { dtype });
+/** The mean over axes, which stay with size 1. */
+const meanOver = (cx: LoweringContext, x: Value, axes: readonly number[]): Value =>
+  axes.reduce((v, axis) => cx.op("reduceMean", [v], { axis }), x);
+
+const axesFrom = (x: Value, axis: number): readonly number[] =>
+  x.type.dims.map((_, i) => i).filter((i) => i >= axis);
+
+/** 1 / sqrt(mean(x^2) + epsilon) over axes. */
+function inverseDeviation(cx: LoweringContext, x: Value, axes: readonly number[], epsilon: number): Value {
+  const meanSquare = meanOver(cx, mul(cx, x, x), axes);
+  return cx.op("rsqrt", [add(cx, meanSquare, epsilon)], {});
 }
 
-/** The mean over the axes from `axis` on, which stay with size 1. */
-function meanFrom(cx: LoweringContext, x: Value, axis: number): Value {
-  const axes = Array.from({ length: rankOf(x) - axis }, (_, i) => axis + i);
-  return axes.reduce((v, a) => cx.op("reduceMean", [v], { axis: a }), x);
+type Normalized = { readonly out: Value; readonly mean: Value; readonly inverse: Value };
+
+/** x less its mean, over its deviation. */
+function normalize(cx: LoweringContext, x: Value, axes: readonly number[], epsilon: number): Normalized {
+  const mean = meanOver(cx, x, axes);
+  const centered = sub(cx, x, mean);
+  const inverse = inverseDeviation(cx, centered, axes, epsilon);
+  return { out: mul(cx, centered, inverse), mean, inverse };
 }
 
-/** 1 / sqrt(mean(x^2) + epsilon) over the axes from `axis` on. */
-function inverseDeviation(cx: LoweringContext, x: Value, axis: number): Value {
-  const epsilon = constantLike(cx, x, floatOf(cx, "epsilon", 1e-5));
-  const meanSquare = meanFrom(cx, cx.op("mul", [x, x], {}), axis);
-  return cx.op("rsqrt", [cx.op("add", [meanSquare, epsilon], {})], {});
+function layerNorm(cx: LoweringContext): readonly Value[] {
+  const [x, gain, bias] = [cx.input(0), to(cx, cx.input(1), "f32"), cx.optional(2)];
+  const axis = axisOf(intOf(cx, "axis", -1), rankOf(x));
+  const { out, mean, inverse } = normalize(cx, to(cx, x, "f32"), axesFrom(x, axis), floatOf(cx, "epsilon", 1e-5));
+  const scaled = mul(cx, out, gain);
+  return [to(cx, bias ? add(cx, scaled, to(cx, bias, "f32")) : scaled, x.type.dtype), mean, inverse];
 }
 
-const toF32 = (cx: LoweringContext, x: Value): Value =>
-  x.type.dtype === "f32" ? x : cx.op("cast", [x], { dtype: "f32" });
+/** gain x / sqrt(mean(x^2) + epsilon), worked out in float32. */
+export function rmsNorm(cx: LoweringContext, x: Value, gain: Value, axis: number, epsilon: number): Value {
+  return inF32(cx, x, (wide) => {
+    if (axis === rankOf(x) - 1 && rankOf(gain) === 1 && dimOf(gain, 0) === dimOf(x, -1))
+      return cx.op("rmsNorm", [wide, to(cx, gain, "f32")], { eps: epsilon });
+    const inverse = inverseDeviation(cx, wide, axesFrom(x, axis), epsilon);
+    return mul(cx, mul(cx, wide, inverse), to(cx, gain, "f32"));
+  });
+}
+
+/** One number for each channel, in a shape that broadcasts over [N, C, ...]. */
+const perChannel = (cx: LoweringContext, s: Value, x: Value): Value =>
+  reshape(cx, to(cx, s, "f32"), [dimOf(s, 0), ...x.type.dims.slice(2).map(() => 1)]);
+
+/** Groups of channels normalized together; instances are groups of one. */
+function groupNorm(cx: LoweringContext, groups: number): Value {
+  const [x, gain, bias] = [cx.input(0), cx.input(1), cx.input(2)];
+  const { dims } = x.type;
+  const [batch = 1, ...rest] = dims;
+  const epsilon = floatOf(cx, "epsilon", 1e-5);
+  return inF32(cx, x, (wide) => {
+    const flat = reshape(cx, wide, [batch, groups, divided(productOf(rest), groups)]);
+    const { out } = normalize(cx, flat, [2], epsilon);
+    const whole = reshape(cx, out, dims);
+    // Up to opset 20 a gain was one number a group.
+    const spread = (s: Value): Value => {
+      if (dimOf(s, 0) === dimOf(x, 1)) return perChannel(cx, s, x);
+      const each = divided(dimOf(x, 1), groups);
+      const wideS = cx.op("broadcast", [reshape(cx, s, [groups, 1])], { dims: [groups, each] });
+      return perChannel(cx, reshape(cx, wideS, [dimOf(x, 1)]), x);
+    };
+    return add(cx, mul(cx, whole, spread(gain)), spread(bias));
+  });
+}
+
+const divided = (a: number | string, b: number): number | string => divideDims(a, b) ?? floorDivideDims(a, b);
 
 export const norm: LoweringTable = {
-  LayerNormalization: (cx) => {
-    const [x, gain, bias] = [cx.input(0), toF32(cx, cx.input(1)), cx.optional(2)];
-    const axis = axisOf(intOf(cx, "axis", -1), rankOf(x));
-    const wide = toF32(cx, x);
-    const mean = meanFrom(cx, wide, axis);
-    const centered = cx.op("sub", [wide, mean], {});
-    const inverse = inverseDeviation(cx, centered, axis);
-    const scaled = cx.op("mul", [cx.op("mul", [centered, inverse], {}), gain], {});
-    const out = bias ? cx.op("add", [scaled, toF32(cx, bias)], {}) : scaled;
-    return [x.type.dtype === "f32" ? out : cx.op("cast", [out], { dtype: x.type.dtype }), mean, inverse];
-  },
+  LayerNormalization: layerNorm,
   RMSNormalization: (cx) => {
-    const gain = toF32(cx, cx.input(1));
-    const axis = axisOf(intOf(cx, "axis", -1), rankOf(cx.input(0)));
-    return [
-      inF32(cx, cx.input(0), (x) => {
-        const normed = cx.op("mul", [x, inverseDeviation(cx, x, axis)], {});
-        return cx.op("mul", [normed, gain], {});
-      }),
-    ];
-  },
-  Gelu: (cx) => {
     const x = cx.input(0);
-    const c = (value: number): Value => constantLike(cx, x, value);
-    const approximate = cx.node.attributes.get("approximate");
-    const byTanh = approximate?.kind === "text" && approximate.value === "tanh";
-    const cubed = (): Value =>
-      cx.op("mul", [cx.op("mul", [cx.op("mul", [x, x], {}), x], {}), c(0.044715)], {});
-    const share = byTanh
-      ? cx.op("tanh", [cx.op("mul", [cx.op("add", [x, cubed()], {}), c(Math.sqrt(2 / Math.PI))], {})], {})
-      : cx.op("erf", [cx.op("mul", [x, c(Math.SQRT1_2)], {})], {});
-    return [cx.op("mul", [cx.op("mul", [x, c(0.5)], {}), cx.op("add", [share, c(1)], {})], {})];
+    return [rmsNorm(cx, x, cx.input(1), axisOf(intOf(cx, "axis", -1), rankOf(x)), floatOf(cx, "epsilon", 1e-5))];
   },
-  HardSigmoid: (cx) => {
+  SimplifiedLayerNormalization: (cx) => {
     const x = cx.input(0);
-    const c = (value: number): Value => constantLike(cx, x, value);
-    const line = cx.op(
-      "add",
-      [cx.op("mul", [x, c(floatOf(cx, "alpha", 0.2))], {}), c(floatOf(cx, "beta", 0.5))],
-      {},
-    );
-    return [cx.op("max", [cx.op("min", [line, c(1)], {}), c(0)], {})];
+    return [rmsNorm(cx, x, cx.input(1), axisOf(intOf(cx, "axis", -1), rankOf(x)), floatOf(cx, "epsilon", 1e-5))];
+  },
+  GroupNormalization: (cx) => [groupNorm(cx, intOf(cx, "num_groups", 1))],
+  InstanceNormalization: (cx) => [groupNorm(cx, Number(dimOf(cx.input(0), 1)))],
+  MeanVarianceNormalization: (cx) => {
+    const x = cx.input(0);
+    const axes = (intsOf(cx, "axes") ?? [0, 2, 3]).map((a) => axisOf(a, rankOf(x)));
+    const centered = sub(cx, x, meanOver(cx, x, axes));
+    const deviation = cx.op("sqrt", [meanOver(cx, mul(cx, centered, centered), axes)], {});
+    return [div(cx, centered, add(cx, deviation, 1e-9))];
   },
 };

@@ -1,32 +1,44 @@
+import { productOf } from "../../../ir/dim.ts";
 import type { Value } from "../../../ir/graph.ts";
-import type { Dim } from "../../../ir/dim.ts";
 import {
   axisOf,
-  constantLike,
+  compare,
+  dimOf,
+  div,
+  flagOf,
+  fixedDim,
+  inF32,
   intOf,
   intsOf,
+  iota,
+  mul,
   needKnown,
+  not,
   rankOf,
+  reshape,
+  select,
+  sub,
+  to,
+  transpose,
   type Lowering,
   type LoweringContext,
   type LoweringTable,
 } from "../lowering.ts";
 
-type Reduction = "reduceSum" | "reduceMean" | "reduceMax";
+type Reduction = "reduceSum" | "reduceMean" | "reduceMax" | "reduceProd";
 
 /** The axes to reduce, an attribute up to some opset and an input since; undefined where nothing is to be done. */
 function axesOf(cx: LoweringContext): readonly number[] | undefined {
   const rank = rankOf(cx.input(0));
   const given = intsOf(cx, "axes") ?? (cx.optional(1) ? needKnown(cx, 1, "list of axes") : []);
   if (given.length > 0) return given.map((a) => axisOf(a, rank));
-  return intOf(cx, "noop_with_empty_axes", 0) === 1 ? undefined : cx.input(0).type.dims.map((_, i) => i);
+  return flagOf(cx, "noop_with_empty_axes") ? undefined : cx.input(0).type.dims.map((_, i) => i);
 }
 
 /** Reduced axes stay with size 1, or go. */
 function dropAxes(cx: LoweringContext, x: Value, axes: readonly number[]): Value {
-  if (intOf(cx, "keepdims", 1) === 1) return x;
-  const dims = x.type.dims.filter((_, i): boolean => !axes.includes(i));
-  return cx.op("reshape", [x], { dims });
+  if (flagOf(cx, "keepdims", true)) return x;
+  return reshape(cx, x, x.type.dims.filter((_, i): boolean => !axes.includes(i)));
 }
 
 /** after(reduce(before(x))) along the axes. */
@@ -44,61 +56,109 @@ const reduced =
   };
 
 const unary =
-  (op: "abs" | "exp" | "log" | "sqrt" | "neg") =>
+  (op: "abs" | "exp" | "log" | "sqrt") =>
   (cx: LoweringContext, x: Value): Value =>
     cx.op(op, [x], {});
-/** The order turned around: -x, or not x. */
-const upsideDown = (cx: LoweringContext, x: Value): Value =>
-  x.type.dtype === "bool"
-    ? cx.op("compare", [x, constantLike(cx, x, 0)], { how: "equal" })
-    : cx.op("neg", [x], {});
-const square = (cx: LoweringContext, x: Value): Value => cx.op("mul", [x, x], {});
+const square = (cx: LoweringContext, x: Value): Value => mul(cx, x, x);
+
+/** The order turned around, exactly: all integers have a complement, floats a negative. */
+function upsideDown(cx: LoweringContext, x: Value): Value {
+  if (x.type.dtype === "bool") return not(cx, x);
+  return /^[iu]/.test(x.type.dtype) ? cx.op("bitNot", [x], {}) : cx.op("neg", [x], {});
+}
+
+/** log(sum(exp x)), the largest taken off first. */
+const logSumExp: Lowering = (cx) => {
+  const axes = axesOf(cx);
+  const x = cx.input(0);
+  if (!axes) return [x];
+  const along = (op: Reduction, v: Value): Value => axes.reduce((sum, axis) => cx.op(op, [sum], { axis }), v);
+  const largest = along("reduceMax", x);
+  const finite = compare(cx, cx.op("abs", [largest], {}), "less", Infinity);
+  const shift = select(cx, finite, largest, 0);
+  const sum = along("reduceSum", cx.op("exp", [sub(cx, x, shift)], {}));
+  return [dropAxes(cx, cx.op("add", [cx.op("log", [sum], {}), shift], {}), axes)];
+};
 
 /** Work on one axis as the last: softmax and its kin. */
-function alongAxis(cx: LoweringContext, x: Value, axis: number, f: (x: Value) => Value): Value {
+export function alongAxis(cx: LoweringContext, x: Value, axis: number, f: (x: Value) => Value): Value {
   const last = rankOf(x) - 1;
   if (axis === last) return f(x);
   const perm = x.type.dims.map((_, i) => (i === axis ? last : i === last ? axis : i));
-  return cx.op("transpose", [f(cx.op("transpose", [x], { perm }))], { perm });
+  return transpose(cx, f(transpose(cx, x, perm)), perm);
 }
 
-/** Before opset 13 everything from the axis on counts as one axis. */
-function softmax(cx: LoweringContext): Value {
+/** Work on the axis of the softmax family: before opset 13 everything from the axis on counts as one. */
+function asDistribution(cx: LoweringContext, f: (x: Value) => Value): Value {
   const x = cx.input(0);
   const newer = cx.opset >= 13;
   const axis = axisOf(intOf(cx, "axis", newer ? -1 : 1), rankOf(x));
-  const apply = (v: Value): Value => cx.op("softmax", [v], {});
-  if (newer) return alongAxis(cx, x, axis, apply);
+  if (newer) return alongAxis(cx, x, axis, f);
   const { dims } = x.type;
-  const tail = dims.slice(axis).reduce<number>((n, d) => n * Number(d), 1);
-  const flat = cx.op("reshape", [x], { dims: [...dims.slice(0, axis), tail] as readonly Dim[] });
-  return cx.op("reshape", [apply(flat)], { dims });
+  const flat = reshape(cx, x, [...dims.slice(0, axis), productOf(dims.slice(axis))]);
+  return reshape(cx, f(flat), dims);
 }
 
-/** Where the largest of an axis stands. */
-const argBest =
+const softmax = (cx: LoweringContext, x: Value): Value => inF32(cx, x, (v) => cx.op("softmax", [v], {}));
+
+/** x - max - log(sum(exp(x - max))). */
+function logSoftmax(cx: LoweringContext, x: Value): Value {
+  const axis = rankOf(x) - 1;
+  const shifted = sub(cx, x, cx.op("reduceMax", [x], { axis }));
+  const sum = cx.op("reduceSum", [cx.op("exp", [shifted], {})], { axis });
+  return sub(cx, shifted, cx.op("log", [sum], {}));
+}
+
+/** Where the best of the last axis stands, as [..., 1]: the first such place, or the last. */
+function argBest(cx: LoweringContext, x: Value, last: boolean): Value {
+  const axis = rankOf(x) - 1;
+  const width = fixedDim(dimOf(x, axis), "the axis");
+  const [, at] = cx.multi("topK", [last ? backwards(cx, x, width) : x], { k: 1 });
+  if (!at) throw new Error("topK has two results");
+  const index = to(cx, at, "i64");
+  return last ? sub(cx, cx.op("constant", [], { dtype: "i64", dims: [], values: [width - 1] }), index) : index;
+}
+
+const backwards = (cx: LoweringContext, x: Value, width: number): Value => {
+  const values = Array.from({ length: width }, (_, i) => width - 1 - i);
+  const at = cx.op("constant", [], { dtype: "i64", dims: [width], values });
+  return cx.op("take", [x, at], { axis: rankOf(x) - 1 });
+};
+
+const arg =
   (before: (cx: LoweringContext, x: Value) => Value): Lowering =>
   (cx) => {
     const x = cx.input(0);
     const axis = axisOf(intOf(cx, "axis", 0), rankOf(x));
-    const pick = (v: Value): Value => {
-      const width = Number(v.type.dims.at(-1));
-      const last = intOf(cx, "select_last_index", 0) === 1;
-      const seen = last ? reversed(cx, v, width) : v;
-      const [, at] = cx.multi("topK", [seen], { k: 1 });
-      const index = cx.op("cast", [at ?? seen], { dtype: "i64" });
-      return last ? cx.op("sub", [constantLike(cx, index, width - 1), index], {}) : index;
-    };
+    const pick = (v: Value): Value => argBest(cx, v, flagOf(cx, "select_last_index"));
     return [dropAxes(cx, alongAxis(cx, before(cx, x), axis, pick), [axis])];
   };
 
-/** The last axis backwards, slice by slice. */
-function reversed(cx: LoweringContext, x: Value, width: number): Value {
-  const axis = rankOf(x) - 1;
-  const parts = Array.from({ length: width }, (_, i) =>
-    cx.op("slice", [x], { axis, begin: width - 1 - i, end: width - i }),
-  );
-  return cx.op("concat", parts, { axis });
+/** One at the first of the largest, else zero. */
+function hardmax(cx: LoweringContext, x: Value): Value {
+  const at = argBest(cx, x, false);
+  const places = iota(cx, x.type.dims, rankOf(x) - 1);
+  return to(cx, compare(cx, to(cx, places, "i64"), "equal", at), x.type.dtype);
+}
+
+const cumulated =
+  (how: "sum" | "product"): Lowering =>
+  (cx) => {
+    const x = cx.input(0);
+    const axis = axisOf(needKnown(cx, 1, "axis")[0] ?? 0, rankOf(x));
+    return [cx.op("cumulate", [x], { axis, how, exclusive: flagOf(cx, "exclusive"), reverse: flagOf(cx, "reverse") })];
+  };
+
+/** x over its norm along an axis; nothing stays nothing. */
+function lpNormalization(cx: LoweringContext): Value {
+  const x = cx.input(0);
+  const axis = axisOf(intOf(cx, "axis", -1), rankOf(x));
+  const norm =
+    intOf(cx, "p", 2) === 1
+      ? cx.op("reduceSum", [cx.op("abs", [x], {})], { axis })
+      : cx.op("sqrt", [cx.op("reduceSum", [square(cx, x)], { axis })], {});
+  const some = compare(cx, norm, "greater", 0);
+  return div(cx, x, select(cx, some, norm, 1));
 }
 
 export const reduce: LoweringTable = {
@@ -106,13 +166,18 @@ export const reduce: LoweringTable = {
   ReduceMean: reduced("reduceMean"),
   ReduceMax: reduced("reduceMax"),
   ReduceMin: reduced("reduceMax", upsideDown, upsideDown),
+  ReduceProd: reduced("reduceProd"),
   ReduceL1: reduced("reduceSum", unary("abs")),
   ReduceL2: reduced("reduceSum", square, unary("sqrt")),
   ReduceSumSquare: reduced("reduceSum", square),
   ReduceLogSum: reduced("reduceSum", undefined, unary("log")),
-  ReduceLogSumExp: reduced("reduceSum", unary("exp"), unary("log")),
-  Softmax: (cx) => [softmax(cx)],
-  LogSoftmax: (cx) => [cx.op("log", [softmax(cx)], {})],
-  ArgMax: argBest((_, x) => x),
-  ArgMin: argBest(unary("neg")),
+  ReduceLogSumExp: logSumExp,
+  Softmax: (cx) => [asDistribution(cx, (x) => softmax(cx, x))],
+  LogSoftmax: (cx) => [asDistribution(cx, (x) => inF32(cx, x, (v) => logSoftmax(cx, v)))],
+  Hardmax: (cx) => [asDistribution(cx, (x) => hardmax(cx, x))],
+  ArgMax: arg((_, x) => x),
+  ArgMin: arg(upsideDown),
+  CumSum: cumulated("sum"),
+  CumProd: cumulated("product"),
+  LpNormalization: (cx) => [lpNormalization(cx)],
 };
