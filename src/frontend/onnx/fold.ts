@@ -67,7 +67,10 @@ function move(node: Node, operands: readonly Known[]): readonly Known[] | undefi
     i < moved ? values.map(() => count++) : allNumbers(values) ? values : undefined,
   );
   if (!numbered.every((v) => v !== undefined)) return undefined;
-  return run(node, numbered)?.map(({ dims, values }) => ({ dims, values: values.map((v) => all[Number(v)] ?? 0) }));
+  return run(node, numbered)?.map(({ dims, values }) => ({
+    dims,
+    values: values.map((v) => all[Number(v)] ?? 0),
+  }));
 }
 
 const decided =
@@ -137,7 +140,7 @@ export function foldNode(
   node: Node,
   known: (value: Value) => readonly Dim[] | undefined,
 ): readonly Known[] | undefined {
-  if (node.operands.length === 0) return undefined;
+  if (node.operands.length === 0 && node.op !== "iota") return undefined;
   const tooLarge = ({ type }: Value): boolean => sizeOf(type.dims) > foldLimit;
   if (node.results.some(tooLarge)) return undefined;
   const operands: Known[] = [];
@@ -148,7 +151,8 @@ export function foldNode(
   }
   const numbers = operands.map((o) => o.values).filter(allNumbers);
   const shaped = node.results.every(({ type }) => allNumbers(type.dims));
-  if (numbers.length === operands.length) return shaped || counts.has(node.op) ? run(node, numbers) : undefined;
+  if (numbers.length === operands.length)
+    return shaped || counts.has(node.op) ? run(node, numbers) : undefined;
   if (!shaped) return undefined;
   if (movements.has(node.op)) return move(node, operands);
   if (!node.results.every(wholeNumbers)) return undefined;

@@ -23,7 +23,9 @@ function addInput(scope: Scope, { name, type }: OnnxValue): void {
   const { workshop } = scope;
   if (type?.kind !== "tensor" || type.dtype === "string" || !type.dims)
     return note(workshop, "input", "it is not a tensor of numbers with a known rank", name);
-  const dims = type.dims.map((d, i): Dim => (typeof d === "string" ? spelled(d) : (d ?? spelled(`${name}_${i}`))));
+  const dims = type.dims.map((d, i): Dim =>
+    typeof d === "string" ? spelled(d) : (d ?? spelled(`${name}_${i}`)),
+  );
   scope.items.set(name, workshop.builder.param(name, { dtype: type.dtype, dims }));
 }
 
@@ -71,4 +73,3 @@ export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> =
   if (workshop.missing.size > 0) return { unsupported: [...workshop.missing.values()] };
   return { module: { funcs: [workshop.builder.finish()] }, weights: workshop.weights };
 }
-

@@ -113,7 +113,9 @@ export const transpose = (cx: LoweringContext, x: Value, perm: readonly number[]
 export const slice = (cx: LoweringContext, x: Value, axis: number, begin: Dim, end: Dim): Value =>
   begin === 0 && end === x.type.dims[axis] ? x : cx.op("slice", [x], { axis, begin, end });
 export const broadcast = (cx: LoweringContext, x: Value, dims: readonly Dim[]): Value =>
-  dims.length === rankOf(x) && dims.every((d, i) => d === x.type.dims[i]) ? x : cx.op("broadcast", [x], { dims });
+  dims.length === rankOf(x) && dims.every((d, i) => d === x.type.dims[i])
+    ? x
+    : cx.op("broadcast", [x], { dims });
 
 /** The two-operand operators in few letters, the second operand a value or a number of the first's dtype. */
 export const binary =
@@ -131,7 +133,12 @@ export const mod = binary("mod");
 export type Comparison = "equal" | "less" | "lessOrEqual" | "greater" | "greaterOrEqual";
 export const compare = (cx: LoweringContext, a: Value, how: Comparison, b: Value | number): Value =>
   cx.op("compare", [a, typeof b === "number" ? constantLike(cx, a, b) : b], { how });
-export const select = (cx: LoweringContext, condition: Value, a: Value | number, b: Value | number): Value => {
+export const select = (
+  cx: LoweringContext,
+  condition: Value,
+  a: Value | number,
+  b: Value | number,
+): Value => {
   const like = typeof a === "number" ? b : a;
   if (typeof like === "number") return unsupported("it chooses between numbers without a dtype");
   const value = (x: Value | number): Value => (typeof x === "number" ? constantLike(cx, like, x) : x);
@@ -140,7 +147,8 @@ export const select = (cx: LoweringContext, condition: Value, a: Value | number,
 export const not = (cx: LoweringContext, x: Value): Value => compare(cx, x, "equal", 0);
 
 /** 0, 1, 2, … along one axis of a shape. */
-export const iota = (cx: LoweringContext, dims: readonly Dim[], axis = 0): Value => cx.op("iota", [], { dims, axis });
+export const iota = (cx: LoweringContext, dims: readonly Dim[], axis = 0): Value =>
+  cx.op("iota", [], { dims, axis });
 
 /** Whole numbers of a dtype, dims among them. */
 export const extent = (cx: LoweringContext, values: readonly Dim[], dims: readonly number[] = []): Value =>

@@ -1,7 +1,13 @@
 import type { Value } from "../../ir/graph.ts";
 import { CompileError } from "../../support/diagnostics.ts";
 import { isValue, UnsupportedForm, type Item, type LoweringContext } from "./lowering.ts";
-import { functionKey, type OnnxAttribute, type OnnxFunction, type OnnxGraph, type OnnxNode } from "./model.ts";
+import {
+  functionKey,
+  type OnnxAttribute,
+  type OnnxFunction,
+  type OnnxGraph,
+  type OnnxNode,
+} from "./model.ts";
 import { loweringOf } from "./ops/index.ts";
 import { addConstant, addOp, addTensor, lookUp, note, type Scope } from "./scope.ts";
 
@@ -79,7 +85,10 @@ function addGraph(outer: Scope, graph: OnnxGraph, inputs: readonly Item[]): read
   });
 }
 
-export function addTensors({ workshop, items }: Scope, { initializers }: Pick<OnnxGraph, "initializers">): void {
+export function addTensors(
+  { workshop, items }: Scope,
+  { initializers }: Pick<OnnxGraph, "initializers">,
+): void {
   for (const [name, tensor] of initializers) {
     const value = addTensor(workshop, name, tensor);
     if (value) items.set(name, value);

@@ -156,7 +156,10 @@ const functionOf = (
   nodes: (proto.node ?? []).map((node, i) => nodeOf(desk, node, i)),
   opsets: opsetsOf(proto.opsetImport),
   defaults: new Map(
-    defaults.map((a) => [a.name ?? "", attributeOf(desk, a, `function ${proto.name ?? ""}, attribute "${a.name ?? ""}"`)]),
+    defaults.map((a) => [
+      a.name ?? "",
+      attributeOf(desk, a, `function ${proto.name ?? ""}, attribute "${a.name ?? ""}"`),
+    ]),
   ),
 });
 

@@ -78,7 +78,8 @@ export function addOp<K extends OpName>(
     );
   const made = w.builder.multi(op, operands, attrs, origin);
   const values = node.attrs["values"];
-  if (made[0] && operands.length === 0 && Array.isArray(values)) w.known.set(made[0], values as readonly Dim[]); // constant and extent
+  if (made[0] && operands.length === 0 && Array.isArray(values))
+    w.known.set(made[0], values as readonly Dim[]); // constant and extent
   return made;
 }
 

@@ -47,7 +47,13 @@ export function shareHeads(cx: LoweringContext, x: Value, heads: Dim): Value {
   const [batch = 1, own = 1, length = 1, each = 1] = x.type.dims;
   if (own === heads) return x;
   const times = fixedDim(heads, "the heads") / fixedDim(own, "the heads");
-  const wide = broadcast(cx, reshape(cx, x, [batch, own, 1, length, each]), [batch, own, times, length, each]);
+  const wide = broadcast(cx, reshape(cx, x, [batch, own, 1, length, each]), [
+    batch,
+    own,
+    times,
+    length,
+    each,
+  ]);
   return reshape(cx, wide, [batch, heads, length, each]);
 }
 
@@ -93,10 +99,15 @@ function maskOf(cx: LoweringContext, queries: Dim, keys: Dim, past: Dim, dtype: 
   const padding = cx.optional(6);
   let bias = mask && givenMask(cx, mask, keys, dtype);
   const offset = padding
-    ? sub(cx, reshape(cx, to(cx, padding, "i64"), [dimOf(padding, 0), 1, 1, 1]), cx.op("extent", [], { dtype: "i64", dims: [], values: [queries] }))
+    ? sub(
+        cx,
+        reshape(cx, to(cx, padding, "i64"), [dimOf(padding, 0), 1, 1, 1]),
+        cx.op("extent", [], { dtype: "i64", dims: [], values: [queries] }),
+      )
     : cx.op("extent", [], { dtype: "i64", dims: [], values: [past] });
   const apart = (): Value => distances(cx, queries, keys, offset);
-  if (flagOf(cx, "is_causal")) bias = sum(cx, bias, asBias(cx, compare(cx, apart(), "greaterOrEqual", 0), dtype));
+  if (flagOf(cx, "is_causal"))
+    bias = sum(cx, bias, asBias(cx, compare(cx, apart(), "greaterOrEqual", 0), dtype));
   const [left, right] = [intOf(cx, "left_window_size", -1), intOf(cx, "right_window_size", -1)];
   if (left >= 0) bias = sum(cx, bias, asBias(cx, compare(cx, apart(), "lessOrEqual", left), dtype));
   if (right >= 0) bias = sum(cx, bias, asBias(cx, compare(cx, apart(), "greaterOrEqual", -right), dtype));
@@ -118,7 +129,8 @@ function attention(cx: LoweringContext): readonly Value[] {
     flat ? splitHeads(cx, cx.input(i), intOf(cx, name, 1)) : cx.input(i);
   const q = heads(0, "q_num_heads");
   const { dtype } = q.type;
-  const grown = (x: Value, past: Value | undefined): Value => (past ? cx.op("concat", [past, x], { axis: 2 }) : x);
+  const grown = (x: Value, past: Value | undefined): Value =>
+    past ? cx.op("concat", [past, x], { axis: 2 }) : x;
   const [pastKey, pastValue] = [cx.optional(4), cx.optional(5)];
   const presentKey = grown(heads(1, "kv_num_heads"), pastKey);
   const presentValue = grown(heads(2, "kv_num_heads"), pastValue);
@@ -151,7 +163,8 @@ function flexAttention(cx: LoweringContext): Value {
   const { dtype } = q.type;
   const [k, v] = [shareHeads(cx, k0, dimOf(q, 1)), shareHeads(cx, v0, dimOf(q, 1))];
   const precision = intOf(cx, "softmax_precision", 0);
-  const wanted = precision === 0 ? (dtype === "f64" ? "f64" : "f32") : dtypeOf(precision, `node ${cx.node.name}`);
+  const wanted =
+    precision === 0 ? (dtype === "f64" ? "f64" : "f32") : dtypeOf(precision, `node ${cx.node.name}`);
   if (wanted === "string") return unsupported("its softmax_precision is text");
   const scale = floatOf(cx, "scale", 0) || 1 / Math.sqrt(fixedDim(dimOf(q, 3), "the head size"));
   const modified = (x: Value, name: string): Value => {

@@ -25,12 +25,22 @@ const overflow: { readonly [K in DType]?: readonly [Comparison, number] } = {
 };
 
 /** Too large becomes infinite where the dtype has infinities, else NaN. */
-function unsaturated(cx: LoweringContext, x: Value, dtype: DType, [how, limit]: readonly [Comparison, number]): Value {
+function unsaturated(
+  cx: LoweringContext,
+  x: Value,
+  dtype: DType,
+  [how, limit]: readonly [Comparison, number],
+): Value {
   const wide = to(cx, x, "f32");
   const inside = to(cx, wide, dtype);
   const beyond = compare(cx, cx.op("abs", [wide], {}), how, limit);
   if (dtype !== "f8e5m2") return select(cx, beyond, NaN, inside);
-  const signed = select(cx, compare(cx, wide, "less", 0), scalar(cx, dtype, -Infinity), scalar(cx, dtype, Infinity));
+  const signed = select(
+    cx,
+    compare(cx, wide, "less", 0),
+    scalar(cx, dtype, -Infinity),
+    scalar(cx, dtype, Infinity),
+  );
   return select(cx, beyond, signed, inside);
 }
 
@@ -39,7 +49,8 @@ function powersOfTwo(cx: LoweringContext, x: Value): Value {
   const wide = cx.op("abs", [to(cx, x, "f32")], {});
   const bits = cx.op("bitcast", [wide], { dtype: "u32" });
   const mode = textOf(cx, "round_mode", "up");
-  const nudge = { up: 0x7fffff, down: 0, nearest: 0x400000 }[mode] ?? unsupported(`its round_mode is ${mode}`);
+  const nudge =
+    { up: 0x7fffff, down: 0, nearest: 0x400000 }[mode] ?? unsupported(`its round_mode is ${mode}`);
   const exponent = cx.op("shiftRight", [add(cx, bits, nudge), scalar(cx, "u32", 23)], {});
   const code = intOf(cx, "saturate", 1) === 1 ? min(cx, exponent, 254) : exponent;
   const real = compare(cx, wide, "equal", wide);

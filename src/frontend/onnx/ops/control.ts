@@ -25,7 +25,8 @@ const mostRounds = 4096;
 const bodyOf = (cx: LoweringContext, name: string): OnnxGraph =>
   graphOf(cx, name) ?? unsupported(`it has no ${name}`);
 
-const value = (item: Item | undefined, what: string): Value => (isValue(item) ? item : unsupported(`${what} is no tensor`));
+const value = (item: Item | undefined, what: string): Value =>
+  isValue(item) ? item : unsupported(`${what} is no tensor`);
 
 /** One of two items by a condition that only the run tells. */
 function choose(cx: LoweringContext, condition: Value, yes: Item, no: Item): Item {
@@ -64,7 +65,9 @@ function loop(cx: LoweringContext): readonly Item[] {
   const trips = cx.item(0) ? cx.known(cx.optional(0))?.[0] : Infinity;
   if (trips === undefined) return unsupported("its number of rounds is not known before it runs");
   let going: Value | undefined = cx.optional(1);
-  let state: readonly Item[] = cx.node.inputs.slice(2).map((_, i) => cx.item(i + 2) ?? unsupported("an input of it is left out"));
+  let state: readonly Item[] = cx.node.inputs
+    .slice(2)
+    .map((_, i) => cx.item(i + 2) ?? unsupported("an input of it is left out"));
   const scanned: Item[][] = body.outputs.slice(1 + state.length).map(() => []);
   let round = 0;
   for (; round < trips; round++) {
@@ -79,7 +82,10 @@ function loop(cx: LoweringContext): readonly Item[] {
     const before = state;
     const after = rest.slice(0, state.length);
     const open = going;
-    state = known === undefined && open ? after.map((item, i) => choose(cx, scalarOf(cx, open), item, before[i] ?? item)) : after;
+    state =
+      known === undefined && open
+        ? after.map((item, i) => choose(cx, scalarOf(cx, open), item, before[i] ?? item))
+        : after;
     rest.slice(state.length).forEach((item, i) => scanned[i]?.push(item));
     const condition = value(next, "its condition");
     going = known === undefined && open ? mul(cx, open, condition) : condition;
@@ -97,7 +103,14 @@ function scan(cx: LoweringContext): readonly Item[] {
   const initial = Array.from({ length: carried }, (_, i) => cx.input(i));
   const inputs = Array.from({ length: count }, (_, i) => cx.input(carried + i));
   const axes = intsOf(cx, "scan_input_axes") ?? inputs.map(() => 0);
-  const { state, outputs } = scanOver(cx, body, initial, inputs, axes, intsOf(cx, "scan_input_directions") ?? []);
+  const { state, outputs } = scanOver(
+    cx,
+    body,
+    initial,
+    inputs,
+    axes,
+    intsOf(cx, "scan_input_directions") ?? [],
+  );
   const outAxes = intsOf(cx, "scan_output_axes") ?? [];
   const backwards = intsOf(cx, "scan_output_directions") ?? [];
   const joined = outputs.map((parts, i) => {
@@ -148,10 +161,22 @@ function scanBatch(cx: LoweringContext, body: OnnxGraph): readonly Item[] {
   const runs = Array.from({ length: batch }, (_, b) => {
     const own = all.map((x) => reshape(cx, slice(cx, x, 0, b, b + 1), x.type.dims.slice(1)));
     const inputs = own.slice(own.length - count);
-    const { state, outputs } = scanOver(cx, body, own.slice(0, own.length - count), inputs, inputs.map(() => 0), []);
+    const { state, outputs } = scanOver(
+      cx,
+      body,
+      own.slice(0, own.length - count),
+      inputs,
+      inputs.map(() => 0),
+      [],
+    );
     return [...state, ...outputs.map((parts) => stacked(cx, parts))];
   });
-  return (runs[0] ?? []).map((_, i) => stacked(cx, runs.map((run) => run[i] ?? unsupported("a batch gave no output"))));
+  return (runs[0] ?? []).map((_, i) =>
+    stacked(
+      cx,
+      runs.map((run) => run[i] ?? unsupported("a batch gave no output")),
+    ),
+  );
 }
 
 export const control: LoweringTable = { If: branch, Loop: loop, Scan: scan };

@@ -47,7 +47,11 @@ function convolve(
   cx: LoweringContext,
   x: Value,
   w: Value,
-  { groups, strides, dilations }: { readonly groups: number; readonly strides: readonly number[]; readonly dilations: readonly number[] },
+  {
+    groups,
+    strides,
+    dilations,
+  }: { readonly groups: number; readonly strides: readonly number[]; readonly dilations: readonly number[] },
 ): Value {
   const kernel = w.type.dims.slice(2).map((d) => fixedDim(d, "the kernel"));
   const [batch, channels] = [dimOf(x, 0), fixedDim(dimOf(x, 1), "the channels")];
@@ -76,10 +80,13 @@ function convolve(
 }
 
 const withBias = (cx: LoweringContext, x: Value, bias: Value | undefined): Value =>
-  bias ? add(cx, x, reshape(cx, bias, [dimOf(bias, 0), ...x.type.dims.slice(2).map(() => 1)])) : x;
+  bias
+    ? add(cx, x, reshape(cx, to(cx, bias, "f32"), [dimOf(bias, 0), ...x.type.dims.slice(2).map(() => 1)]))
+    : x;
 
 function conv(cx: LoweringContext): Value {
-  const [x, w] = [cx.input(0), cx.input(1)];
+  const { dtype } = cx.input(0).type;
+  const [x, w] = [to(cx, cx.input(0), "f32"), to(cx, cx.input(1), "f32")];
   const ones = x.type.dims.slice(2).map(() => 1);
   const automatic = textOf(cx, "auto_pad", "NOTSET");
   if (automatic !== "NOTSET" && automatic !== "VALID") return unsupported(`its auto_pad is ${automatic}`);
@@ -89,7 +96,7 @@ function conv(cx: LoweringContext): Value {
     strides: intsOf(cx, "strides") ?? ones,
     dilations: intsOf(cx, "dilations") ?? ones,
   });
-  return withBias(cx, out, cx.optional(2));
+  return to(cx, withBias(cx, out, cx.optional(2)), dtype);
 }
 
 /** A depthwise convolution over time that sees the past: what came before this call is its state. */
@@ -99,7 +106,12 @@ function causalConv(cx: LoweringContext): readonly Value[] {
   const reach = fixedDim(dimOf(w, 2), "the kernel") - 1;
   const past = cx.optional(3) ?? broadcast(cx, scalar(cx, x.type.dtype, 0), [batch, channels, reach]);
   const seen = reach === 0 ? x : cx.op("concat", [past, x], { axis: 2 });
-  const out = withBias(cx, convolve(cx, seen, w, { groups: channels, strides: [1], dilations: [1] }), cx.optional(2));
+  const wide = convolve(cx, to(cx, seen, "f32"), to(cx, w, "f32"), {
+    groups: channels,
+    strides: [1],
+    dilations: [1],
+  });
+  const out = to(cx, withBias(cx, wide, cx.optional(2)), x.type.dtype);
   const length = dimOf(seen, 2);
   const state = cx.op("slice", [seen], { axis: 2, begin: subtractDims(length, reach), end: length });
   const name = textOf(cx, "activation", "none");

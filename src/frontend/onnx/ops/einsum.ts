@@ -37,7 +37,11 @@ function withoutRepeats(cx: LoweringContext, { value, letters }: Term): Term {
   const front = transpose(cx, value, [first, twice, ...rest]);
   const others = rest.map((i) => dimOf(value, i));
   const flat = reshape(cx, front, [size * size, ...others]);
-  const at = extent(cx, Array.from({ length: size }, (_, i) => i * (size + 1)), [size]);
+  const at = extent(
+    cx,
+    Array.from({ length: size }, (_, i) => i * (size + 1)),
+    [size],
+  );
   const diagonal = cx.op("take", [flat, at], { axis: 0 });
   return withoutRepeats(cx, {
     value: diagonal,
@@ -50,7 +54,14 @@ function summed(cx: LoweringContext, { value, letters }: Term, needed: ReadonlyS
   const kept = letters.map((_, i) => i).filter((i) => needed.has(letters[i] ?? ""));
   const sum = letters.reduce((v, l, axis) => (needed.has(l) ? v : cx.op("reduceSum", [v], { axis })), value);
   return {
-    value: kept.length === letters.length ? sum : reshape(cx, sum, kept.map((i) => dimOf(value, i))),
+    value:
+      kept.length === letters.length
+        ? sum
+        : reshape(
+            cx,
+            sum,
+            kept.map((i) => dimOf(value, i)),
+          ),
     letters: kept.map((i) => letters[i] ?? ""),
   };
 }
@@ -68,7 +79,11 @@ function product(cx: LoweringContext, a: Term, b: Term, needed: ReadonlySet<stri
     });
   const size = (letters: readonly string[]): readonly Dim[] => letters.map((l) => sizes.get(l) ?? 1);
   const matrix = (t: Term, order: readonly string[], dims: readonly Dim[]): Value => {
-    const turned = transpose(cx, t.value, order.map((l) => t.letters.indexOf(l)));
+    const turned = transpose(
+      cx,
+      t.value,
+      order.map((l) => t.letters.indexOf(l)),
+    );
     return reshape(cx, broadcast(cx, turned, size(order)), dims);
   };
   const lead = size(batch);
@@ -88,18 +103,35 @@ function einsum(cx: LoweringContext): Value {
   const terms = values.map((value, i) => ({ value, letters: lettersOf(texts[i] ?? "", rankOf(value)) }));
   const all = terms.flatMap((t) => t.letters);
   const hidden = [...new Set(all.filter((l) => l.startsWith("#")))].sort().reverse();
-  const once = [...new Set(all)].filter((l) => !l.startsWith("#") && all.indexOf(l) === all.lastIndexOf(l)).sort();
-  const out = right === undefined ? [...hidden, ...once] : right.includes("...") ? lettersOf(right, right.length - 3 + hidden.length) : [...right];
+  const once = [...new Set(all)]
+    .filter((l) => !l.startsWith("#") && all.indexOf(l) === all.lastIndexOf(l))
+    .sort();
+  const out =
+    right === undefined
+      ? [...hidden, ...once]
+      : right.includes("...")
+        ? lettersOf(right, right.length - 3 + hidden.length)
+        : [...right];
   const [first, ...rest] = terms.map((t) => withoutRepeats(cx, t));
   if (!first) return unsupported("it has no inputs");
   const neededAfter = (i: number): ReadonlySet<string> =>
     new Set([...out, ...rest.slice(i).flatMap((t) => t.letters)]);
   const result = rest.reduce(
-    (sum, term, i) => product(cx, summed(cx, sum, neededAfter(i)), summed(cx, term, new Set([...neededAfter(i + 1), ...sum.letters])), neededAfter(i + 1)),
+    (sum, term, i) =>
+      product(
+        cx,
+        summed(cx, sum, neededAfter(i)),
+        summed(cx, term, new Set([...neededAfter(i + 1), ...sum.letters])),
+        neededAfter(i + 1),
+      ),
     first,
   );
   const last = summed(cx, result, new Set(out));
-  return transpose(cx, last.value, out.map((l) => last.letters.indexOf(l)));
+  return transpose(
+    cx,
+    last.value,
+    out.map((l) => last.letters.indexOf(l)),
+  );
 }
 
 export const einsums: LoweringTable = { Einsum: (cx) => [einsum(cx)] };

@@ -155,4 +155,3 @@ export const elementwise: LoweringTable = {
     return [cx.op(op, [cx.input(0), cx.input(1)], {})];
   },
 };
-

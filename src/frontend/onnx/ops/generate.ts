@@ -81,7 +81,11 @@ function oneHot(cx: LoweringContext): Value {
   const axis = axisOf(intOf(cx, "axis", -1), rankOf(indices) + 1);
   const at = reshape(cx, indices, indices.type.dims.toSpliced(axis, 0, 1));
   const fromFront = select(cx, compare(cx, at, "less", 0), add(cx, at, depth), at);
-  const places = iota(cx, at.type.dims.map((_, i) => (i === axis ? depth : 1)), axis);
+  const places = iota(
+    cx,
+    at.type.dims.map((_, i) => (i === axis ? depth : 1)),
+    axis,
+  );
   const hit = compare(cx, fromFront, "equal", to(cx, places, "i64"));
   const pick = (i: number): Value => reshape(cx, slice(cx, values, 0, i, i + 1), []);
   return select(cx, hit, pick(1), pick(0));

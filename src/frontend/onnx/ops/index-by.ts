@@ -59,7 +59,11 @@ function gatherND(cx: LoweringContext): Value {
   const batch = intOf(cx, "batch_dims", 0);
   const width = fixedDim(dimOf(tuples, -1), "the last axis of the indices");
   const { dims } = x.type;
-  const [lead, named, rest] = [dims.slice(0, batch), dims.slice(batch, batch + width), dims.slice(batch + width)];
+  const [lead, named, rest] = [
+    dims.slice(0, batch),
+    dims.slice(batch, batch + width),
+    dims.slice(batch + width),
+  ];
   const flat = reshape(cx, x, [productOf([...lead, ...named]), ...rest]);
   const within = linearIndex(cx, tuples, named);
   if (batch === 0) return cx.op("take", [flat, within], { axis: 0 });
@@ -80,13 +84,20 @@ function scatterND(cx: LoweringContext): Value {
   const rest = dims.slice(width);
   const rows = reshape(cx, x, [productOf(dims.slice(0, width)), ...rest]);
   const index = reshape(cx, linearIndex(cx, tuples, dims.slice(0, width)), [count]);
-  const changed = cx.op("scatterRows", [rows, index, reshape(cx, updates, [count, ...rest])], { how: updateOf(cx) });
+  const changed = cx.op("scatterRows", [rows, index, reshape(cx, updates, [count, ...rest])], {
+    how: updateOf(cx),
+  });
   return reshape(cx, changed, dims);
 }
 
 const scatterElements: Lowering = (cx) => {
   const [x, indices, updates] = [cx.input(0), asIndex(cx, cx.input(1)), cx.input(2)];
-  return [cx.op("scatterAlong", [x, indices, updates], { axis: axisOf(intOf(cx, "axis", 0), rankOf(x)), how: updateOf(cx) })];
+  return [
+    cx.op("scatterAlong", [x, indices, updates], {
+      axis: axisOf(intOf(cx, "axis", 0), rankOf(x)),
+      how: updateOf(cx),
+    }),
+  ];
 };
 
 /** Where a vector is not zero. */
@@ -110,9 +121,14 @@ function unique(cx: LoweringContext): readonly Value[] {
   const count = cx.freshDim();
   const along = cx.node.attributes.has("axis");
   const axis = along ? axisOf(intOf(cx, "axis", 0), rankOf(x)) : 0;
-  const front = along ? transpose(cx, x, moved(rankOf(x), axis, 0)) : reshape(cx, x, [productOf(x.type.dims)]);
+  const front = along
+    ? transpose(cx, x, moved(rankOf(x), axis, 0))
+    : reshape(cx, x, [productOf(x.type.dims)]);
   const [first = 1, ...rest] = front.type.dims;
-  const [rows, ...others] = cx.multi("unique", [reshape(cx, front, [first, productOf(rest)])], { order, count });
+  const [rows, ...others] = cx.multi("unique", [reshape(cx, front, [first, productOf(rest)])], {
+    order,
+    count,
+  });
   if (!rows) throw new Error("unique has results");
   const shaped = reshape(cx, rows, [dimOf(rows, 0), ...rest]);
   return [along ? transpose(cx, shaped, moved(rankOf(x), 0, axis)) : shaped, ...others];
@@ -125,8 +141,20 @@ function tensorScatter(cx: LoweringContext): Value {
   const { dims } = update.type;
   const zero = broadcast(cx, extent(cx, [0]), [dimOf(cache, 0)]);
   const starts = cx.optional(2) ? to(cx, cx.input(2), "i64") : zero;
-  const begin = reshape(cx, starts, dims.map((d, i) => (i === 0 ? d : 1)));
-  const steps = to(cx, iota(cx, dims.map((d, i) => (i === axis ? d : 1)), axis), "i64");
+  const begin = reshape(
+    cx,
+    starts,
+    dims.map((d, i) => (i === 0 ? d : 1)),
+  );
+  const steps = to(
+    cx,
+    iota(
+      cx,
+      dims.map((d, i) => (i === axis ? d : 1)),
+      axis,
+    ),
+    "i64",
+  );
   const at = add(cx, begin, steps);
   const circular = textOf(cx, "mode", "linear") === "circular";
   const place = circular ? mod(cx, at, extent(cx, [dimOf(cache, axis)])) : at;

@@ -64,7 +64,10 @@ function centered(cx: LoweringContext, x: Value, zero: Value | undefined, axis: 
 
 /** The product of two quantized matrices, quantized again. */
 function quantizedMatmul(cx: LoweringContext): Value {
-  const [a, b] = [centered(cx, cx.input(0), cx.input(2), "rows"), centered(cx, cx.input(3), cx.input(5), "columns")];
+  const [a, b] = [
+    centered(cx, cx.input(0), cx.input(2), "rows"),
+    centered(cx, cx.input(3), cx.input(5), "columns"),
+  ];
   const column = (scale: Value): Value =>
     rankOf(scale) === 1 && rankOf(a) > 1 ? reshape(cx, scale, [...scale.type.dims, 1]) : scale;
   const scale = mul(cx, to(cx, column(cx.input(1)), "f32"), to(cx, cx.input(4), "f32"));

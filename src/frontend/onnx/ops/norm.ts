@@ -44,7 +44,12 @@ function normalize(cx: LoweringContext, x: Value, axes: readonly number[], epsil
 function layerNorm(cx: LoweringContext): readonly Value[] {
   const [x, gain, bias] = [cx.input(0), to(cx, cx.input(1), "f32"), cx.optional(2)];
   const axis = axisOf(intOf(cx, "axis", -1), rankOf(x));
-  const { out, mean, inverse } = normalize(cx, to(cx, x, "f32"), axesFrom(x, axis), floatOf(cx, "epsilon", 1e-5));
+  const { out, mean, inverse } = normalize(
+    cx,
+    to(cx, x, "f32"),
+    axesFrom(x, axis),
+    floatOf(cx, "epsilon", 1e-5),
+  );
   const scaled = mul(cx, out, gain);
   return [to(cx, bias ? add(cx, scaled, to(cx, bias, "f32")) : scaled, x.type.dtype), mean, inverse];
 }
@@ -90,11 +95,15 @@ export const norm: LoweringTable = {
   LayerNormalization: layerNorm,
   RMSNormalization: (cx) => {
     const x = cx.input(0);
-    return [rmsNorm(cx, x, cx.input(1), axisOf(intOf(cx, "axis", -1), rankOf(x)), floatOf(cx, "epsilon", 1e-5))];
+    return [
+      rmsNorm(cx, x, cx.input(1), axisOf(intOf(cx, "axis", -1), rankOf(x)), floatOf(cx, "epsilon", 1e-5)),
+    ];
   },
   SimplifiedLayerNormalization: (cx) => {
     const x = cx.input(0);
-    return [rmsNorm(cx, x, cx.input(1), axisOf(intOf(cx, "axis", -1), rankOf(x)), floatOf(cx, "epsilon", 1e-5))];
+    return [
+      rmsNorm(cx, x, cx.input(1), axisOf(intOf(cx, "axis", -1), rankOf(x)), floatOf(cx, "epsilon", 1e-5)),
+    ];
   },
   GroupNormalization: (cx) => [groupNorm(cx, intOf(cx, "num_groups", 1))],
   InstanceNormalization: (cx) => [groupNorm(cx, Number(dimOf(cx.input(0), 1)))],

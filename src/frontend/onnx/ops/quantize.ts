@@ -35,7 +35,12 @@ function rangeOf(dtype: DType): readonly [number, number] {
 /** Scales or zero points in a shape that broadcasts over x: one for all, one a slice of the axis, or one a block of it. */
 function alongAxis(cx: LoweringContext, x: Value, s: Value, axis: number, block: number): Value {
   if (rankOf(s) === 0 || (rankOf(s) === 1 && rankOf(x) !== 1 && dimOf(s, 0) === 1 && block === 0)) return s;
-  if (rankOf(s) === 1 && block === 0) return reshape(cx, s, x.type.dims.map((_, i) => (i === axis ? dimOf(s, 0) : 1)));
+  if (rankOf(s) === 1 && block === 0)
+    return reshape(
+      cx,
+      s,
+      x.type.dims.map((_, i) => (i === axis ? dimOf(s, 0) : 1)),
+    );
   if (block === 0) return s;
   const dims = s.type.dims;
   const wide: readonly Dim[] = dims.toSpliced(axis + 1, 0, 1);
@@ -45,7 +50,13 @@ function alongAxis(cx: LoweringContext, x: Value, s: Value, axis: number, block:
 }
 
 /** round(x / scale) + zero, held inside the range of the zero point's dtype; floats are rounded by the conversion. */
-export function quantizeWith(cx: LoweringContext, x: Value, scale: Value, zero: Value, dtype = zero.type.dtype): Value {
+export function quantizeWith(
+  cx: LoweringContext,
+  x: Value,
+  scale: Value,
+  zero: Value,
+  dtype = zero.type.dtype,
+): Value {
   const quotient = div(cx, x, scale);
   if (dtypes[dtype].kind === "float") return to(cx, quotient, dtype);
   const shifted = add(cx, cx.op("round", [quotient], {}), to(cx, zero, x.type.dtype));
@@ -82,12 +93,20 @@ function dequantizeLinear(cx: LoweringContext): Value {
 function dynamicQuantize(cx: LoweringContext): readonly Value[] {
   const x = cx.input(0);
   const all = (v: Value): Value =>
-    reshape(cx, x.type.dims.reduce((m, _, axis) => cx.op("reduceMax", [m], { axis }), v), []);
+    reshape(
+      cx,
+      x.type.dims.reduce((m, _, axis) => cx.op("reduceMax", [m], { axis }), v),
+      [],
+    );
   const high = max(cx, all(x), 0);
   const low = min(cx, cx.op("neg", [all(cx.op("neg", [x], {}))], {}), 0);
   const range = sub(cx, high, low);
   const scale = div(cx, select(cx, compare(cx, range, "greater", 0), range, 255), 255);
-  const zero = to(cx, cx.op("round", [max(cx, min(cx, div(cx, cx.op("neg", [low], {}), scale), 255), 0)], {}), "u8");
+  const zero = to(
+    cx,
+    cx.op("round", [max(cx, min(cx, div(cx, cx.op("neg", [low], {}), scale), 255), 0)], {}),
+    "u8",
+  );
   return [quantizeWith(cx, x, scale, zero), scale, zero];
 }
 

@@ -21,7 +21,8 @@ import { joinHeads, shareHeads, splitHeads } from "./attention.ts";
 import { matmul } from "./linear.ts";
 
 /** Something for each head and step: [B, T, H * n] as [B, H, T, n] in float32. */
-const perHead = (cx: LoweringContext, x: Value, heads: number): Value => to(cx, splitHeads(cx, x, heads), "f32");
+const perHead = (cx: LoweringContext, x: Value, heads: number): Value =>
+  to(cx, splitHeads(cx, x, heads), "f32");
 
 /**
  * Linear attention with a state of [keys, values] a head that decays, is corrected and grows with every step: the recurrent form
@@ -32,7 +33,11 @@ function linearAttention(cx: LoweringContext): readonly Value[] {
   const rule = textOf(cx, "update_rule", "gated_delta");
   const [gated, delta] = [rule.startsWith("gated"), rule.endsWith("delta")];
   const { dtype } = cx.input(0).type;
-  const [q, k, v] = [perHead(cx, cx.input(0), heads), perHead(cx, cx.input(1), groups), perHead(cx, cx.input(2), groups)];
+  const [q, k, v] = [
+    perHead(cx, cx.input(0), heads),
+    perHead(cx, cx.input(1), groups),
+    perHead(cx, cx.input(2), groups),
+  ];
   const [batch, steps] = [dimOf(q, 0), fixedDim(dimOf(q, 2), "the sequence")];
   const [keys, values] = [dimOf(k, 3), dimOf(v, 3)];
   const past = cx.optional(3);

@@ -38,7 +38,11 @@ function axesOf(cx: LoweringContext): readonly number[] | undefined {
 /** Reduced axes stay with size 1, or go. */
 function dropAxes(cx: LoweringContext, x: Value, axes: readonly number[]): Value {
   if (flagOf(cx, "keepdims", true)) return x;
-  return reshape(cx, x, x.type.dims.filter((_, i): boolean => !axes.includes(i)));
+  return reshape(
+    cx,
+    x,
+    x.type.dims.filter((_, i): boolean => !axes.includes(i)),
+  );
 }
 
 /** after(reduce(before(x))) along the axes. */
@@ -116,7 +120,9 @@ function argBest(cx: LoweringContext, x: Value, last: boolean): Value {
   const [, at] = cx.multi("topK", [last ? backwards(cx, x, width) : x], { k: 1 });
   if (!at) throw new Error("topK has two results");
   const index = to(cx, at, "i64");
-  return last ? sub(cx, cx.op("constant", [], { dtype: "i64", dims: [], values: [width - 1] }), index) : index;
+  return last
+    ? sub(cx, cx.op("constant", [], { dtype: "i64", dims: [], values: [width - 1] }), index)
+    : index;
 }
 
 const backwards = (cx: LoweringContext, x: Value, width: number): Value => {
@@ -146,7 +152,14 @@ const cumulated =
   (cx) => {
     const x = cx.input(0);
     const axis = axisOf(needKnown(cx, 1, "axis")[0] ?? 0, rankOf(x));
-    return [cx.op("cumulate", [x], { axis, how, exclusive: flagOf(cx, "exclusive"), reverse: flagOf(cx, "reverse") })];
+    return [
+      cx.op("cumulate", [x], {
+        axis,
+        how,
+        exclusive: flagOf(cx, "exclusive"),
+        reverse: flagOf(cx, "reverse"),
+      }),
+    ];
   };
 
 /** x over its norm along an axis; nothing stays nothing. */

@@ -33,14 +33,20 @@ export function rotate(cx: LoweringContext, x: Value, cos: Value, sin: Value, in
   const single = interleaved ? [...lead, half, 1] : [...lead, 1, half];
   const joined = cx.op("concat", [reshape(cx, real, single), reshape(cx, imaginary, single)], { axis });
   const out = reshape(cx, joined, [...lead, 2 * half]);
-  return 2 * half === width ? out : cx.op("concat", [out, slice(cx, x, last, 2 * half, width)], { axis: last });
+  return 2 * half === width
+    ? out
+    : cx.op("concat", [out, slice(cx, x, last, 2 * half, width)], { axis: last });
 }
 
 /** One row of the cache for each position, with an axis for heads: [B, S, 1, half]. */
 export function rowsAt(cx: LoweringContext, cache: Value, positions: Value | undefined): Value {
   const rows = positions ? cx.op("take", [cache, to(cx, positions, "i64")], { axis: 0 }) : cache;
   const { dims } = rows.type;
-  return reshape(cx, rows, [...(dims.length === 2 ? [1, ...dims.slice(0, 1)] : dims.slice(0, 2)), 1, dims.at(-1) ?? 1]);
+  return reshape(cx, rows, [
+    ...(dims.length === 2 ? [1, ...dims.slice(0, 1)] : dims.slice(0, 2)),
+    1,
+    dims.at(-1) ?? 1,
+  ]);
 }
 
 function rotaryEmbedding(cx: LoweringContext): Value {
@@ -53,7 +59,9 @@ function rotaryEmbedding(cx: LoweringContext): Value {
     : transpose(cx, given, [0, 2, 1, 3]);
   const [cos, sin] = [1, 2].map((i) => rowsAt(cx, cx.input(i), cx.optional(3))) as [Value, Value];
   const out = rotate(cx, x, cos, sin, flagOf(cx, "interleaved"));
-  return flat ? reshape(cx, out, [batch, length, productOf(out.type.dims.slice(2))]) : transpose(cx, out, [0, 2, 1, 3]);
+  return flat
+    ? reshape(cx, out, [batch, length, productOf(out.type.dims.slice(2))])
+    : transpose(cx, out, [0, 2, 1, 3]);
 }
 
 export const rotary: LoweringTable = {

@@ -19,7 +19,9 @@ import {
 
 const itemsOf = (cx: LoweringContext, i: number): readonly Item[] => {
   const item = cx.item(i);
-  return item && !isValue(item) && item.kind === "sequence" ? item.items : unsupported(`input ${i} is no sequence`);
+  return item && !isValue(item) && item.kind === "sequence"
+    ? item.items
+    : unsupported(`input ${i} is no sequence`);
 };
 const sequence = (items: readonly Item[]): Item => ({ kind: "sequence", items });
 
@@ -47,7 +49,9 @@ function split(cx: LoweringContext): Item {
 }
 
 function concatenated(cx: LoweringContext): Item {
-  const parts = itemsOf(cx, 0).map((item) => (isValue(item) ? item : unsupported("its items are no tensors")));
+  const parts = itemsOf(cx, 0).map((item) =>
+    isValue(item) ? item : unsupported("its items are no tensors"),
+  );
   const isNew = flagOf(cx, "new_axis");
   const rank = (parts[0] ? rankOf(parts[0]) : 0) + (isNew ? 1 : 0);
   const axis = axisOf(intOf(cx, "axis", 0), rank);
@@ -82,6 +86,8 @@ export const sequences: LoweringTable = {
   },
   OptionalGetElement: (cx) => {
     const item = cx.item(0);
-    return [item && (isValue(item) || item.kind !== "nothing") ? item : unsupported("it takes what is not there")];
+    return [
+      item && (isValue(item) || item.kind !== "nothing") ? item : unsupported("it takes what is not there"),
+    ];
   },
 };

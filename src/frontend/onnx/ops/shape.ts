@@ -1,4 +1,15 @@
-import { addDims, atLeast, compareDims, divideDims, floorDivideDims, maxDims, minDims, productOf, subtractDims, type Dim } from "../../../ir/dim.ts";
+import {
+  addDims,
+  atLeast,
+  compareDims,
+  divideDims,
+  floorDivideDims,
+  maxDims,
+  minDims,
+  productOf,
+  subtractDims,
+  type Dim,
+} from "../../../ir/dim.ts";
 import type { Value } from "../../../ir/graph.ts";
 import { broadcastDims } from "../../../ir/types.ts";
 import {
@@ -32,7 +43,9 @@ function askedDims(x: Value, asked: readonly Dim[], zeroIsZero: boolean): readon
   const known = productOf(kept.filter((d) => d !== -1));
   const count = productOf(x.type.dims);
   const rest = known === 0 ? 0 : divideDims(count, known);
-  return kept.map((d) => (d === -1 ? (rest ?? unsupported(`${count} elements do not divide by ${known}`)) : d));
+  return kept.map((d) =>
+    d === -1 ? (rest ?? unsupported(`${count} elements do not divide by ${known}`)) : d,
+  );
 }
 
 /** Axes given as an attribute up to some opset and as an input since. */
@@ -139,7 +152,17 @@ function pad(cx: LoweringContext): Value {
     const block = (amount: Dim): readonly Value[] =>
       atLeast(0, amount)
         ? []
-        : [broadcast(cx, reshape(cx, fill, kept.type.dims.map(() => 1)), kept.type.dims.with(axis, amount))];
+        : [
+            broadcast(
+              cx,
+              reshape(
+                cx,
+                fill,
+                kept.type.dims.map(() => 1),
+              ),
+              kept.type.dims.with(axis, amount),
+            ),
+          ];
     const parts = [...block(before), kept, ...block(after)];
     return parts.length === 1 ? kept : cx.op("concat", parts, { axis });
   }, x);
@@ -149,9 +172,21 @@ function pad(cx: LoweringContext): Value {
 export function tiled(cx: LoweringContext, x: Value, repeats: readonly Dim[]): Value {
   if (repeats.every((r) => r === 1)) return x;
   const { dims } = x.type;
-  const wide = reshape(cx, x, dims.flatMap((d): Dim[] => [1, d]));
-  const spread = broadcast(cx, wide, dims.flatMap((d, i): Dim[] => [repeats[i] ?? 1, d]));
-  return reshape(cx, spread, dims.map((d, i) => productOf([d, repeats[i] ?? 1])));
+  const wide = reshape(
+    cx,
+    x,
+    dims.flatMap((d): Dim[] => [1, d]),
+  );
+  const spread = broadcast(
+    cx,
+    wide,
+    dims.flatMap((d, i): Dim[] => [repeats[i] ?? 1, d]),
+  );
+  return reshape(
+    cx,
+    spread,
+    dims.map((d, i) => productOf([d, repeats[i] ?? 1])),
+  );
 }
 
 export const shape: LoweringTable = {
@@ -168,7 +203,13 @@ export const shape: LoweringTable = {
   Squeeze: (cx) => {
     const x = cx.input(0);
     const axes = axesGiven(cx, 1)?.map((a) => axisOf(a, rankOf(x)));
-    return [reshape(cx, x, x.type.dims.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)))];
+    return [
+      reshape(
+        cx,
+        x,
+        x.type.dims.filter((d, i) => (axes ? !axes.includes(i) : d !== 1)),
+      ),
+    ];
   },
   Unsqueeze: (cx) => {
     const x = cx.input(0);
@@ -176,7 +217,13 @@ export const shape: LoweringTable = {
     const rank = rankOf(x) + axes.length;
     const at = new Set(axes.map((a) => axisOf(a, rank)));
     const rest = [...x.type.dims];
-    return [reshape(cx, x, Array.from({ length: rank }, (_, i): Dim => (at.has(i) ? 1 : (rest.shift() ?? 1))))];
+    return [
+      reshape(
+        cx,
+        x,
+        Array.from({ length: rank }, (_, i): Dim => (at.has(i) ? 1 : (rest.shift() ?? 1))),
+      ),
+    ];
   },
   Transpose: (cx) => {
     const x = cx.input(0);
