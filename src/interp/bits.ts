@@ -3,7 +3,6 @@ import type { OpName } from "../ir/ops/index.ts";
 import { decodeToF32 } from "../tensor/codec.ts";
 import { dtypes, type DType } from "../tensor/dtype.ts";
 import { need, result, type Kernel } from "./kernel.ts";
-import { rounderOf } from "./numbers.ts";
 import { broadcastTo } from "./tensor.ts";
 
 /** Patterns of up to 16 bits as float32, by pattern. */
@@ -63,23 +62,28 @@ function fromBits(dtype: DType): (code: bigint) => number {
   return (code) => values[Number(code)] ?? NaN;
 }
 
-/** Bits of both operands combined. */
+/** The bits of both operands, and the number of bits, to those of the result. */
 const binary =
-  <K extends OpName>(f: (a: bigint, b: bigint) => bigint): Kernel<K> =>
+  <K extends OpName>(f: (a: bigint, b: bigint, width: bigint) => bigint): Kernel<K> =>
   (operands, call) => {
     const out = result(call);
-    const round = rounderOf(out.dtype);
-    const bits = toBits(out.dtype);
-    const value = fromBits(out.dtype);
-    const width = dtypes[out.dtype].bits;
+    const [bits, value, width] = [toBits(out.dtype), fromBits(out.dtype), dtypes[out.dtype].bits];
     const a = broadcastTo(need(operands, 0), out.shape);
     const b = broadcastTo(need(operands, 1), out.shape);
     for (let i = 0; i < out.data.length; i++) {
-      const code = f(bits(a.data[i] ?? 0), bits(b.data[i] ?? 0));
-      out.data[i] = round(value(BigInt.asUintN(width, code)));
+      const code = f(bits(a.data[i] ?? 0), bits(b.data[i] ?? 0), BigInt(width));
+      out.data[i] = value(BigInt.asUintN(width, code));
     }
     return [out];
   };
+
+/** As far as there are bits; a negative distance counts as too far. */
+const shiftRight: Kernel<"shiftRight"> = (operands, call) => {
+  const signed = call.dtypes[0]?.startsWith("i") === true;
+  const down = (a: bigint, b: bigint, width: bigint): bigint =>
+    (signed ? BigInt.asIntN(Number(width), a) : a) >> (b < width ? b : width);
+  return binary<"shiftRight">(down)(operands, call);
+};
 
 export const bitKernels: { readonly [K in keyof typeof bitOps]: Kernel<K> } = {
   bitAnd: binary((a, b) => a & b),
@@ -93,8 +97,8 @@ export const bitKernels: { readonly [K in keyof typeof bitOps]: Kernel<K> } = {
       out.data[i] = value(BigInt.asUintN(width, ~bits(x.data[i] ?? 0)));
     return [out];
   },
-  shiftLeft: binary((a, b) => a << b),
-  shiftRight: binary((a, b) => a >> b),
+  shiftLeft: binary((a, b, width) => (b < width ? a << b : 0n)),
+  shiftRight,
   bitcast: (operands, call) => {
     const x = need(operands, 0);
     const out = result(call);

@@ -31,6 +31,12 @@ function erf(x: number): number {
   return Math.sign(x) * (1 - Math.exp(-z * z) / (Math.sqrt(Math.PI) * fraction));
 }
 
+/** The remainder with the sign of b; what an infinite b leaves of a. */
+function floorMod(a: number, b: number): number {
+  const rest = a % b;
+  return rest !== 0 && rest < 0 !== b < 0 ? rest + b : rest;
+}
+
 const binary =
   <K extends OpName>(f: (a: number, b: number) => number): Kernel<K> =>
   (operands, call) => {
@@ -65,7 +71,7 @@ export const elementwiseKernels: { readonly [K in keyof typeof elementwiseOps]: 
   div: divide,
   max: binary(Math.max),
   min: binary(Math.min),
-  mod: binary((a, b) => a - Math.floor(a / b) * b),
+  mod: binary(floorMod),
   pow: binary(Math.pow),
   neg: unary((x) => -x),
   abs: unary(Math.abs),

@@ -1,7 +1,7 @@
 import type { normOps } from "../ir/ops/norm.ts";
 import { dot } from "./linear.ts";
 import { need, result, type Kernel } from "./kernel.ts";
-import { rounderOf } from "./numbers.ts";
+import { lowestOf, rounderOf } from "./numbers.ts";
 import { floats, sizeOfShape, type Tensor } from "./tensor.ts";
 
 function rmsNorm(x: Tensor, gain: Tensor, eps: number): Tensor {
@@ -38,7 +38,7 @@ const reduce =
     const round = rounderOf(out.dtype);
     for (let i = 0; i < out.data.length; i++) {
       const at = Math.floor(i / inner) * n * inner + (i % inner);
-      let sum = first;
+      let sum = n === 0 && first === -Infinity ? lowestOf(out.dtype) : first;
       for (let j = 0; j < n; j++) sum = step(sum, x.data[at + j * inner] ?? 0);
       out.data[i] = round(finish(sum, n));
     }

@@ -1,4 +1,4 @@
-import type { DType } from "../tensor/dtype.ts";
+import { dtypes, type DType } from "../tensor/dtype.ts";
 import { smallFloatRounder } from "./small-floats.ts";
 
 /** How the interpreter holds elements: each array takes every number of its dtypes exactly. */
@@ -69,6 +69,13 @@ const rounders: { readonly [K in DType]?: (x: number) => number } = {
   i2: signed(2),
   u2: unsigned(2),
 };
+
+/** The least number of a dtype. */
+export function lowestOf(dtype: DType): number {
+  const { kind, bits } = dtypes[dtype];
+  if (kind === "float") return -Infinity;
+  return kind === "bool" || dtype.startsWith("u") ? 0 : -(2 ** (bits - 1));
+}
 
 /** How a dtype rounds a result; float32 and float64 are rounded by their arrays. */
 export const rounderOf = (dtype: DType): ((x: number) => number) => rounders[dtype] ?? ((x) => x);

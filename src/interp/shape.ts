@@ -1,6 +1,6 @@
 import type { shapeOps } from "../ir/ops/shape.ts";
 import { need, result, shapeAt, type Kernel } from "./kernel.ts";
-import { allocate } from "./numbers.ts";
+import { allocate, rounderOf } from "./numbers.ts";
 import { broadcastTo, floats, gatherStrided, sizeOfShape, stridesOf, type Tensor } from "./tensor.ts";
 
 /** Put parts one after another along an axis. */
@@ -24,7 +24,7 @@ export const shapeKernels: { readonly [K in keyof typeof shapeOps]: Kernel<K> } 
   weight: (_, { attrs, weight }) => [weight(attrs.recipe)],
   constant: (_, call) => {
     const out = result(call);
-    out.data.set(call.attrs.values);
+    out.data.set(call.attrs.values.map(rounderOf(out.dtype)));
     return [out];
   },
   extent: (_, call) => {

@@ -28,6 +28,7 @@ import {
 } from "../lowering.ts";
 import { dtypeOf } from "../tensor.ts";
 import { matmul } from "./linear.ts";
+import { softmax } from "./reduce.ts";
 
 /** [B, S, heads * d] as [B, heads, S, d]. */
 export function splitHeads(cx: LoweringContext, x: Value, heads: number): Value {
@@ -61,11 +62,8 @@ const lowest = -Infinity;
 
 /** softmax that gives zeros where every score is -inf. */
 function softmaxOf(cx: LoweringContext, x: Value): Value {
-  const wide = to(cx, x, "f32");
-  const axis = rankOf(x) - 1;
-  const none = compare(cx, cx.op("reduceMax", [wide], { axis }), "equal", lowest);
-  const safe = select(cx, none, 0, wide);
-  return to(cx, select(cx, none, 0, cx.op("softmax", [safe], {})), x.type.dtype);
+  const none = compare(cx, cx.op("reduceMax", [x], { axis: rankOf(x) - 1 }), "equal", lowest);
+  return select(cx, none, 0, softmax(cx, select(cx, none, 0, x)));
 }
 
 /** What the mask of one query and key pair is made of, all of it to be added to the scores. */

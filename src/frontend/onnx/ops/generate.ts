@@ -94,7 +94,7 @@ function oneHot(cx: LoweringContext): Value {
 /** As inference has it: everything stays. */
 function dropout(cx: LoweringContext): readonly Value[] {
   const x = cx.input(0);
-  const training = cx.known(cx.optional(2))?.[0] ?? 0;
+  const training = cx.optional(2) ? (needKnown(cx, 2, "training mode")[0] ?? 0) : 0;
   const ratio = cx.known(cx.optional(1))?.[0] ?? 0.5;
   if (training !== 0 && ratio !== 0) return unsupported("it drops at random");
   return [x, broadcast(cx, scalar(cx, "bool", 1), x.type.dims)];

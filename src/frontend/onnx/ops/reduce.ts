@@ -103,7 +103,13 @@ function asDistribution(cx: LoweringContext, f: (x: Value) => Value): Value {
   return reshape(cx, f(flat), dims);
 }
 
-const softmax = (cx: LoweringContext, x: Value): Value => inF32(cx, x, (v) => cx.op("softmax", [v], {}));
+/** Along the last axis. Half floats are rounded step by step, as ONNX's definition has it; bfloat16 would lose too much. */
+export function softmax(cx: LoweringContext, x: Value): Value {
+  if (x.type.dtype !== "f16") return inF32(cx, x, (v) => cx.op("softmax", [v], {}));
+  const axis = rankOf(x) - 1;
+  const powers = cx.op("exp", [sub(cx, x, cx.op("reduceMax", [x], { axis }))], {});
+  return div(cx, powers, cx.op("reduceSum", [powers], { axis }));
+}
 
 /** x - max - log(sum(exp(x - max))). */
 function logSoftmax(cx: LoweringContext, x: Value): Value {
