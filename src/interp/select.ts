@@ -60,7 +60,7 @@ export const selectKernels: { readonly [K in keyof typeof selectOps]: Kernel<K> 
   },
   topK: (operands, call) => {
     const x = need(operands, 0);
-    const [n, { k }] = [x.shape.at(-1) ?? 1, call.attrs];
+    const [n, k] = [x.shape.at(-1) ?? 1, call.bind(call.attrs.k)];
     const values = result(call);
     const indices = new Int32Array(values.data.length);
     for (let row = 0; row * n < x.data.length; row++)

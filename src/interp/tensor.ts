@@ -62,6 +62,8 @@ export function gatherStrided(
 export function broadcastTo(x: Tensor, shape: readonly number[]): Tensor {
   const shift = shape.length - x.shape.length;
   const strides = stridesOf(x.shape);
+  if (x.shape.some((d, i) => d !== 1 && d !== shape[i + shift]))
+    throw new RangeError(`[${x.shape.join()}] does not broadcast to [${shape.join()}]`);
   return gatherStrided(
     x,
     shape,

@@ -96,6 +96,16 @@ export const multiplyDims = both(
   (a, b) => write(multiply(read(a), read(b))),
 );
 
+/**
+ * Whether two sizes can be the same as far as is known: what holds a call such as `min(S,4)` may be equal to anything, and the run
+ * tells.
+ */
+export const mayEqual = (a: Dim, b: Dim): boolean => a === b || isOpen(a) || isOpen(b);
+const isOpen = (d: Dim): boolean => typeof d === "string" && d.includes("(");
+
+/** The plainer of two dims that should be equal. */
+export const plainer = (a: Dim, b: Dim): Dim => (String(b).length < String(a).length ? b : a);
+
 /** The product of dims: the number of elements of a shape. */
 export const productOf = (dims: readonly Dim[]): Dim => dims.reduce(multiplyDims, 1);
 
@@ -148,37 +158,64 @@ export const moduloDims = both(
 /** Exporters write "to the end" as the largest 32- or 64-bit number. */
 const endless = 2 ** 31 - 1;
 
+/** Names of dims that are never zero either. */
+export type Positive = ReadonlySet<string>;
+const none: Positive = new Set();
+
+/** A lower bound without calls taken away: floor(x,n) is at most x / n, and mod(x,n) at most n - 1. */
+function atMost(p: Polynomial): Polynomial {
+  let bound: Polynomial = new Map();
+  for (const [key, c] of p) {
+    const it = callOf(key);
+    const n = Number(it?.args[1]);
+    const [x = 0] = it?.args ?? [];
+    if (it?.name === "floor" && c < 0 && Number.isInteger(c / n)) bound = combine(bound, read(x), c / n);
+    else if (it?.name === "mod" && c < 0 && n > 0) bound = combine(bound, read(n - 1), c);
+    else bound = combine(bound, new Map([[key, c]]), 1);
+  }
+  return bound;
+}
+
+/** The least a - b can be, or undefined where it has no such bound. */
+function leastDifference(a: Dim, b: Dim, positive: Positive): number | undefined {
+  let least = 0;
+  for (const [key, c] of atMost(read(subtractDims(a, b)))) {
+    if (key === "") least += c;
+    else if (c < 0) return undefined;
+    else if (cut(key, /\*/).every((f) => positive.has(f))) least += c;
+  }
+  return least;
+}
+
 /** The sign of a - b where it is the same for all values of the named dims, else undefined. */
-export function compareDims(a: Dim, b: Dim): number | undefined {
+export function compareDims(a: Dim, b: Dim, positive = none): number | undefined {
   if (typeof a === "number" && typeof b === "number") return Math.sign(a - b);
   if (a === b) return 0;
   if (typeof a === "number" && Math.abs(a) >= endless) return Math.sign(a);
   if (typeof b === "number" && Math.abs(b) >= endless) return -Math.sign(b);
-  const difference = read(subtractDims(a, b));
-  const constant = difference.get("") ?? 0;
-  const coefficients = [...difference.values()];
-  if (coefficients.every((c) => c >= 0) && constant > 0) return 1;
-  if (coefficients.every((c) => c <= 0) && constant < 0) return -1;
+  if ((leastDifference(a, b, positive) ?? 0) > 0) return 1;
+  if ((leastDifference(b, a, positive) ?? 0) > 0) return -1;
   return undefined;
 }
 
 /** Whether a >= b for all values of the named dims. */
-export function atLeast(a: Dim, b: Dim): boolean {
-  const sign = compareDims(a, b);
-  if (sign !== undefined) return sign >= 0;
-  return [...read(subtractDims(a, b)).values()].every((c) => c >= 0);
+export function atLeast(a: Dim, b: Dim, positive = none): boolean {
+  const sign = compareDims(a, b, positive);
+  return sign === undefined ? (leastDifference(a, b, positive) ?? -1) >= 0 : sign >= 0;
 }
 
-export const maxDims = (a: Dim, b: Dim): Dim =>
-  atLeast(a, b) ? a : atLeast(b, a) ? b : call("max", ...inOrder(a, b));
-export const minDims = (a: Dim, b: Dim): Dim =>
-  atLeast(a, b) ? b : atLeast(b, a) ? a : call("min", ...inOrder(a, b));
+export const maxDims = (a: Dim, b: Dim, positive = none): Dim =>
+  atLeast(a, b, positive) ? a : atLeast(b, a, positive) ? b : call("max", ...inOrder(a, b));
+export const minDims = (a: Dim, b: Dim, positive = none): Dim =>
+  atLeast(a, b, positive) ? b : atLeast(b, a, positive) ? a : call("min", ...inOrder(a, b));
 const inOrder = (a: Dim, b: Dim): [Dim, Dim] => (String(a) < String(b) ? [a, b] : [b, a]);
 
 /** Name and arguments of a factor that is a call. */
 function callOf(factor: string): { readonly name: string; readonly args: readonly string[] } | undefined {
   const open = factor.indexOf("(");
-  return open < 0 ? undefined : { name: factor.slice(0, open), args: cut(factor.slice(open + 1, -1), /,/) };
+  return open < 0 || cut(factor, /\*/).length > 1
+    ? undefined
+    : { name: factor.slice(0, open), args: cut(factor.slice(open + 1, -1), /,/) };
 }
 
 const factorsOf = (d: Dim): readonly string[] =>

@@ -1,5 +1,5 @@
 import type { DType } from "../tensor/dtype.ts";
-import type { Dim } from "./dim.ts";
+import { mayEqual, plainer, type Dim } from "./dim.ts";
 
 export type TensorType = { readonly dtype: DType; readonly dims: readonly Dim[] };
 
@@ -21,8 +21,8 @@ export function broadcastDims(a: readonly Dim[], b: readonly Dim[]): readonly Di
   for (let i = 0; i < rank; i++) {
     const x = a[a.length - rank + i] ?? 1;
     const y = b[b.length - rank + i] ?? 1;
-    if (x !== y && x !== 1 && y !== 1) return undefined;
-    out.push(x === 1 ? y : x);
+    if (x !== 1 && y !== 1 && !mayEqual(x, y)) return undefined;
+    out.push(x === 1 ? y : y === 1 ? x : plainer(x, y));
   }
   return out;
 }

@@ -10,6 +10,7 @@ import {
   productOf,
   subtractDims,
   type Dim,
+  type Positive,
 } from "../../ir/dim.ts";
 import type { Node, Value } from "../../ir/graph.ts";
 import type { OpName } from "../../ir/ops/index.ts";
@@ -73,14 +74,16 @@ function move(node: Node, operands: readonly Known[]): readonly Known[] | undefi
   }));
 }
 
+type Arithmetic = (a: Dim, b: Dim, positive: Positive) => Dim | undefined;
+
 const decided =
-  (holds: (sign: number) => boolean) =>
-  (a: Dim, b: Dim): Dim | undefined => {
-    const sign = compareDims(a, b);
+  (holds: (sign: number) => boolean): Arithmetic =>
+  (a, b, positive) => {
+    const sign = compareDims(a, b, positive);
     return sign === undefined ? undefined : Number(holds(sign));
   };
 
-const comparisons: Readonly<Record<string, (a: Dim, b: Dim) => Dim | undefined>> = {
+const comparisons: Readonly<Record<string, Arithmetic>> = {
   equal: decided((s) => s === 0),
   less: decided((s) => s < 0),
   lessOrEqual: decided((s) => s <= 0),
@@ -88,7 +91,7 @@ const comparisons: Readonly<Record<string, (a: Dim, b: Dim) => Dim | undefined>>
   greaterOrEqual: decided((s) => s >= 0),
 };
 
-const arithmetic: { readonly [K in OpName]?: (a: Dim, b: Dim) => Dim | undefined } = {
+const arithmetic: { readonly [K in OpName]?: Arithmetic } = {
   add: addDims,
   sub: subtractDims,
   mul: multiplyDims,
@@ -96,6 +99,8 @@ const arithmetic: { readonly [K in OpName]?: (a: Dim, b: Dim) => Dim | undefined
   mod: moduloDims,
   max: maxDims,
   min: minDims,
+  neg: (a) => multiplyDims(a, -1),
+  sign: (a, _, positive) => compareDims(a, 0, positive),
 };
 
 /** Elements of an operand as its place among broadcast ones. */
@@ -114,16 +119,19 @@ function spread({ dims, values }: Known, to: readonly number[]): readonly Dim[] 
   });
 }
 
-function elementwise(node: Node, operands: readonly Known[]): readonly Known[] | undefined {
+function elementwise(
+  node: Node,
+  operands: readonly Known[],
+  positive: Positive,
+): readonly Known[] | undefined {
   const dims = (node.results[0]?.type.dims ?? []).map(Number);
   const columns = operands.map((o) => spread(o, dims));
   const f = node.op === "compare" ? comparisons[String(node.attrs["how"])] : arithmetic[node.op];
   const values = Array.from({ length: sizeOf(dims) }, (_, i): Dim | undefined => {
     const [a = 0, b = 0, c = 0] = columns.map((column) => column[i] ?? 0);
     if (node.op === "select") return typeof a === "number" ? (a ? b : c) : undefined;
-    if (node.op === "cast") return a;
-    if (node.op === "neg") return multiplyDims(a, -1);
-    return f?.(a, b);
+    if (node.op === "cast") return node.attrs["dtype"] === "bool" ? minDims(1, a, positive) : a;
+    return f?.(a, b, positive);
   });
   return values.every((v) => v !== undefined) ? [{ dims, values }] : undefined;
 }
@@ -139,6 +147,7 @@ const wholeNumbers = (value: Value | undefined): boolean =>
 export function foldNode(
   node: Node,
   known: (value: Value) => readonly Dim[] | undefined,
+  positive: Positive,
 ): readonly Known[] | undefined {
   if (node.operands.length === 0 && node.op !== "iota") return undefined;
   const tooLarge = ({ type }: Value): boolean => sizeOf(type.dims) > foldLimit;
@@ -159,5 +168,5 @@ export function foldNode(
   const [first] = operands;
   if (node.op === "reduceProd" && first?.dims.length === 1)
     return [{ dims: [1], values: [productOf(first.values)] }];
-  return elementwise(node, operands);
+  return elementwise(node, operands, positive);
 }

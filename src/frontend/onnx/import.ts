@@ -19,6 +19,14 @@ export type Fixed = OnnxTensor | readonly OnnxTensor[] | undefined;
 /** A name of the graph as a name in IR text. */
 const spelled = (name: string): string => name.replace(/\W/g, "_").replace(/^(?=\d)/, "_");
 
+/** Names that are a dim of an output: nobody runs a model for an empty answer. */
+const shownDims = ({ graph }: OnnxModel): ReadonlySet<string> =>
+  new Set(
+    graph.outputs.flatMap(({ type }) =>
+      type?.kind === "tensor" ? (type.dims ?? []).filter((d) => typeof d === "string").map(spelled) : [],
+    ),
+  );
+
 function addInput(scope: Scope, { name, type }: OnnxValue): void {
   const { workshop } = scope;
   if (type?.kind !== "tensor" || type.dtype === "string" || !type.dims)
@@ -53,6 +61,7 @@ export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> =
     builder: buildFunc("main"),
     known: new Map(),
     weights: new Map(),
+    positive: shownDims(model),
     missing: new Map(),
     freshDims: 0,
   };

@@ -1,6 +1,6 @@
 import type { Value } from "../../ir/graph.ts";
 import type { Builder } from "../../ir/builder.ts";
-import type { Dim } from "../../ir/dim.ts";
+import type { Dim, Positive } from "../../ir/dim.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { OnnxGraph, OnnxNode } from "./model.ts";
 
@@ -30,6 +30,8 @@ export type LoweringContext = {
   readonly knownDims: (value: Value | undefined) => readonly Dim[] | undefined;
   /** Lower the body of a graph attribute with these inputs: its outputs. */
   readonly body: (graph: OnnxGraph, inputs: readonly Item[]) => readonly Item[];
+  /** Named dims that are never zero. */
+  readonly positive: Positive;
   /** A name for a size that only the data tells. */
   readonly freshDim: () => Dim;
 };

@@ -65,6 +65,7 @@ function contextOf(scope: Scope, node: OnnxNode): LoweringContext {
       return dims?.every((d) => typeof d === "number") ? dims : undefined;
     },
     body: (graph, inputs) => addGraph(scope, graph, inputs),
+    positive: w.positive,
     freshDim: () => `${node.op}_${w.freshDims++}`,
   };
 }

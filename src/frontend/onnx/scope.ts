@@ -1,5 +1,5 @@
 import { makeNode, type Builder } from "../../ir/builder.ts";
-import type { Dim } from "../../ir/dim.ts";
+import type { Dim, Positive } from "../../ir/dim.ts";
 import type { Node, Value } from "../../ir/graph.ts";
 import type { OpAttrs, OpName } from "../../ir/ops/index.ts";
 import type { DType } from "../../tensor/dtype.ts";
@@ -20,6 +20,8 @@ export type Workshop = {
   readonly known: Map<Value, readonly Dim[]>;
   /** The weights in the module, each under the name its recipe calls it. */
   readonly weights: Map<string, OnnxTensor>;
+  /** Named dims that are never zero. */
+  readonly positive: Positive;
   readonly missing: Map<string, { op: string; why: string; nodes: string[] }>;
   freshDims: number;
 };
@@ -71,7 +73,7 @@ export function addOp<K extends OpName>(
   origin: readonly string[],
 ): readonly Value[] {
   const node: Node = makeNode(op, operands, attrs, origin);
-  const folded = foldNode(node, (value) => w.known.get(value));
+  const folded = foldNode(node, (value) => w.known.get(value), w.positive);
   if (folded)
     return node.results.map((result, i) =>
       addKnown(w, result.type.dtype, folded[i] ?? { dims: [], values: [] }, origin),

@@ -1,4 +1,5 @@
-import { choice, dimList, dtypeAttr, int } from "../attributes.ts";
+import { choice, dimAttr, dimList, dtypeAttr, int } from "../attributes.ts";
+import { addDims, atLeast } from "../dim.ts";
 import { defineOp } from "../define-op.ts";
 import { broadcastDims, formatDims, sizeOf } from "../types.ts";
 
@@ -50,10 +51,10 @@ export const selectOps = {
     summary: "the k largest of the last axis, best first, and where they stood; of equals the lower index",
     operands: ["x"],
     results: ["values", "indices"],
-    attrs: { k: int },
+    attrs: { k: dimAttr },
     infer: ([x], { k }) => {
       const size = x?.dims.at(-1);
-      if (!x || size === undefined || k < 1 || (typeof size === "number" && k > size))
+      if (!x || size === undefined || atLeast(-1, k) || atLeast(k, addDims(size, 1)))
         return `cannot take ${k} of ${formatDims(x?.dims ?? [])}`;
       const dims = x.dims.with(-1, k);
       return [

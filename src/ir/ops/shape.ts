@@ -1,7 +1,7 @@
 import { dimAttr, dimList, dtypeAttr, int, ints, recipeAttr, values } from "../attributes.ts";
 import { defineOp } from "../define-op.ts";
 import { recipeFault } from "../../tensor/recipe.ts";
-import { addDims, atLeast, productOf, subtractDims, type Dim } from "../dim.ts";
+import { addDims, atLeast, mayEqual, productOf, subtractDims, type Dim } from "../dim.ts";
 import { formatDims, sizeOf } from "../types.ts";
 
 const free = () => 0;
@@ -48,7 +48,7 @@ export const shapeOps = {
     attrs: { dims: dimList },
     infer: ([x], { dims }) => {
       if (!x) return "needs one operand";
-      if (productOf(x.dims) !== productOf(dims))
+      if (!mayEqual(productOf(x.dims), productOf(dims)))
         return `${formatDims(x.dims)} has not as many elements as ${formatDims(dims)}`;
       return [{ dtype: x.dtype, dims }];
     },
@@ -97,7 +97,7 @@ export const shapeOps = {
       if (!first || total === undefined) return `has no axis ${axis}`;
       for (const part of rest) {
         const size = part.dims[axis];
-        const fits = part.dims.every((d, i) => i === axis || d === first.dims[i]);
+        const fits = part.dims.every((d, i) => i === axis || mayEqual(d, first.dims[i] ?? 1));
         if (
           size === undefined ||
           part.dtype !== first.dtype ||
@@ -119,7 +119,7 @@ export const shapeOps = {
     infer: ([x], { dims }) => {
       if (!x) return "needs one operand";
       const shift = dims.length - x.dims.length;
-      if (shift < 0 || !x.dims.every((d, i) => d === 1 || d === dims[i + shift]))
+      if (shift < 0 || !x.dims.every((d, i) => d === 1 || mayEqual(d, dims[i + shift] ?? 1)))
         return `${formatDims(x.dims)} does not broadcast to ${formatDims(dims)}`;
       return [{ dtype: x.dtype, dims }];
     },

@@ -46,7 +46,7 @@ function range(cx: LoweringContext): Value {
   const { dtype } = cx.input(0).type;
   if (typeof delta !== "number") return unsupported("its step is not known before it runs");
   const span = delta > 0 ? subtractDims(limit, start) : subtractDims(start, limit);
-  const size = maxDims(0, ceilDivideDims(span, Math.abs(delta)));
+  const size = maxDims(0, ceilDivideDims(span, Math.abs(delta)), cx.positive);
   const steps = to(cx, iota(cx, [size]), dtype);
   const scaled = delta === 1 ? steps : mul(cx, steps, delta);
   if (start === 0) return scaled;

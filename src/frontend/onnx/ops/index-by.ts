@@ -12,7 +12,7 @@ import {
   iota,
   mod,
   mul,
-  needKnown,
+  needDims,
   rankOf,
   reshape,
   select,
@@ -164,7 +164,7 @@ function tensorScatter(cx: LoweringContext): Value {
 /** The k best of an axis: the largest, or by the order turned around the smallest. */
 function topK(cx: LoweringContext): readonly Value[] {
   const x = cx.input(0);
-  const [k = 1] = cx.node.attributes.has("k") ? [intOf(cx, "k", 1)] : needKnown(cx, 1, "k");
+  const [k = 1] = cx.node.attributes.has("k") ? [intOf(cx, "k", 1)] : needDims(cx, 1, "k");
   const axis = axisOf(intOf(cx, "axis", -1), rankOf(x));
   const perm = moved(rankOf(x), axis, rankOf(x) - 1);
   const back = moved(rankOf(x), rankOf(x) - 1, axis);

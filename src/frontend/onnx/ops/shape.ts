@@ -73,11 +73,14 @@ function slices(cx: LoweringContext): Value {
     const size = dimOf(x, axis);
     const step = steps[i] ?? 1;
     const fromFront = (at: Dim): Dim =>
-      (compareDims(at, 0) ?? 1) < 0 && (compareDims(at, -(2 ** 31)) ?? 1) > 0 ? addDims(at, size) : at;
-    const within = (at: Dim, low: Dim, high: Dim): Dim => maxDims(low, minDims(high, fromFront(at)));
+      (compareDims(at, 0, cx.positive) ?? 1) < 0 && (compareDims(at, -(2 ** 31)) ?? 1) > 0
+        ? addDims(at, size)
+        : at;
+    const within = (at: Dim, low: Dim, high: Dim): Dim =>
+      maxDims(low, minDims(high, fromFront(at), cx.positive), cx.positive);
     if (step > 0) {
       const begin = within(starts[i] ?? 0, 0, size);
-      const end = maxDims(begin, within(ends[i] ?? size, 0, size));
+      const end = maxDims(begin, within(ends[i] ?? size, 0, size), cx.positive);
       if (step === 1) return slice(cx, value, axis, begin, end);
       const count = floorDivideDims(addDims(subtractDims(end, begin), step - 1), step);
       return stepped(cx, value, axis, begin, count, step);
@@ -86,7 +89,11 @@ function slices(cx: LoweringContext): Value {
     const begin = within(starts[i] ?? last, -1, last);
     const far = compareDims(ends[i] ?? 0, -(2 ** 31)) ?? 1;
     const end = far <= 0 ? -1 : within(ends[i] ?? 0, -1, last);
-    const count = maxDims(0, floorDivideDims(addDims(subtractDims(begin, end), -step - 1), -step));
+    const count = maxDims(
+      0,
+      floorDivideDims(addDims(subtractDims(begin, end), -step - 1), -step),
+      cx.positive,
+    );
     return stepped(cx, value, axis, begin, count, step);
   }, x);
 }
@@ -142,7 +149,7 @@ function pad(cx: LoweringContext): Value {
     const [before = 0, after = 0] = [amounts[i], amounts[i + axes.length]];
     if (before === 0 && after === 0) return value;
     const size = dimOf(value, axis);
-    const cut = (amount: Dim): Dim => maxDims(0, subtractDims(0, amount));
+    const cut = (amount: Dim): Dim => maxDims(0, subtractDims(0, amount), cx.positive);
     const kept = slice(cx, value, axis, cut(before), subtractDims(size, cut(after)));
     if (mode !== "constant") {
       const [left, right] = [before, after].map((d) => Math.max(0, fixedDim(d, "the padding")));
@@ -150,7 +157,7 @@ function pad(cx: LoweringContext): Value {
       return cx.op("take", [kept, extent(cx, indices, [indices.length])], { axis });
     }
     const block = (amount: Dim): readonly Value[] =>
-      atLeast(0, amount)
+      atLeast(0, amount, cx.positive)
         ? []
         : [
             broadcast(
