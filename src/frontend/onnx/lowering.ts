@@ -36,8 +36,8 @@ export type LoweringContext = {
   readonly freshDim: () => Dim;
 };
 
-/** How one ONNX operator is said in IR operators: its outputs in order. */
-export type Lowering = (cx: LoweringContext) => readonly Item[];
+/** How one ONNX operator is said in IR operators: its outputs in order, undefined those that nobody makes. */
+export type Lowering = (cx: LoweringContext) => readonly (Item | undefined)[];
 export type LoweringTable = Readonly<Record<string, Lowering>>;
 
 /** Thrown by a lowering for a form of its operator that it cannot take; the report tells of all. */

@@ -117,7 +117,7 @@ function maskOf(cx: LoweringContext, queries: Dim, keys: Dim, past: Dim, dtype: 
   return { bias };
 }
 
-const softCap = (cx: LoweringContext, x: Value, cap: number): Value =>
+export const softCap = (cx: LoweringContext, x: Value, cap: number): Value =>
   cap > 0 ? mul(cx, cx.op("tanh", [div(cx, x, cap)], {}), cap) : x;
 
 /** Attention-23 to 25: scores of scaled queries and keys, capped, masked, and the values weighed by their softmax. */

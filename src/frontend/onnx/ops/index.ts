@@ -1,8 +1,12 @@
-import type { Lowering, LoweringTable } from "../lowering.ts";
+import { floatOf, type Lowering, type LoweringTable } from "../lowering.ts";
 import type { OnnxNode } from "../model.ts";
-import { activation } from "./activation.ts";
+import { activation, swish } from "./activation.ts";
 import { attentions, previewAttentions } from "./attention.ts";
 import { casts } from "./cast.ts";
+import { contribAttentions } from "./contrib-attention.ts";
+import { contribMixtures } from "./contrib-moe.ts";
+import { contribNorms } from "./contrib-norm.ts";
+import { contribQuantized } from "./contrib-quantized.ts";
 import { control } from "./control.ts";
 import { convolution } from "./conv.ts";
 import { einsums } from "./einsum.ts";
@@ -40,6 +44,13 @@ const domains: Readonly<Record<string, LoweringTable>> = {
     ...sequences,
   },
   "ai.onnx.preview": previewAttentions,
+  "com.microsoft": {
+    ...contribAttentions,
+    ...contribMixtures,
+    ...contribNorms,
+    ...contribQuantized,
+    QuickGelu: (cx) => [swish(cx, cx.input(0), floatOf(cx, "alpha", 1.702))],
+  },
 };
 
 export function loweringOf({ domain, op }: Pick<OnnxNode, "domain" | "op">): Lowering | undefined {

@@ -34,7 +34,12 @@ function inverseDeviation(cx: LoweringContext, x: Value, axes: readonly number[]
 type Normalized = { readonly out: Value; readonly mean: Value; readonly inverse: Value };
 
 /** x less its mean, over its deviation. */
-function normalize(cx: LoweringContext, x: Value, axes: readonly number[], epsilon: number): Normalized {
+export function normalize(
+  cx: LoweringContext,
+  x: Value,
+  axes: readonly number[],
+  epsilon: number,
+): Normalized {
   const mean = meanOver(cx, x, axes);
   const centered = sub(cx, x, mean);
   const inverse = inverseDeviation(cx, centered, axes, epsilon);
