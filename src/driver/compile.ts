@@ -42,7 +42,7 @@ export function lowerModel(path: string, options: CompileOptions): Compiled {
 }
 
 /** A lowered model and everything its plan will hold; nothing is written yet and no weight has been read. */
-export type Emitted = Compiled & { readonly parts: PlanParts };
+export type Emitted = Compiled & { readonly kind: "decoder"; readonly parts: PlanParts };
 
 /** Emit a lowered model's plan for the CPU. */
 export function emit(compiled: Compiled, options: CompileOptions): Emitted {
@@ -68,12 +68,19 @@ export function emit(compiled: Compiled, options: CompileOptions): Emitted {
     programs: target.programs.map((p) => structuredClone(p) as Manifest["programs"][number]),
     caches: target.caches.map((c) => ({ ...c })),
   };
-  return { ...compiled, parts: { head, weights: target.weights, tensors: checkpoint.tensors, files } };
+  return {
+    kind: "decoder",
+    ...compiled,
+    parts: { head, weights: target.weights, tensors: checkpoint.tensors, files },
+  };
 }
 
 /** Write an emitted plan at `dir`. Gives the bytes of its weights; nothing is left there if it fails. */
-export const write = (dir: string, { parts }: Emitted, means: WriteMeans = { assemble, pack: packHere }) =>
-  writePlan(dir, parts, means);
+export const write = (
+  dir: string,
+  { parts }: Pick<Emitted, "parts">,
+  means: WriteMeans = { assemble, pack: packHere },
+) => writePlan(dir, parts, means);
 
 /** Threads to write with; they must be closed. */
 export type Crew = WriteMeans & { readonly close: () => Promise<unknown> };

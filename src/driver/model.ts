@@ -3,7 +3,6 @@ import { dirname, join } from "node:path";
 import { parseConfig, type ModelConfig } from "../frontend/deepseek/config.ts";
 import { importModel, type ImportedModel } from "../frontend/deepseek/import.ts";
 import { openCheckpoint, type Checkpoint } from "../frontend/safetensors/checkpoint.ts";
-import type { ImportedOnnx } from "../frontend/onnx/import.ts";
 import type { OnnxModel } from "../frontend/onnx/model.ts";
 import { fail } from "../support/diagnostics.ts";
 
@@ -40,12 +39,6 @@ export async function openOnnx(file: string): Promise<OnnxModel> {
     return fail("checkpoint/not-found", { kind: "file", file }, file, "there is no such file");
   const { readOnnx } = await import("../frontend/onnx/read.ts"); // its tables are for those who need them
   return readOnnx(file);
-}
-
-/** Import an ONNX model: one module, or one report of everything that cannot be imported. */
-export async function lowerOnnx(file: string): Promise<ImportedOnnx> {
-  const { importOnnx } = await import("../frontend/onnx/import.ts");
-  return importOnnx(await openOnnx(file));
 }
 
 /** Bytes of the .safetensors files of a folder or of one file; 0 where there is nothing. */

@@ -29,7 +29,7 @@ const floatBits = (x: number): number => {
 };
 
 /** The bits of elements of a dtype, as a number without sign. */
-function toBits(dtype: DType): (x: number) => bigint {
+export function toBits(dtype: DType): (x: number) => bigint {
   const { bits, kind } = dtypes[dtype];
   if (kind !== "float") return (x) => BigInt.asUintN(bits, BigInt(x));
   if (bits === 32) return (x) => BigInt(floatBits(x));

@@ -4,7 +4,7 @@ export type TokenKind = "name" | "value" | "func" | "number" | "string" | "punct
 export type Token = { readonly kind: TokenKind; readonly text: string; readonly offset: number };
 
 const pattern =
-  /\s+|\/\/[^\n]*|(?<value>%[\w.]+)|(?<func>@[\w.]+)|(?<number>-?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|inf\b)|nan\b|inf\b)|(?<name>[A-Za-z_][\w.]*)|(?<string>"(?:[^"\\\n]|\\.)*")|(?<punct>[(){}[\],:=+*])/uy;
+  /\s+|\/\/[^\n]*|(?<value>%(?:[\w.]+|"(?:[^"\\\n]|\\.)*"))|(?<func>@[\w.]+)|(?<number>-?(?:\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|inf\b)|nan\b|inf\b)|(?<name>[A-Za-z_][\w.]*)|(?<string>"(?:[^"\\\n]|\\.)*")|(?<punct>[(){}[\],:=+*])/uy;
 
 const kinds = ["value", "func", "number", "name", "string", "punct"] as const;
 

@@ -224,6 +224,8 @@ function located<T>(p: { here: Cursor["here"] }, make: () => T): T {
   }
 }
 
+const unspell = (name: string): string => (name.startsWith('"') ? String(JSON.parse(name)) : name);
+
 function parseFunc(p: Cursor): Func {
   p.expect("func");
   const name = p.take("func", "@name").slice(1);
@@ -241,7 +243,7 @@ function parseFunc(p: Cursor): Func {
   const params = p.list(")", (): Param => {
     const key = p.take("value", "%param");
     p.expect(":");
-    const param = { name: key.slice(1), type: type(p) };
+    const param = { name: unspell(key.slice(1)), type: type(p) };
     define(key, param);
     return param;
   });
@@ -251,7 +253,7 @@ function parseFunc(p: Cursor): Func {
   p.expect("return");
   const results: { name: string; value: Value }[] = [];
   do {
-    const resultName = p.take("name", "a result name");
+    const resultName = p.is("string") ? p.string() : p.take("name", "a result name");
     p.expect("=");
     results.push({ name: resultName, value: use() });
   } while (p.accept(","));

@@ -53,9 +53,12 @@ function formatNode(node: Node, nameOf: (v: Value) => string): string {
   ].join("");
 }
 
+/** A name as the text has it: in quotes where it is more than letters, digits, points and underscores. */
+const spell = (name: string): string => (/^[A-Za-z_][\w.]*$/.test(name) ? name : JSON.stringify(name));
+
 /** The names printing gives: params keep theirs, the rest are numbered in order. */
 export function valueNames(func: Func): (v: Value) => string {
-  const names = new Map<Value, string>(func.params.map((p) => [p, `%${p.name}`]));
+  const names = new Map<Value, string>(func.params.map((p) => [p, `%${spell(p.name)}`]));
   let next = 0;
   for (const node of func.body) for (const value of node.results) names.set(value, `%${next++}`);
   return (v) => names.get(v) ?? "%?";
@@ -65,7 +68,7 @@ export function valueNames(func: Func): (v: Value) => string {
 export function printFunc(func: Func): string {
   const nameOf = valueNames(func);
   const params = func.params.map((p) => `${nameOf(p)}: ${formatType(p.type)}`);
-  const results = func.results.map((r) => `${r.name}=${nameOf(r.value)}`);
+  const results = func.results.map((r) => `${spell(r.name)}=${nameOf(r.value)}`);
   return [
     `func @${func.name}(${params.join(", ")}) {`,
     ...func.body.map((node) => formatNode(node, nameOf)),

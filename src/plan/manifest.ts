@@ -1,4 +1,5 @@
 import * as v from "valibot";
+import { isDType, type DType } from "../tensor/dtype.ts";
 import { fail } from "../support/diagnostics.ts";
 
 /** The published form of plan.json. What a plan holds is told here and nowhere else. */
@@ -25,6 +26,12 @@ const program = v.object({
   scratch: v.object({ fixed: whole, perPosition: whole }),
 });
 
+const graphValue = v.object({
+  name: v.string(),
+  dtype: v.custom<DType>((it) => typeof it === "string" && isDType(it)),
+  dims: v.array(v.union([v.number(), v.string()])),
+});
+
 const file = v.object({ bytes: whole, crc32: v.string() });
 
 const manifest = v.object({
@@ -46,6 +53,8 @@ const manifest = v.object({
   context: whole,
   programs: v.array(program),
   caches: v.array(v.object({ name: v.string(), rowBytes: whole })),
+  /** In a plan of a graph: what it takes and gives. Its operators stand in module.mir. */
+  graph: v.optional(v.object({ inputs: v.array(graphValue), outputs: v.array(graphValue) })),
   /** Where each weight lies in its safetensors file is in that file's header; here is what it must be. */
   weights: v.array(
     v.object({

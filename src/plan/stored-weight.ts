@@ -1,5 +1,5 @@
 import { packedBytes } from "../tensor/pack.ts";
-import type { DType } from "../tensor/dtype.ts";
+import { byteLength, dtypes, factsOf, type DType } from "../tensor/dtype.ts";
 import type { Recipe } from "../tensor/recipe.ts";
 import { rowCount, rowWidth } from "../tensor/recipe-rows.ts";
 import type { WeightRequest } from "./weights.ts";
@@ -21,9 +21,13 @@ export function storedForm(w: WeightRequest): {
   readonly shape: readonly number[];
   readonly bytes: number;
 } {
-  const elementBytes = w.dtype === "bf16" ? 2 : 4;
   if (w.layout !== "packed") {
-    const bytes = rowCount(w.recipe.shape) * rowWidth(w.recipe.shape) * elementBytes;
+    const { shape } = w.recipe;
+    const rows = dtypes[w.dtype].bits < 8 ? 1 : rowCount(shape);
+    const bytes =
+      rows * byteLength(w.dtype, rows === 1 ? rowCount(shape) * rowWidth(shape) : rowWidth(shape));
+    // What safetensors has no name for is kept as the bytes it is.
+    if (factsOf(w.dtype).safetensors === undefined) return { dtype: "u8", shape: [bytes], bytes };
     return { dtype: w.dtype, shape: w.recipe.shape, bytes };
   }
   const { count, rows, cols } = matrices(w.recipe);

@@ -8,8 +8,8 @@ import { sourceNames, type Recipe } from "../tensor/recipe.ts";
  */
 export type WeightLayout = "plain" | "vector" | "packed";
 
-/** A weight the plan must hold: what to write and how. */
-export type WeightRequest = {
+/** A weight that engine kernels read. */
+export type EngineWeight = {
   readonly name: string;
   readonly layout: WeightLayout;
   /** bf16 or f32: the element type after layout. */
@@ -17,9 +17,21 @@ export type WeightRequest = {
   readonly recipe: Recipe;
 };
 
+/** A weight as its recipe gives it, row-major and in its own dtype. */
+export type ExactWeight = {
+  readonly name: string;
+  readonly layout: "exact";
+  readonly dtype: DType;
+  readonly recipe: Recipe;
+};
+
+/** A weight the plan must hold: what to write and how. */
+export type WeightRequest = EngineWeight | ExactWeight;
+
 /** Collects the weights that programs ask for; the same recipe in the same layout is stored once. */
 export type WeightShelf = {
-  readonly request: (recipe: Recipe, layout: WeightLayout, key: string) => WeightRequest;
+  readonly request: (recipe: Recipe, layout: WeightLayout, key: string) => EngineWeight;
+  readonly exact: (recipe: Recipe, key: string) => ExactWeight;
   readonly requests: () => readonly WeightRequest[];
 };
 
@@ -31,25 +43,35 @@ function readableName(recipe: Recipe): string {
 }
 
 export function weightShelf(): WeightShelf {
-  const byKey = new Map<string, WeightRequest>();
+  const engine = new Map<string, EngineWeight>();
+  const exact = new Map<string, ExactWeight>();
   const taken = new Map<string, number>();
+  const freshName = (recipe: Recipe, layout: string): string => {
+    const base = `${readableName(recipe)}:${layout}`;
+    const count = taken.get(base) ?? 0;
+    taken.set(base, count + 1);
+    return count === 0 ? base : `${base}#${count}`;
+  };
+  const once = <T>(shelf: Map<string, T>, id: string, make: () => T): T => {
+    const known = shelf.get(id) ?? make();
+    shelf.set(id, known);
+    return known;
+  };
   return {
-    request: (recipe, layout, key) => {
-      const id = `${layout}:${key}`;
-      const known = byKey.get(id);
-      if (known) return known;
-      const base = `${readableName(recipe)}:${layout}`;
-      const count = taken.get(base) ?? 0;
-      taken.set(base, count + 1);
-      const request: WeightRequest = {
-        name: count === 0 ? base : `${base}#${count}`,
+    request: (recipe, layout, key) =>
+      once(engine, `${layout}:${key}`, () => ({
+        name: freshName(recipe, layout),
         layout,
         dtype: layout !== "vector" && recipe.dtype === "bf16" ? "bf16" : "f32",
         recipe,
-      };
-      byKey.set(id, request);
-      return request;
-    },
-    requests: () => [...byKey.values()],
+      })),
+    exact: (recipe, key) =>
+      once(exact, key, () => ({
+        name: freshName(recipe, "exact"),
+        layout: "exact",
+        dtype: recipe.dtype,
+        recipe,
+      })),
+    requests: () => [...engine.values(), ...exact.values()],
   };
 }

@@ -1,11 +1,12 @@
 import { writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { dtypes } from "../tensor/dtype.ts";
 import { blockRows, type PackedType } from "../tensor/pack.ts";
 import { cast, type Recipe } from "../tensor/recipe.ts";
 import { rowBytes, rowCount, type RowReader } from "../tensor/recipe-rows.ts";
 import type { Scratch } from "../tensor/scratch.ts";
 import type { Packer } from "./packer.ts";
-import { matrices } from "./stored-weight.ts";
+import { matrices, storedForm } from "./stored-weight.ts";
 import type { WeightRequest } from "./weights.ts";
 
 /** What a thread writes weights with. */
@@ -25,12 +26,21 @@ export function writeWeight(fd: number, offset: number, w: WeightRequest, tools:
     at += bytes.byteLength;
   };
   const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
-  if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
+  if (dtypes[w.dtype].bits < 8) writeWhole(recipe, storedForm(w).bytes, tools, put);
+  else if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
   else writePlain(recipe, tools, put);
   return crc;
 }
 
 type Put = (bytes: Uint8Array) => void;
+
+/** Elements of less than a byte: their rows need not begin at one. */
+function writeWhole(recipe: Recipe, size: number, { reader, memory }: Tools, put: Put): void {
+  memory.lend(size, (bytes) => {
+    reader.read(recipe, 0, bytes);
+    put(bytes);
+  });
+}
 
 function writePlain(recipe: Recipe, { reader, memory }: Tools, put: Put): void {
   const width = rowBytes(recipe);

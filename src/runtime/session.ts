@@ -28,6 +28,12 @@ export type LogitsSink = (logits: Float32Array, position: number) => void;
 /** Load a plan into the engine. `threads` defaults to the cores there are. */
 export function openSession(plan: Plan, threads = availableParallelism()): Session {
   const { manifest } = plan;
+  if (manifest.graph)
+    return fail(
+      "run/graph",
+      { kind: "file", file: plan.dir },
+      manifest.graph.inputs.map((it) => it.name).join(", "),
+    );
   const { vocab } = manifest.model;
   const engine = createEngine({
     kernels: readFileSync(plan.file("kernels.wasm")),

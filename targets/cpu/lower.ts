@@ -2,7 +2,7 @@ import { definitions, isOp, type Func, type Node, type Value } from "../../src/i
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Dim } from "../../src/ir/dim.ts";
 import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/program.ts";
-import type { WeightLayout, WeightRequest, WeightShelf } from "../../src/plan/weights.ts";
+import type { EngineWeight, WeightLayout, WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
 import { constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
@@ -18,7 +18,7 @@ export type LoweringContext = {
     value: Value | undefined,
     layout: WeightLayout,
     shape?: readonly number[],
-  ) => WeightRequest;
+  ) => EngineWeight;
   readonly isWeight: (value: Value | undefined) => boolean;
   /** A fresh row-major buffer for a value, bound to it. */
   readonly output: (value: Value | undefined) => View;

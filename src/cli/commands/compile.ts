@@ -9,10 +9,11 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
-import { bytesOnDisk, isOnnx, lowerOnnx } from "../../driver/model.ts";
+import { emitOnnx, type EmittedGraph } from "../../driver/compile-onnx.ts";
+import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { knownTargets } from "../../driver/known.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
-import { CompileError, diag, fail } from "../../support/diagnostics.ts";
+import { fail } from "../../support/diagnostics.ts";
 import { bytes, number, short } from "../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
@@ -69,26 +70,37 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
   cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
 }
 
-/** The first few names of a list that may be long. */
-const someOf = (names: readonly string[]): string =>
-  `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
+/** What a plan of a graph holds. */
+function graphSummary({ parts, module }: EmittedGraph, runs: readonly PassRun[]) {
+  const { target, quantization, graph, model } = parts.head;
+  const counts: Record<string, number> = {};
+  for (const { op } of module.funcs.flatMap((f) => f.body)) counts[op] = (counts[op] ?? 0) + 1;
+  return {
+    model,
+    target,
+    quantization,
+    ...graph,
+    weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
+    operators: counts,
+    passes: runs,
+  };
+}
 
-/** An ONNX model that imports whole still lacks a target; one that does not gets one report of everything in its way. */
-async function refuseOnnx(path: string): Promise<never> {
-  const imported = await lowerOnnx(path);
-  const where = { kind: "file", file: path } as const;
-  if ("module" in imported) return fail("onnx/no-target", where);
-  throw new CompileError(
-    imported.unsupported.map(({ op, why, nodes }) =>
-      diag("onnx/unsupported", where, op, why, nodes.length, someOf(nodes)),
-    ),
-  );
+function tellGraph(emitted: EmittedGraph, runs: readonly PassRun[], path: string, cx: Context): void {
+  const { inputs = [], outputs = [], weightBytes } = graphSummary(emitted, runs);
+  const named = (values: readonly { readonly name: string }[]): string =>
+    values.map((it) => it.name).join(", ");
+  cx.log.info(`${basename(resolve(path))}: from ${named(inputs)} to ${named(outputs)}`);
+  if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
+  cx.log.info(`weights ${bytes(weightBytes)}`);
 }
 
 export const compileCommand: CommandSpec<Options> = {
   name: "compile",
   summary: "compile a checkpoint into a plan",
-  args: [["<model>", "a Hugging Face folder, or one .safetensors file beside its config.json"]],
+  args: [
+    ["<model>", "a Hugging Face folder, one .safetensors file beside its config.json, or an .onnx file"],
+  ],
   options: {
     output: { flags: "-o, --output <dir>", help: "the plan's folder; written whole or not at all" },
     target: {
@@ -128,6 +140,7 @@ export const compileCommand: CommandSpec<Options> = {
   },
   examples: [
     "moec compile fixtures/moe-6m -o build/moe-6m",
+    "moec compile model.onnx -o build/graph",
     "moec compile fixtures/moe-6m --dry-run --json",
     "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
   ],
@@ -136,7 +149,6 @@ export const compileCommand: CommandSpec<Options> = {
     if (output === undefined && !options.dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
     const started = performance.now();
-    if (isOnnx(path)) return refuseOnnx(path);
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
     const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
@@ -147,14 +159,21 @@ export const compileCommand: CommandSpec<Options> = {
     };
     const progress = cx.log.progress(`compiling ${path}`);
     try {
-      const emitted = emit(lowerModel(path, settings), settings);
-      tell(emitted, report.runs, path, cx);
+      const emitted = isOnnx(path)
+        ? await emitOnnx(path, settings)
+        : emit(lowerModel(path, settings), settings);
+      if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);
+      else tellGraph(emitted, report.runs, path, cx);
       if (writes) {
         progress.update(`writing ${output}`);
         await write(output, emitted, crew);
         progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
       }
-      if (cx.json) cx.stdout.write(`${JSON.stringify(summary(emitted, report.runs), undefined, 2)}\n`);
+      if (cx.json) {
+        const found =
+          emitted.kind === "decoder" ? summary(emitted, report.runs) : graphSummary(emitted, report.runs);
+        cx.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
+      }
     } finally {
       progress.done();
       await crew?.close();

@@ -1,6 +1,7 @@
 /** `moec run PLAN`: text streams out as it comes; or ids in, ids and logits out. */
-import { readPlan } from "../../plan/read-plan.ts";
+import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { loadChatTemplate } from "../../runtime/chat.ts";
+import { readInputs, runGraph, writeOutputs } from "../../runtime/graph.ts";
 import { generate } from "../../runtime/generate.ts";
 import { logitsRecorder } from "../../runtime/record-logits.ts";
 import { openSession } from "../../runtime/session.ts";
@@ -8,7 +9,7 @@ import { loadTokenizer, type Tokenizer } from "../../runtime/tokenizer.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { createRandom } from "../../support/random.ts";
 import { readText } from "../read-text.ts";
-import { decimal, idList, wholeNumber, type CommandSpec } from "../command.ts";
+import { decimal, idList, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 
 type Options = {
   readonly prompt: string | undefined;
@@ -21,6 +22,8 @@ type Options = {
   readonly logits: string | undefined;
   readonly tokenByToken: boolean;
   readonly threads: number | undefined;
+  readonly inputs: string | undefined;
+  readonly outputs: string | undefined;
 };
 
 type Prompt = { readonly ids: readonly number[]; readonly stop: readonly number[] };
@@ -54,6 +57,16 @@ function promptOf(
   return { ids: tokenizer.encode(template.render([{ role: "user", content: text }])), stop };
 }
 
+/** Tensors in, tensors out. */
+function graphRun(plan: Plan, inputs: string, outputs: string | undefined, cx: Context): number {
+  const results = runGraph(plan, readInputs(inputs, plan.manifest.graph?.inputs ?? []));
+  if (outputs !== undefined) writeOutputs(outputs, results);
+  const shapes = [...results].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
+  if (cx.json) cx.stdout.write(`${JSON.stringify({ outputs: shapes })}\n`);
+  else cx.stdout.write(shapes.map((it) => `${it.name}: ${it.dtype}[${it.shape.join(",")}]\n`).join(""));
+  return 0;
+}
+
 export const run: CommandSpec<Options> = {
   name: "run",
   summary: "let a plan write, or give its logits",
@@ -85,15 +98,19 @@ export const run: CommandSpec<Options> = {
       flags: "--token-by-token",
       help: "feed the prompt through the decode program, one token a call",
     },
+    inputs: { flags: "--inputs <file>", help: "the inputs of a plan of a graph, a safetensors file" },
+    outputs: { flags: "--outputs <file>", help: "where to write its outputs, as safetensors" },
     threads: { flags: "--threads <n>", help: "threads (default: one a core)", parse: wholeNumber(1, 256) },
   },
   examples: [
     'moec run build/moe-6m --prompt "And it came to pass" -n 32',
     "moec run build/moe-6m --ids 0,37,272 -n 16 --json",
     "moec run build/moe-6m --ids 0,37,272 --logits logits.safetensors",
+    "moec run build/graph --inputs in.safetensors --outputs out.safetensors",
   ],
   run: async ([dir = ""], options, cx) => {
     const plan = readPlan(dir);
+    if (options.inputs !== undefined) return graphRun(plan, options.inputs, options.outputs, cx);
     const tokenizer = loadTokenizer(plan.file("."));
     const prompt = promptOf(options, tokenizer, plan.file("."), plan.manifest.model.eos);
     const session = openSession(plan, options.threads);

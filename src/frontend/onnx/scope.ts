@@ -89,7 +89,7 @@ export function addOp<K extends OpName>(
 export function addTensor(w: Workshop, name: string, tensor: OnnxTensor): Value | undefined {
   const { dtype, shape } = tensor;
   if (dtype === "string") return undefined;
-  if (shape.reduce((n, d) => n * d, 1) <= foldLimit)
+  if (shape.reduce((n, d) => n * d, 1) <= foldLimit || tensor.data.kind !== "region")
     return addConstant(w, dtype, shape, elementsOf(tensor), name);
   const known = w.weights.get(name);
   const key = known && known !== tensor ? `${name}.${w.weights.size}` : name;

@@ -1,6 +1,6 @@
 import type { onnx } from "onnx-proto";
 import { fail } from "../../support/diagnostics.ts";
-import { decodeToF32 } from "../../tensor/codec.ts";
+import { decodeNumbers } from "../../interp/stored.ts";
 import { byteLength, dtypeFromOnnx, dtypes, type DType } from "../../tensor/dtype.ts";
 import { readRegion } from "../../tensor/source.ts";
 import { externalRegion } from "./external.ts";
@@ -122,12 +122,11 @@ function rangeOf(bytes: Uint8Array, file: string) {
 export function elementsOf({ dtype, shape, data }: OnnxTensor): readonly number[] {
   if (dtype === "string" || data.kind === "texts") return [];
   const bytes = data.kind === "region" ? readRegion(data.region) : data.bytes;
-  if (dtype === "i64") return Array.from(new BigInt64Array(bytes.slice().buffer), Number);
-  if (dtype === "u64") return Array.from(new BigUint64Array(bytes.slice().buffer), Number);
-  if (dtype === "f64") return [...new Float64Array(bytes.slice().buffer)];
-  if (dtype === "i32") return [...new Int32Array(bytes.slice().buffer)];
-  if (dtype === "u32") return [...new Uint32Array(bytes.slice().buffer)];
-  const out = new Float32Array(shape.reduce((n, d) => n * d, 1));
-  decodeToF32(dtype, bytes, out);
-  return [...out];
+  return [
+    ...decodeNumbers(
+      dtype,
+      bytes,
+      shape.reduce((n, d) => n * d, 1),
+    ),
+  ];
 }

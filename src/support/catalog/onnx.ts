@@ -41,9 +41,4 @@ export const onnxCatalog = {
   "onnx/attribute-type": (node: string, why: string) => model(`node ${node}: ${why}`),
   "onnx/unsupported": (op: string, why: string, count: number, nodes: string) =>
     model(`${op}: ${why} (${count} ${count === 1 ? "node" : "nodes"}: ${nodes})`),
-  "onnx/no-target": () =>
-    model(
-      "every operator was imported, but no target runs plain operators yet",
-      "compile the checkpoint the model was exported from",
-    ),
 } as const;

@@ -54,6 +54,21 @@ export const planCatalog = {
     message: `${needed} positions are needed, the plan was compiled for ${context}`,
     hint: "compile with a larger --context",
   }),
+  "run/input": (name: string, found: string, expected: string): Message => ({
+    exit: "usage",
+    message: `input "${name}": found ${found}, expected ${expected}`,
+    hint: "the inputs file holds one tensor under the name of each input of the graph",
+  }),
+  "run/no-graph": (): Message => ({
+    exit: "usage",
+    message: "this plan takes tokens, not tensors",
+    hint: "give --prompt or --ids",
+  }),
+  "run/graph": (inputs: string): Message => ({
+    exit: "usage",
+    message: `this plan is a graph; it takes tensors: ${inputs}`,
+    hint: "give them in a safetensors file: --inputs FILE --outputs FILE",
+  }),
   "run/memory": (needed: number, limit: number): Message => ({
     exit: "capacity",
     message: `the plan needs ${needed} bytes of memory, the engine can address ${limit}`,

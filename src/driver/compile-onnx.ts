@@ -1,0 +1,76 @@
+import { pipeline } from "../../passes/index.ts";
+import { referenceTarget } from "../../targets/reference/target.ts";
+import { printModule } from "../ir/printer.ts";
+import type { Module } from "../ir/graph.ts";
+import { runPasses } from "../pass/runner.ts";
+import { planFormat, planVersion } from "../plan/manifest.ts";
+import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
+import { CompileError, diag } from "../support/diagnostics.ts";
+import type { StoredTensor } from "../tensor/recipe-rows.ts";
+import type { OnnxTensor } from "../frontend/onnx/model.ts";
+import type { CompileOptions } from "./compile.ts";
+import { openOnnx } from "./model.ts";
+
+/** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
+export type EmittedGraph = { readonly kind: "graph"; readonly module: Module; readonly parts: PlanParts };
+
+/** The first few names of a list that may be long. */
+const someOf = (names: readonly string[]): string =>
+  `${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""}`;
+
+const elements = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+
+/** Weights by the names that recipes call them; those of a model all lie in files. */
+function stored(weights: ReadonlyMap<string, OnnxTensor>): ReadonlyMap<string, StoredTensor> {
+  const tensors = new Map<string, StoredTensor>();
+  for (const [name, { dtype, shape, data }] of weights)
+    if (dtype !== "string" && data.kind === "region")
+      tensors.set(name, { dtype, shape, region: data.region });
+  return tensors;
+}
+
+/**
+ * Import an ONNX model and emit its plan. Throws one report of everything that cannot be imported (`onnx/unsupported`), or what
+ * is wrong with the file.
+ */
+export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedGraph> {
+  const { importOnnx } = await import("../frontend/onnx/import.ts"); // its tables are for those who need them
+  const model = await openOnnx(path);
+  const imported = importOnnx(model);
+  if ("unsupported" in imported) {
+    const where = { kind: "file", file: path } as const;
+    throw new CompileError(
+      imported.unsupported.map(({ op, why, nodes }) =>
+        diag("onnx/unsupported", where, op, why, nodes.length, someOf(nodes)),
+      ),
+    );
+  }
+  const module = runPasses(imported.module, pipeline, options.passes);
+  const { inputs, outputs, weights } = referenceTarget(module);
+  const text = new TextEncoder();
+  const head: PlanParts["head"] = {
+    format: planFormat,
+    version: planVersion,
+    model: {
+      family: "onnx",
+      parameters: [...model.graph.initializers.values()].reduce((n, t) => n + elements(t.shape), 0),
+      vocab: 0,
+      layers: 0,
+      maxPositions: 0,
+      eos: [],
+    },
+    target: "reference",
+    quantization: "none",
+    context: 0,
+    programs: [],
+    caches: [],
+    graph: { inputs: inputs.map(listed), outputs: outputs.map(listed) },
+  };
+  const files = new Map<string, FileMaker>([["module.mir", () => text.encode(printModule(module))]]);
+  return { kind: "graph", module, parts: { head, weights, tensors: stored(imported.weights), files } };
+}
+
+const listed = <T extends { readonly dims: readonly (number | string)[] }>(value: T) => ({
+  ...value,
+  dims: [...value.dims],
+});

@@ -1,0 +1,85 @@
+/** Real exports compile, run and give what torch gave. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { readDatum } from "../../fixtures/scripts/test-data.ts";
+import { emitOnnx } from "../../src/driver/compile-onnx.ts";
+import { write } from "../../src/driver/compile.ts";
+import { elementsOf } from "../../src/frontend/onnx/tensor.ts";
+import { readHeader } from "../../src/frontend/safetensors/header.ts";
+import { tensorFromBytes } from "../../src/interp/stored.ts";
+import type { Tensor } from "../../src/interp/tensor.ts";
+import { readPlan } from "../../src/plan/read-plan.ts";
+import { runGraph } from "../../src/runtime/graph.ts";
+import { readRegion } from "../../src/tensor/source.ts";
+import { tempFolder } from "../support/temp.ts";
+import { shared } from "./folder.ts";
+
+const temp = tempFolder();
+
+/** A model compiled, and its plan opened. */
+async function compiled(folder: string, name: string) {
+  const dir = join(temp, name);
+  await write(dir, await emitOnnx(join(folder, "model.onnx"), {}));
+  return readPlan(dir);
+}
+
+function largestDifference(a: Tensor | undefined, b: Tensor): number {
+  expect(a?.shape).toEqual(b.shape);
+  return b.data.reduce((worst, x, i) => Math.max(worst, Math.abs(x - (a?.data[i] ?? NaN))), 0);
+}
+
+/** The golden tensors of each case: all, or those behind a prefix of their own. */
+function goldenCases(folder: string): readonly ReadonlyMap<string, Tensor>[] {
+  const { tensors } = readHeader(join(folder, "golden.safetensors"));
+  const read = (prefix: string) =>
+    new Map(
+      [...tensors].flatMap(([name, { dtype, shape, region }]): [string, Tensor][] =>
+        name.startsWith(prefix)
+          ? [[name.slice(prefix.length), tensorFromBytes(dtype, shape, readRegion(region))]]
+          : [],
+      ),
+    );
+  const prefixes = [...new Set([...tensors.keys()].map((name) => /^p\d\./.exec(name)?.[0] ?? ""))];
+  return prefixes.map(read);
+}
+
+const folders = (parent: string): string[] =>
+  readdirSync(parent, { withFileTypes: true }).flatMap((it) => (it.isDirectory() ? [it.name] : []));
+
+test("exports of torch and transformers give the golden outputs to 1e-4", async ({ skip }) => {
+  const parent = shared("onnx/exports", skip);
+  for (const name of folders(parent)) {
+    const plan = await compiled(join(parent, name), name);
+    const wanted = plan.manifest.graph?.outputs.map((it) => it.name) ?? [];
+    for (const golden of goldenCases(join(parent, name))) {
+      const outputs = runGraph(plan, golden);
+      const known = [...golden].filter(([it]) => wanted.includes(it));
+      expect(known.map(([it]) => it)).toContain("logits");
+      for (const [it, tensor] of known)
+        expect(largestDifference(outputs.get(it), tensor), `${name} ${it}`).toBeLessThan(1e-4);
+    }
+  }
+});
+
+test("blocks of DeepSeek as graphs give the outputs of onnxruntime", async ({ skip }) => {
+  const parent = shared("onnx/models", skip);
+  for (const name of folders(parent)) {
+    const folder = join(parent, name);
+    const plan = await compiled(folder, name);
+    const { inputs = [], outputs = [] } = plan.manifest.graph ?? {};
+    const read = async (kind: string, values: typeof inputs) => {
+      const tensors = new Map<string, Tensor>();
+      for (const [i, value] of values.entries()) {
+        const datum = await readDatum(join(folder, `test_data_set_0/${kind}_${i}.pb`), undefined);
+        if (!datum || "length" in datum || datum.dtype === "string") throw new Error("test data are tensors");
+        const data = Float64Array.from(elementsOf(datum));
+        tensors.set(value.name, { dtype: datum.dtype, shape: datum.shape, data });
+      }
+      return tensors;
+    };
+    const results = runGraph(plan, await read("input", inputs));
+    for (const [it, tensor] of await read("output", outputs))
+      expect(largestDifference(results.get(it), tensor), `${name} ${it}`).toBeLessThan(1e-4);
+  }
+});
