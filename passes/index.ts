@@ -10,6 +10,13 @@ import { fuseLatentProjections } from "./fuse-latent-projections.ts";
 import { fuseSwiglu } from "./fuse-swiglu.ts";
 import { groupExperts } from "./group-experts.ts";
 import { mergeCommon } from "./merge-common.ts";
+import { raiseLayouts } from "./raise/layouts.ts";
+import { raiseLinear } from "./raise/linear.ts";
+import { raiseNorms } from "./raise/norms.ts";
+import { raiseExperts } from "./raise/experts.ts";
+import { raiseQuantized } from "./raise/quantized.ts";
+import { raiseRouter } from "./raise/router.ts";
+import { dropUnitAxes } from "./raise/unit-axes.ts";
 import { removeDead } from "./remove-dead.ts";
 
 /** The compiler, read from top to bottom. */
@@ -55,8 +62,39 @@ export const pipeline: readonly Phase[] = [
   ),
 ];
 
+/** Graphs of single operators, as exporters write them, come up to the operators of the IR first. */
+const raise = phase(
+  "raise",
+  canonicalize,
+  foldConstants,
+  mergeCommon,
+  removeDead,
+  raiseQuantized,
+  raiseNorms,
+  // Norms and products of batches of one lose their batch, so that all that follows meets tokens as rows.
+  raiseLinear,
+  dropUnitAxes,
+  canonicalize,
+  dropUnitAxes,
+  canonicalize,
+  dropUnitAxes,
+  canonicalize,
+  raiseLayouts,
+  canonicalize,
+  foldConstants,
+  raiseLinear,
+  mergeCommon,
+  removeDead,
+  fuseSwiglu,
+  raiseRouter,
+  raiseExperts,
+);
+
+/** The compiler for imported graphs: what is raised goes the way of the checkpoints. */
+export const onnxPipeline: readonly Phase[] = [raise, ...pipeline];
+
 /** Passes that run when asked for by name. */
 export const others: readonly Pass[] = [decompose];
 
 /** Every pass once, in order of its first run. */
-export const passes: readonly Pass[] = [...new Set([...pipeline.flatMap((p) => p.passes), ...others])];
+export const passes: readonly Pass[] = [...new Set([...onnxPipeline.flatMap((p) => p.passes), ...others])];

@@ -93,12 +93,15 @@ export const slice = (of: Recipe, axis: number, begin: number, end: number): Rec
   shape: of.shape.with(axis, end - begin),
 });
 
-export const transpose = (of: Recipe): Recipe => ({
-  kind: "transpose",
-  of,
-  dtype: of.dtype,
-  shape: [...of.shape.slice(0, -2), ...of.shape.slice(-2).reverse()],
-});
+export const transpose = (of: Recipe): Recipe =>
+  of.kind === "transpose"
+    ? of.of
+    : {
+        kind: "transpose",
+        of,
+        dtype: of.dtype,
+        shape: [...of.shape.slice(0, -2), ...of.shape.slice(-2).reverse()],
+      };
 
 /** The recipes a recipe reads directly. */
 export function inputs(recipe: Recipe): readonly Recipe[] {

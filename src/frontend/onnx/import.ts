@@ -3,8 +3,9 @@ import type { Dim } from "../../ir/dim.ts";
 import type { Module } from "../../ir/graph.ts";
 import { isValue, type Item } from "./lowering.ts";
 import type { OnnxModel, OnnxTensor, OnnxValue } from "./model.ts";
+import { elementsOf } from "./tensor.ts";
 import { addNode, addTensors } from "./nodes.ts";
-import { addTensor, lookUp, note, type Scope, type Unsupported, type Workshop } from "./scope.ts";
+import { addConstant, lookUp, note, type Scope, type Unsupported, type Workshop } from "./scope.ts";
 
 export type { Unsupported } from "./scope.ts";
 
@@ -37,10 +38,13 @@ function addInput(scope: Scope, { name, type }: OnnxValue): void {
   scope.items.set(name, workshop.builder.param(name, { dtype: type.dtype, dims }));
 }
 
+const addFixed = (w: Workshop, name: string, { dtype, shape, ...rest }: OnnxTensor): Item | undefined =>
+  dtype === "string" ? undefined : addConstant(w, dtype, shape, elementsOf({ dtype, shape, ...rest }), name);
+
 function fixedItem(w: Workshop, name: string, given: Fixed): Item | undefined {
   if (given === undefined) return { kind: "nothing" };
-  if (!("length" in given)) return addTensor(w, name, given);
-  const items = given.map((tensor, i) => addTensor(w, `${name}.${i}`, tensor));
+  if (!("length" in given)) return addFixed(w, name, given);
+  const items = given.map((tensor, i) => addFixed(w, `${name}.${i}`, tensor));
   return items.every((item) => item !== undefined) ? { kind: "sequence", items } : undefined;
 }
 

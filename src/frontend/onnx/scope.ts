@@ -2,7 +2,7 @@ import { makeNode, type Builder } from "../../ir/builder.ts";
 import type { Dim, Positive } from "../../ir/dim.ts";
 import type { Node, Value } from "../../ir/graph.ts";
 import type { OpAttrs, OpName } from "../../ir/ops/index.ts";
-import type { DType } from "../../tensor/dtype.ts";
+import { dtypes, type DType } from "../../tensor/dtype.ts";
 import { source } from "../../tensor/recipe.ts";
 import { foldLimit, foldNode, type Known } from "./fold.ts";
 import type { Item } from "./lowering.ts";
@@ -85,12 +85,30 @@ export function addOp<K extends OpName>(
   return made;
 }
 
-/** A tensor of the file: a constant where it is small, else a weight read when it is needed. Undefined for texts. */
+/** Whether a tensor can say something of a shape: few whole numbers, or one float. Other floats are weights, however few. */
+function mayBeShape({ dtype, shape }: OnnxTensor): boolean {
+  const count = shape.reduce((n, d) => n * d, 1);
+  return dtype !== "string" && dtypes[dtype].kind === "float" ? count <= 1 : count <= foldLimit;
+}
+
+/** Of tensors up to this many elements it is seen whether they are one number everywhere: masks, and what is scattered into. */
+const uniformLimit = 65536;
+
+function uniformValue(tensor: OnnxTensor): number | undefined {
+  if (tensor.shape.reduce((n, d) => n * d, 1) > uniformLimit) return undefined;
+  const [first, ...rest] = elementsOf(tensor);
+  return first !== undefined && rest.every((v) => v === first) ? first : undefined;
+}
+
+/** A tensor of the file: a constant where it may be a shape, else a weight read when it is needed. Undefined for texts. */
 export function addTensor(w: Workshop, name: string, tensor: OnnxTensor): Value | undefined {
   const { dtype, shape } = tensor;
   if (dtype === "string") return undefined;
-  if (shape.reduce((n, d) => n * d, 1) <= foldLimit || tensor.data.kind !== "region")
+  if (mayBeShape(tensor) || tensor.data.kind !== "region")
     return addConstant(w, dtype, shape, elementsOf(tensor), name);
+  const uniform = uniformValue(tensor);
+  if (uniform !== undefined)
+    return addOp(w, "broadcast", [addConstant(w, dtype, [], [uniform], name)], { dims: shape }, [name])[0];
   const known = w.weights.get(name);
   const key = known && known !== tensor ? `${name}.${w.weights.size}` : name;
   w.weights.set(key, tensor);
