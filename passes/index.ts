@@ -13,6 +13,9 @@ import { mergeCommon } from "./merge-common.ts";
 import { raiseLayouts } from "./raise/layouts.ts";
 import { raiseLinear } from "./raise/linear.ts";
 import { raiseNorms } from "./raise/norms.ts";
+import { raiseAttention } from "./raise/attention.ts";
+import { raiseLatentAttention } from "./raise/latent-attention.ts";
+import { raiseRope } from "./raise/rope.ts";
 import { raiseExperts } from "./raise/experts.ts";
 import { raiseQuantized } from "./raise/quantized.ts";
 import { raiseRouter } from "./raise/router.ts";
@@ -88,6 +91,19 @@ const raise = phase(
   fuseSwiglu,
   raiseRouter,
   raiseExperts,
+  raiseRope,
+  canonicalize,
+  raiseLayouts,
+  canonicalize,
+  raiseAttention,
+  canonicalize,
+  raiseLayouts,
+  canonicalize,
+  raiseLatentAttention,
+  canonicalize,
+  foldConstants,
+  mergeCommon,
+  removeDead,
 );
 
 /** The compiler for imported graphs: what is raised goes the way of the checkpoints. */

@@ -12,12 +12,13 @@ function causalMask(p: Plain, s: Dim, t: Dim): Value {
   return p.concat([all, own], 1);
 }
 
-/** Queries [S, heads, dim] over keys [T, heads, dim] and values [T, heads, width], causal. */
-function attend(p: Plain, q: Value, k: Value, v: Value, scale: number): Value {
+/** Queries [S, heads, dim] over keys [T, heads, dim] and values [T, heads, width]: causal, or by a mask. */
+function attend(p: Plain, q: Value, k: Value, v: Value, mask: Value | undefined, scale: number): Value {
   const [s = 1] = p.dims(q);
   const [t = 1] = p.dims(k);
   const scores = p.scale(p.matmul(p.transpose(q, [1, 0, 2]), p.transpose(k, [1, 2, 0])), scale);
-  const shares = p.softmax(p.select(causalMask(p, s, t), scores, p.scalar(-Infinity)));
+  const masked = mask ? p.add(scores, mask) : p.select(causalMask(p, s, t), scores, p.scalar(-Infinity));
+  const shares = p.softmax(masked);
   return p.transpose(p.matmul(shares, p.transpose(v, [1, 0, 2])), [1, 0, 2]);
 }
 
@@ -33,7 +34,7 @@ function repeatHeads(p: Plain, x: Value, heads: number): Value {
 export const attention: Decomposition<"attention"> = (p, node) => {
   const [q, k, v] = [operand(node, 0), operand(node, 1), operand(node, 2)];
   const heads = size(q, 1);
-  return [attend(p, q, repeatHeads(p, k, heads), repeatHeads(p, v, heads), node.attrs.scale)];
+  return [attend(p, q, repeatHeads(p, k, heads), repeatHeads(p, v, heads), node.operands[3], node.attrs.scale)];
 };
 
 export const latentAttention: Decomposition<"latentAttention"> = (p, node) => {
@@ -46,7 +47,7 @@ export const latentAttention: Decomposition<"latentAttention"> = (p, node) => {
   const tail = p.reshape(p.slice(cache, 1, latent, latent + rope), [t, 1, rope]);
   const k = p.concat([p.slice(kv, 2, 0, nope), p.broadcast(tail, [t, heads, rope])], 2);
   const q = p.concat([qNope, qRope], 2);
-  return [attend(p, q, k, p.slice(kv, 2, nope, rows), node.attrs.scale)];
+  return [attend(p, q, k, p.slice(kv, 2, nope, rows), node.operands[4], node.attrs.scale)];
 };
 
 export const rope: Decomposition<"rope"> = (p, node) => {

@@ -100,6 +100,39 @@ export const raiseLayouts = rulePass("raise-layouts", "scatters and gathers of w
     },
   }),
   rule({
+    name: "concat-of-units",
+    doc: "concat of parts with an axis of size 1 ⟶ reshape(concat of parts without it)",
+    match: node("root", op("concat")),
+    rewrite: ({ root }, site) => {
+      const { axis } = root.attrs;
+      const dims = root.results[0]?.type.dims ?? [];
+      const unit = dims.findLastIndex((d, i) => d === 1 && i !== axis);
+      if (unit < 0) return undefined;
+      const parts = root.operands.map((v) => site.make("reshape", [v], { dims: v.type.dims.toSpliced(unit, 1) }));
+      const joined = site.make("concat", parts, { axis: unit < axis ? axis - 1 : axis });
+      return site.make("reshape", [joined], { dims });
+    },
+  }),
+  rule({
+    name: "slice-of-transpose",
+    doc: "slice(transpose(x)) ⟶ transpose(slice(x))",
+    match: node("outer", op("slice", shared(node("inner", op("transpose", any("x")))))),
+    rewrite: ({ outer: { attrs }, inner, x }, site) => {
+      const cut = site.make("slice", [x], { ...attrs, axis: inner.attrs.perm[attrs.axis] ?? 0 });
+      return site.make("transpose", [cut], inner.attrs);
+    },
+  }),
+  rule({
+    name: "take-of-transpose",
+    doc: "take(transpose(x), vector) ⟶ transpose(take(x, vector))",
+    match: node("outer", op("take", shared(node("inner", op("transpose", any("x")))), any("at"))),
+    when: ({ at }) => at.type.dims.length === 1,
+    rewrite: ({ outer: { attrs }, inner, x, at }, site) => {
+      const taken = site.make("take", [x, at], { axis: inner.attrs.perm[attrs.axis] ?? 0 });
+      return site.make("transpose", [taken], inner.attrs);
+    },
+  }),
+  rule({
     name: "take-to-slice",
     doc: "take(x, a, a+1, …) ⟶ slice(x)",
     match: node("root", op("take", any("x"), shared(constant("at")))),

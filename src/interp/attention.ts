@@ -4,8 +4,12 @@ import { need, shapeAt, type Kernel } from "./kernel.ts";
 import { softmaxInPlace } from "./norm.ts";
 import { floats, type Tensor } from "./tensor.ts";
 
-/** Causal attention: query s stands at position T - S + s and sees keys 0 to there. */
-function attention(q: Tensor, k: Tensor, v: Tensor, scale: number, shape: readonly number[]): Tensor {
+/** Causal attention: query s stands at position T - S + s and sees keys 0 to there; with a mask all keys, their scores moved by it. */
+function attention(
+  [q, k, v, mask]: readonly [Tensor, Tensor, Tensor, Tensor | undefined],
+  scale: number,
+  shape: readonly number[],
+): Tensor {
   const [s = 1, heads = 1, dim = 1] = q.shape;
   const [t = 1, groups = 1] = k.shape;
   const width = v.shape[2] ?? 1;
@@ -14,9 +18,11 @@ function attention(q: Tensor, k: Tensor, v: Tensor, scale: number, shape: readon
   for (let row = 0; row < s; row++)
     for (let head = 0; head < heads; head++) {
       const group = Math.floor(head / (heads / groups));
-      const seen = t - s + row + 1;
+      const seen = mask ? t : t - s + row + 1;
       for (let j = 0; j < seen; j++)
-        scores[j] = scale * dot(q.data, (row * heads + head) * dim, k.data, (j * groups + group) * dim, dim);
+        scores[j] =
+          scale * dot(q.data, (row * heads + head) * dim, k.data, (j * groups + group) * dim, dim) +
+          (mask?.data[row * t + j] ?? 0);
       softmaxInPlace(scores, 0, seen);
       const to = (row * heads + head) * width;
       for (let i = 0; i < width; i++) {
@@ -48,7 +54,11 @@ export const attentionKernels: { readonly [K in keyof typeof attentionOps]: Kern
     return [out];
   },
   attention: (operands, call) => [
-    attention(need(operands, 0), need(operands, 1), need(operands, 2), call.attrs.scale, shapeAt(call)),
+    attention(
+      [need(operands, 0), need(operands, 1), need(operands, 2), operands[3]],
+      call.attrs.scale,
+      shapeAt(call),
+    ),
   ],
   latentAttention: (operands, call) => {
     const [qNope, qRope, cache, w] = [0, 1, 2, 3].map((i) => need(operands, i)) as [
@@ -79,6 +89,6 @@ export const attentionKernels: { readonly [K in keyof typeof attentionOps]: Kern
       }
       k.data.set(cache.data.subarray(position * width + latent, (position + 1) * width), i * dim + nope);
     }
-    return [attention(q, k, v, call.attrs.scale, shapeAt(call))];
+    return [attention([q, k, v, operands[4]], call.attrs.scale, shapeAt(call))];
   },
 };

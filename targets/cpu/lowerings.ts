@@ -1,3 +1,4 @@
+import { fail } from "../../src/support/diagnostics.ts";
 import type { NodeOf, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import type { Arg, Extent } from "../../src/plan/program.ts";
@@ -195,7 +196,8 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
     );
   },
 
-  attention: (cx, { operands: [q, k, v], results: [out], attrs: { scale } }) => {
+  attention: (cx, { operands: [q, k, v, mask], results: [out], attrs: { scale } }) => {
+    if (mask) fail("target/unsupported-op", undefined, "attention", "it has a mask");
     const [qv, kv, vv, to] = [cx.view(q), cx.view(k), cx.view(v), cx.output(out)];
     const heads = fixed(qv.dims[1], "attention");
     cx.needScratch(0, 4);

@@ -196,6 +196,15 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
     },
     {
       operands: [
+        ["S", 4, 6],
+        ["P+S", 2, 6],
+        ["P+S", 2, 5],
+        ["S", "P+S"],
+      ],
+      attrs: { scale: 0.5 },
+    },
+    {
+      operands: [
         ["S", 3, 2],
         ["P+S", 1, 2],
         ["P+S", 1, 7],
@@ -210,6 +219,16 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
         ["S", 2, 2],
         ["P+S", 6],
         [2, 8, 4],
+      ],
+      attrs: { scale: 0.7 },
+    },
+    {
+      operands: [
+        ["S", 2, 3],
+        ["S", 2, 2],
+        ["P+S", 6],
+        [2, 8, 4],
+        ["S", "P+S"],
       ],
       attrs: { scale: 0.7 },
     },

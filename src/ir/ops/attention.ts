@@ -1,6 +1,10 @@
 import { choice, float } from "../attributes.ts";
 import { defineOp } from "../define-op.ts";
-import { formatDims, sizeOf } from "../types.ts";
+import type { Dim } from "../dim.ts";
+import { formatDims, sizeOf, type TensorType } from "../types.ts";
+
+const covers = ({ dims }: TensorType, queries: Dim | undefined, keys: Dim | undefined): boolean =>
+  dims.length === 2 && dims[0] === queries && dims[1] === keys;
 
 export const attentionOps = {
   rope: defineOp({
@@ -25,17 +29,18 @@ export const attentionOps = {
   }),
   attention: defineOp({
     summary:
-      "causal attention of the last S of T positions; q [S, heads, dim], k [T, groups, dim], v [T, groups, width]; heads share groups in order",
-    operands: ["q", "k", "v"],
+      "causal attention of the last S of T positions; q [S, heads, dim], k [T, groups, dim], v [T, groups, width]; heads share groups in order; a mask [S, T] added to the scores takes the place of causality",
+    operands: ["q", "k", "v", "mask?"],
     results: ["out"],
     attrs: { scale: float },
-    infer: ([q, k, v]) => {
+    infer: ([q, k, v, mask]) => {
       const [s, heads, dim] = q?.dims ?? [];
       const [t, groups, kd] = k?.dims ?? [];
       const [tv, gv, width] = v?.dims ?? [];
       if (s === undefined || heads === undefined || width === undefined) return "q, k and v must have rank 3";
       if (dim !== kd || t !== tv || groups !== gv || Number(heads) % Number(groups) !== 0)
         return `q ${formatDims(q?.dims ?? [])}, k ${formatDims(k?.dims ?? [])} and v ${formatDims(v?.dims ?? [])} do not fit`;
+      if (mask && !covers(mask, s, t)) return `mask must be ${formatDims([s, t ?? 0])}`;
       return [{ dtype: "f32", dims: [s, heads, width] }];
     },
     flops: ([q, k, v], _, named) =>
@@ -44,11 +49,11 @@ export const attentionOps = {
   }),
   latentAttention: defineOp({
     summary:
-      "multi-head latent attention (DeepSeek-V2, section 2.1): keys and values are w applied to the latent part of the cache; the cache's tail is the rotary key that all heads share",
-    operands: ["qNope", "qRope", "cache", "w"],
+      "multi-head latent attention (DeepSeek-V2, section 2.1): keys and values are w applied to the latent part of the cache; the cache's tail is the rotary key that all heads share; a mask as in attention",
+    operands: ["qNope", "qRope", "cache", "w", "mask?"],
     results: ["out"],
     attrs: { scale: float },
-    infer: ([qNope, qRope, cache, w]) => {
+    infer: ([qNope, qRope, cache, w, mask]) => {
       const [s, heads, nope] = qNope?.dims ?? [];
       const [s2, heads2, rope] = qRope?.dims ?? [];
       const [wHeads, rows, latent] = w?.dims ?? [];
@@ -58,6 +63,7 @@ export const attentionOps = {
       if (Number(latent) + Number(rope) !== width)
         return `the cache must be [T, ${Number(latent) + Number(rope)}]`;
       if (!(Number(rows) > Number(nope))) return "w must hold key rows and value rows";
+      if (mask && !covers(mask, s, cache?.dims[0])) return `mask must be ${formatDims([s, cache?.dims[0] ?? 0])}`;
       return [{ dtype: "f32", dims: [s, heads, Number(rows) - Number(nope)] }];
     },
     flops: ([q, , cache, w], _, named) =>

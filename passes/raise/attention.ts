@@ -1,0 +1,123 @@
+import type { Dim } from "../../src/ir/dim.ts";
+import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
+import type { Tensor } from "../../src/interp/tensor.ts";
+import { edit, type Site } from "../../src/pass/edit.ts";
+import { counter, type Pass } from "../../src/pass/pass.ts";
+import { evaluate, same } from "../../src/pass/prove.ts";
+
+const ruleName = "attention";
+
+/** Scores before their softmax, taken apart. */
+type Scores = {
+  readonly q: Value;
+  /** Keys with their axes changed: [heads, dim, T]. */
+  readonly kT: Value;
+  readonly scale: number;
+  /** What is added to the scores, or undefined. */
+  readonly bias: Value | undefined;
+};
+
+const scalarOf = (site: Site, value: Value | undefined): number | undefined => {
+  const node = value && site.definition(value);
+  return isOp(node, "constant") && node.attrs.values.length === 1 ? node.attrs.values[0] : undefined;
+};
+
+/** q @ k^T, scaled before or after. */
+function productOf(site: Site, value: Value): Omit<Scores, "bias"> | undefined {
+  const node = site.definition(value);
+  const [a, b] = node?.operands ?? [];
+  if (isOp(node, "matmul") && a && b) return { q: a, kT: b, scale: 1 };
+  const factor = scalarOf(site, b);
+  if (!a || factor === undefined || (node?.op !== "mul" && node?.op !== "div")) return undefined;
+  const inner = productOf(site, a);
+  return inner && { ...inner, scale: node.op === "mul" ? inner.scale * factor : inner.scale / factor };
+}
+
+/** The scores behind a softmax: a product, with a mask added or in its place where a condition says so. */
+function scoresOf(site: Site, value: Value): Scores | undefined {
+  const plain = productOf(site, value);
+  if (plain) return { ...plain, bias: undefined };
+  const node = site.definition(value);
+  if (node?.op === "add")
+    for (const [a, bias] of [node.operands, node.operands.toReversed()]) {
+      const product = a && productOf(site, a);
+      if (product && bias) return { ...product, bias };
+    }
+  if (node?.op !== "select") return undefined;
+  const [condition, a, b] = node.operands;
+  const [product, swapped] = [a && productOf(site, a), b && productOf(site, b)];
+  const low = scalarOf(site, swapped ? a : b);
+  if (!condition || low === undefined || low > -1e4 || !(product ?? swapped)) return undefined;
+  const zero = site.make("constant", [], { dtype: "f32", dims: [], values: [0] });
+  const shut = site.make("constant", [], { dtype: "f32", dims: [], values: [low] });
+  const bias = site.make("select", swapped ? [condition, shut, zero] : [condition, zero, shut], {});
+  const found = product ?? swapped;
+  return found && { ...found, bias };
+}
+
+/** Whether a mask lets each query see all keys up to its own place and no other. */
+function isCausal({ shape, data }: Tensor, queries: number, keys: number): boolean {
+  return Array.from({ length: queries * keys }, (_, i) => i).every((i) => {
+    const [query, key] = [Math.floor(i / keys), i % keys];
+    const [rows = 1, columns = 1] = shape.slice(-2);
+    const value = data[(rows === 1 ? 0 : query) * columns + (columns === 1 ? 0 : key)] ?? NaN;
+    return key <= keys - queries + query ? value === 0 : value <= -1e4;
+  });
+}
+
+/** The mask as an operand, undefined where it says no more than causality; `otherwise` where it cannot be one. */
+function maskOf(site: Site, bias: Value | undefined, q: Value, k: Value): { readonly mask: Value | undefined } | undefined {
+  const [queries = 1, keys = 1]: readonly Dim[] = [q.type.dims[1] ?? 1, k.type.dims[2] ?? 1];
+  if (!bias) return queries === 1 ? { mask: undefined } : undefined;
+  if (bias.type.dims.slice(0, -2).some((d) => d !== 1)) return undefined;
+  const [found, rows, columns] = evaluate(site, [], [bias, ...sizesOf(site, queries, keys)]) ?? [];
+  if (found && isCausal(found, rows?.data.length ?? 0, columns?.data.length ?? 0)) return { mask: undefined };
+  const [first = 1, second = 1] = bias.type.dims.slice(-2);
+  const matrix = site.make("reshape", [bias], { dims: [first, second] });
+  return { mask: first === queries && second === keys ? matrix : site.make("broadcast", [matrix], { dims: [queries, keys] }) };
+}
+
+/** Vectors as long as the queries and the keys, so that an evaluation tells their numbers. */
+const sizesOf = (site: Site, queries: Dim, keys: Dim): readonly Value[] =>
+  [queries, keys].map((n) => site.make("iota", [], { dims: [n], axis: 0 }));
+
+function raised(node: Node, site: Site): Value | undefined {
+  const [shares, v] = node.operands;
+  const [out] = node.results;
+  const softmax = shares && site.definition(shares);
+  const [before] = isOp(softmax, "softmax") ? softmax.operands : [];
+  const scores = node.op === "matmul" && before && scoresOf(site, before);
+  if (!scores || !v || !out || out.type.dims.length !== 3 || out.type.dtype !== "f32") return undefined;
+  const masked = maskOf(site, scores.bias, scores.q, scores.kT);
+  if (!masked) return undefined;
+  const q = site.make("transpose", [scores.q], { perm: [1, 0, 2] });
+  const k = site.make("transpose", [scores.kT], { perm: [2, 0, 1] });
+  const values = site.make("transpose", [v], { perm: [1, 0, 2] });
+  const operands = masked.mask ? [q, k, values, masked.mask] : [q, k, values];
+  const attended = site.make("attention", operands, { scale: scores.scale });
+  const now = site.make("transpose", [attended], { perm: [1, 0, 2] });
+  const given = [scores.q, scores.kT, v].map((value) => ({ value }));
+  return same(site, given, [out], [now]) === true ? now : undefined;
+}
+
+/** Finds attention over heads, and whether its mask says more than causality; proved on made-up queries, keys and values. */
+export const raiseAttention: Pass = {
+  name: "raise-attention",
+  summary: "softmax(q k^T + mask) v ⟶ attention(q, k, v)",
+  scope: "all",
+  tolerance: 1e-4,
+  rules: [ruleName],
+  run: (func, enabled = () => true) => {
+    const { counts, add } = counter();
+    if (!enabled(ruleName)) return { func, counts };
+    const editor = edit(func);
+    editor.walk((node) => {
+      const made = raised(node, editor.site);
+      const [out] = node.results;
+      if (!made || !out) return editor.abandon();
+      editor.replace(node, [node], [[out, made]]);
+      add(ruleName);
+    });
+    return { func: editor.finish(), counts };
+  },
+};
