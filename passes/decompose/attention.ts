@@ -34,7 +34,9 @@ function repeatHeads(p: Plain, x: Value, heads: number): Value {
 export const attention: Decomposition<"attention"> = (p, node) => {
   const [q, k, v] = [operand(node, 0), operand(node, 1), operand(node, 2)];
   const heads = size(q, 1);
-  return [attend(p, q, repeatHeads(p, k, heads), repeatHeads(p, v, heads), node.operands[3], node.attrs.scale)];
+  return [
+    attend(p, q, repeatHeads(p, k, heads), repeatHeads(p, v, heads), node.operands[3], node.attrs.scale),
+  ];
 };
 
 export const latentAttention: Decomposition<"latentAttention"> = (p, node) => {

@@ -66,7 +66,12 @@ function isCausal({ shape, data }: Tensor, queries: number, keys: number): boole
 }
 
 /** The mask as an operand, undefined where it says no more than causality; `otherwise` where it cannot be one. */
-function maskOf(site: Site, bias: Value | undefined, q: Value, k: Value): { readonly mask: Value | undefined } | undefined {
+function maskOf(
+  site: Site,
+  bias: Value | undefined,
+  q: Value,
+  k: Value,
+): { readonly mask: Value | undefined } | undefined {
   const [queries = 1, keys = 1]: readonly Dim[] = [q.type.dims[1] ?? 1, k.type.dims[2] ?? 1];
   if (!bias) return queries === 1 ? { mask: undefined } : undefined;
   if (bias.type.dims.slice(0, -2).some((d) => d !== 1)) return undefined;
@@ -74,7 +79,12 @@ function maskOf(site: Site, bias: Value | undefined, q: Value, k: Value): { read
   if (found && isCausal(found, rows?.data.length ?? 0, columns?.data.length ?? 0)) return { mask: undefined };
   const [first = 1, second = 1] = bias.type.dims.slice(-2);
   const matrix = site.make("reshape", [bias], { dims: [first, second] });
-  return { mask: first === queries && second === keys ? matrix : site.make("broadcast", [matrix], { dims: [queries, keys] }) };
+  return {
+    mask:
+      first === queries && second === keys
+        ? matrix
+        : site.make("broadcast", [matrix], { dims: [queries, keys] }),
+  };
 }
 
 /** Vectors as long as the queries and the keys, so that an evaluation tells their numbers. */

@@ -35,11 +35,13 @@ function routingBehind(site: Site, value: Value): Routing | undefined {
 
 function layerOf(site: Site, value: Value): Layer | undefined {
   const outer = maker(site, value);
-  const inner = isOp(outer, "linear") && outer.operands.length === 2 ? maker(site, outer.operands[0]) : undefined;
+  const inner =
+    isOp(outer, "linear") && outer.operands.length === 2 ? maker(site, outer.operands[0]) : undefined;
   const down = outer?.operands[1];
   if (!isOp(inner, "swiglu") || !down) return undefined;
   const [gate, up] = inner.operands.map((v) => site.definition(v));
-  if (!isOp(gate, "linear") || !isOp(up, "linear") || gate.operands.length + up.operands.length !== 4) return undefined;
+  if (!isOp(gate, "linear") || !isOp(up, "linear") || gate.operands.length + up.operands.length !== 4)
+    return undefined;
   const [x, gateWeight] = gate.operands;
   const [same_, upWeight] = up.operands;
   return x && x === same_ && x.type.dims.length === 2 && gateWeight && upWeight
@@ -92,8 +94,10 @@ function takenProduct(site: Site, value: Value | undefined) {
   if (!isOp(product, "matmul")) return undefined;
   const [a, b] = product.operands.map((v) => site.definition(v));
   const [left, right] = product.operands;
-  if (isOp(a, "take") && a.attrs.axis === 0) return { stack: a.operands[0], index: a.operands[1], by: right, flipped: false };
-  if (isOp(b, "take") && b.attrs.axis === 0) return { stack: b.operands[0], index: b.operands[1], by: left, flipped: true };
+  if (isOp(a, "take") && a.attrs.axis === 0)
+    return { stack: a.operands[0], index: a.operands[1], by: right, flipped: false };
+  if (isOp(b, "take") && b.attrs.axis === 0)
+    return { stack: b.operands[0], index: b.operands[1], by: left, flipped: true };
   return undefined;
 }
 
@@ -111,16 +115,19 @@ function gated(site: Site, value: Value | undefined): Value | undefined {
   const halves = node.operands.map((v) => maker(site, source(site, v)));
   const [gate, up] = halves;
   const whole = gate?.operands[0];
-  const inOrder = isOp(gate, "slice") && isOp(up, "slice") && gate.attrs.begin === 0 && gate.attrs.end === up.attrs.begin;
+  const inOrder =
+    isOp(gate, "slice") && isOp(up, "slice") && gate.attrs.begin === 0 && gate.attrs.end === up.attrs.begin;
   return inOrder && whole === up.operands[0] ? whole : undefined;
 }
 
 /** Rows of tokens that a value repeats: the nearest matrix behind views of it. */
 function tokensBehind(site: Site, value: Value | undefined, width: unknown): Value | undefined {
-  for (let at = value; at; ) {
-    if (at.type.dims.length === 2 && at.type.dims[1] === width && maker(site, at)?.op !== "reshape") return at;
+  for (let at = value; at;) {
+    if (at.type.dims.length === 2 && at.type.dims[1] === width && maker(site, at)?.op !== "reshape")
+      return at;
     const node: Node | undefined = site.definition(at);
-    if (!node || !["reshape", "broadcast"].includes(node.op)) return at.type.dims.length === 2 ? at : undefined;
+    if (!node || !["reshape", "broadcast"].includes(node.op))
+      return at.type.dims.length === 2 ? at : undefined;
     at = node.operands[0];
   }
   return undefined;
@@ -137,16 +144,24 @@ function batchedExperts(node: Node, site: Site): readonly Replacement[] | undefi
     const down = takenProduct(site, value);
     const up = down && takenProduct(site, gated(site, down.by));
     if (!routing || !down || !up) continue;
-    const [gateUp, downStack] = [upright(site, up.stack, up.flipped), upright(site, down.stack, down.flipped)];
+    const [gateUp, downStack] = [
+      upright(site, up.stack, up.flipped),
+      upright(site, down.stack, down.flipped),
+    ];
     const width = gateUp?.type.dims[2];
     const x = tokensBehind(site, up.by, width);
     if (!gateUp || !downStack || !x || x.type.dims[1] !== width) continue;
     const made = site.make("experts", [x, routing.indices, routing.weights, gateUp, downStack], {});
     const shaped = site.make("reshape", [made], { dims: out.type.dims });
-    const given = [{ value: x }, { value: routing.indices, choices: routing.experts }, { value: routing.weights }];
+    const given = [
+      { value: x },
+      { value: routing.indices, choices: routing.experts },
+      { value: routing.weights },
+    ];
     const proved = same(site, given, [out], [shaped]);
     // Stacks too large to evaluate stand on the structure found, which leaves no other reading.
-    if (proved === true || (proved === undefined && sizeOf(gateUp.type.dims) > 1 << 20)) return [[out, shaped]];
+    if (proved === true || (proved === undefined && sizeOf(gateUp.type.dims) > 1 << 20))
+      return [[out, shaped]];
   }
   return undefined;
 }

@@ -21,8 +21,10 @@ function expandedBehind(site: Site, v: Value, heads: Dim): Expanded | undefined 
   for (; at && views.includes(at.op); at = maker(site, at.operands[0]));
   const [latent, w] = at?.operands ?? [];
   const [rows, width] = w?.type.dims ?? [];
-  if (!isOp(at, "linear") || at.operands.length !== 2 || !latent || !w || latent.type.dims.length !== 2) return undefined;
-  if (typeof rows !== "number" || typeof heads !== "number" || rows % heads !== 0 || width === undefined) return undefined;
+  if (!isOp(at, "linear") || at.operands.length !== 2 || !latent || !w || latent.type.dims.length !== 2)
+    return undefined;
+  if (typeof rows !== "number" || typeof heads !== "number" || rows % heads !== 0 || width === undefined)
+    return undefined;
   return { latent, w: site.make("reshape", [w], { dims: [heads, rows / heads, width] }) };
 }
 
@@ -33,7 +35,10 @@ function sharedKey(site: Site, k: Value, heads: Dim, tokens: Dim, width: number)
     const node = site.definition(at);
     const [from] = node?.operands ?? [];
     if (!node || !views.includes(node.op)) continue;
-    const repeated = node.op === "broadcast" && from && multiplyDims(productOf(from.type.dims), heads) === productOf(at.type.dims);
+    const repeated =
+      node.op === "broadcast" &&
+      from &&
+      multiplyDims(productOf(from.type.dims), heads) === productOf(at.type.dims);
     if (repeated && productOf(from.type.dims) === multiplyDims(tokens, width))
       return { value: site.make("reshape", [from], { dims: [tokens, width] }), root: from };
     queue.push(...node.operands);
@@ -47,7 +52,9 @@ function unordered(site: Site, value: Value): (View & { readonly order: string }
   const [from, at] = node?.operands ?? [];
   if (isOp(node, "take") && from && at && node.attrs.axis === value.type.dims.length - 1) {
     const order = maker(site, at);
-    return isOp(order, "constant") ? { value: from, root: from, order: order.attrs.values.join() } : undefined;
+    return isOp(order, "constant")
+      ? { value: from, root: from, order: order.attrs.values.join() }
+      : undefined;
   }
   const sameWidth = isOp(node, "reshape") && from && from.type.dims.at(-1) === value.type.dims.at(-1);
   const inner = sameWidth ? unordered(site, from) : undefined;

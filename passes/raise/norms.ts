@@ -14,7 +14,8 @@ const last = (x: Value): number => x.type.dims.length - 1;
 function gainOf(gain: Value, x: Value, site: Site): Value | undefined {
   const width = x.type.dims.at(-1);
   const { dims } = gain.type;
-  if (width === undefined || dims.at(-1) !== width || dims.slice(0, -1).some((d) => d !== 1)) return undefined;
+  if (width === undefined || dims.at(-1) !== width || dims.slice(0, -1).some((d) => d !== 1))
+    return undefined;
   return dims.length === 1 ? gain : site.make("reshape", [gain], { dims: [width] });
 }
 
@@ -57,8 +58,7 @@ export const raiseNorms = rulePass(
       name: "rms-norm",
       doc: "mul(mul(x, rsqrt(mean(x*x) + eps)), gain) ⟶ rmsNorm(x, gain)",
       match: op("mul", op("mul", any("x"), op("rsqrt", op("add", meanSquare, constant("eps")))), any("gain")),
-      when: ({ x, mean, eps }) =>
-        isFloat(x) && mean.attrs.axis === last(x) && eps.attrs.values.length === 1,
+      when: ({ x, mean, eps }) => isFloat(x) && mean.attrs.axis === last(x) && eps.attrs.values.length === 1,
       rewrite: ({ x, gain, eps }, site) => {
         const vector = gainOf(gain, x, site);
         return vector && site.make("rmsNorm", [x, vector], { eps: eps.attrs.values[0] ?? 0 });
@@ -67,4 +67,3 @@ export const raiseNorms = rulePass(
   ],
   { tolerance: 1e-5 },
 );
-

@@ -9,7 +9,9 @@ function blockOf(shape: readonly number[], scale: readonly number[]): readonly [
   if (wide.length !== shape.length) return undefined;
   const block = shape.map((size, i) => size / (wide[i] ?? 1));
   const [rows, columns] = block;
-  return rows !== undefined && columns !== undefined && block.every(Number.isInteger) ? [rows, columns] : undefined;
+  return rows !== undefined && columns !== undefined && block.every(Number.isInteger)
+    ? [rows, columns]
+    : undefined;
 }
 
 /** codes * scale as one recipe, for matrices. */

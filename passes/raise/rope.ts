@@ -25,7 +25,11 @@ function* ancestors(site: Site, value: Value, most = 96): Generator<Node> {
 /** A vector of frequencies behind views of it. */
 function vectorBehind(site: Site, value: Value, half: Dim): Value | undefined {
   const node = site.definition(value);
-  if (value.type.dims.length === 1 && value.type.dims[0] === half && (isOp(node, "weight") || isOp(node, "constant")))
+  if (
+    value.type.dims.length === 1 &&
+    value.type.dims[0] === half &&
+    (isOp(node, "weight") || isOp(node, "constant"))
+  )
     return value;
   const [from] = node?.operands ?? [];
   return node && ["reshape", "broadcast", "cast", "transpose"].includes(node.op) && from
@@ -76,7 +80,11 @@ function asTokens(site: Site, x: Value, order: Order): Value {
 }
 
 /** What a rotation may be of, tokens first: values of its size behind it, in either order of heads and tokens. */
-function candidates(site: Site, out: Value, tokens: Dim): readonly { readonly value: Value; readonly x: Value }[] {
+function candidates(
+  site: Site,
+  out: Value,
+  tokens: Dim,
+): readonly { readonly value: Value; readonly x: Value }[] {
   const size = productOf(out.type.dims);
   const width = out.type.dims.at(-1);
   const found = new Map<Value, Value>();
@@ -84,8 +92,10 @@ function candidates(site: Site, out: Value, tokens: Dim): readonly { readonly va
     if (!["take", "slice", "reshape", "mul"].includes(node.op)) continue;
     for (const value of node.operands) {
       const { dims } = value.type;
-      if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== width || productOf(dims) !== size) continue;
-      if (!found.has(value)) found.set(value, asTokens(site, value, dims[0] === tokens ? "tokens-first" : "heads-first"));
+      if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== width || productOf(dims) !== size)
+        continue;
+      if (!found.has(value))
+        found.set(value, asTokens(site, value, dims[0] === tokens ? "tokens-first" : "heads-first"));
     }
   }
   return [...found].map(([value, x]) => ({ value, x }));
@@ -96,7 +106,10 @@ const mayEnd = (node: Node, site: Site): boolean => {
   const makers = node.operands.map((v) => site.definition(v)?.op);
   if (node.op === "concat") return makers.length === 2 && makers.includes("sub") && makers.includes("add");
   if (node.op === "add") return makers.length === 2 && makers.every((m) => m === "mul");
-  return node.op === "reshape" && site.definition(node.operands[0] ?? { type: { dtype: "f32", dims: [] } })?.op === "concat";
+  return (
+    node.op === "reshape" &&
+    site.definition(node.operands[0] ?? { type: { dtype: "f32", dims: [] } })?.op === "concat"
+  );
 };
 
 type Form = { readonly pairs: "interleaved" | "halves"; readonly reordered: boolean };
@@ -123,7 +136,12 @@ function rotation(site: Site, out: Value, width: number, order: Order): Value | 
       for (const { pairs, reordered } of forms) {
         const turned = site.make("rope", [x, positions, frequencies], { pairs, scale });
         const at = site.make("constant", [], { dtype: "i64", dims: [width], values: evensFirst(width) });
-        const now = asBefore(site, reordered ? site.make("take", [turned, at], { axis: 2 }) : turned, out, order);
+        const now = asBefore(
+          site,
+          reordered ? site.make("take", [turned, at], { axis: 2 }) : turned,
+          out,
+          order,
+        );
         const given = [{ value }, { value: frequencies, within: 0.1 }];
         if (same(site, given, [out], [now]) === true) return now;
       }

@@ -48,13 +48,19 @@ function biasAmong(nodes: readonly Node[], scores: Value): Value | undefined {
   const sum = nodes.find((n) => n.op === "add" && n.operands.includes(scores));
   const bias = sum?.operands.find((v) => v !== scores);
   const experts = scores.type.dims[1];
-  return bias && bias.type.dims.at(-1) === experts && bias.type.dims.slice(0, -1).every((d) => d === 1) ? bias : undefined;
+  return bias && bias.type.dims.at(-1) === experts && bias.type.dims.slice(0, -1).every((d) => d === 1)
+    ? bias
+    : undefined;
 }
 
 /** How groups narrow the choice, told by the top-k over groups among the nodes behind it. */
 function groupsAmong(nodes: readonly Node[], site: Site): Groups | undefined {
   const inner = nodes.filter((n) => isOp(n, "topK"));
-  const overGroups = inner.find((n) => n.operands[0]?.type.dims.length === 2 && site.readers(n.results[1] ?? { type: { dtype: "i32", dims: [] } }).size > 0);
+  const overGroups = inner.find(
+    (n) =>
+      n.operands[0]?.type.dims.length === 2 &&
+      site.readers(n.results[1] ?? { type: { dtype: "i32", dims: [] } }).size > 0,
+  );
   if (!overGroups) return inner.length === 0 ? oneGroup : undefined;
   const groups = overGroups.operands[0]?.type.dims[1];
   const topGroups = overGroups.attrs.k;
@@ -64,10 +70,15 @@ function groupsAmong(nodes: readonly Node[], site: Site): Groups | undefined {
 }
 
 /** The weights of the chosen, and what was done to them: divided by their sum, multiplied by a number. */
-function weightsOf(site: Site, first: Value): { readonly value: Value; readonly normalize: boolean; readonly scale: number } {
+function weightsOf(
+  site: Site,
+  first: Value,
+): { readonly value: Value; readonly normalize: boolean; readonly scale: number } {
   let [value, normalize, scale] = [first, false, 1];
   const readers = (): readonly Node[] => [...site.readers(value)];
-  const quotient = readers().find((n) => n.op === "div" && n.operands[0] === value && sumsOf(site, n.operands[1], value));
+  const quotient = readers().find(
+    (n) => n.op === "div" && n.operands[0] === value && sumsOf(site, n.operands[1], value),
+  );
   if (quotient?.results[0]) [value, normalize] = [quotient.results[0], true];
   const product = readers().find((n) => n.op === "mul" && scalarBeside(site, n, value) !== undefined);
   if (product?.results[0]) [value, scale] = [product.results[0], scalarBeside(site, product, value) ?? 1];
@@ -78,7 +89,10 @@ function weightsOf(site: Site, first: Value): { readonly value: Value; readonly 
 function sumsOf(site: Site, sum: Value | undefined, of: Value): boolean {
   const maker = makerOf(site, sum);
   if (isOp(maker, "reduceSum")) return maker.operands[0] === of;
-  return (maker?.op === "add" || maker?.op === "broadcast" || maker?.op === "reshape") && sumsOf(site, maker.operands[0], of);
+  return (
+    (maker?.op === "add" || maker?.op === "broadcast" || maker?.op === "reshape") &&
+    sumsOf(site, maker.operands[0], of)
+  );
 }
 
 function scalarBeside(site: Site, product: Node, value: Value): number | undefined {
@@ -91,14 +105,17 @@ function scalarBeside(site: Site, product: Node, value: Value): number | undefin
 function firstWeights(site: Site, choice: NodeOf<"topK">, scores: Scores): Value | undefined {
   const [values, indices] = choice.results;
   if (!values || !indices) return undefined;
-  const picked = [...site.readers(indices)].find((n) => n.op === "takeAlong" && n.operands[0] === scores.value);
+  const picked = [...site.readers(indices)].find(
+    (n) => n.op === "takeAlong" && n.operands[0] === scores.value,
+  );
   if (picked) return picked.results[0];
   return site.readers(values).size > 0 ? values : undefined;
 }
 
 function raised(node: Node, site: Site): readonly Replacement[] | undefined {
   const [choice] = node.operands;
-  if (!isOp(node, "topK") || !choice || choice.type.dims.length !== 2 || typeof node.attrs.k !== "number") return undefined;
+  if (!isOp(node, "topK") || !choice || choice.type.dims.length !== 2 || typeof node.attrs.k !== "number")
+    return undefined;
   const scores = scoresBehind(site, choice);
   if (!scores || scores.value.type.dims[1] !== choice.type.dims[1]) return undefined;
   const nodes = behind(site, choice, scores.value);
@@ -108,7 +125,10 @@ function raised(node: Node, site: Site): readonly Replacement[] | undefined {
   if (!groups || !first || !indices) return undefined;
   const { value, normalize, scale } = weightsOf(site, first);
   const found = biasAmong(nodes, scores.value);
-  const bias = found && found.type.dims.length > 1 ? site.make("reshape", [found], { dims: found.type.dims.slice(-1) }) : found;
+  const bias =
+    found && found.type.dims.length > 1
+      ? site.make("reshape", [found], { dims: found.type.dims.slice(-1) })
+      : found;
   const [newIndices, newWeights] = site.multi("router", bias ? [scores.logits, bias] : [scores.logits], {
     topK: node.attrs.k,
     scoring: scores.scoring,

@@ -71,12 +71,19 @@ const squeezes: { readonly [K in OpName]?: Squeeze } = {
 const wholeOperands: { readonly [K in OpName]?: number } = { rmsNorm: 1, linear: 1, take: 1 };
 
 /** The least rank at which an operator still has an axis to give up. */
-const leastRank: { readonly [K in OpName]?: number } = { matmul: 3, linear: 3, rmsNorm: 2, softmax: 2, topK: 2 };
+const leastRank: { readonly [K in OpName]?: number } = {
+  matmul: 3,
+  linear: 3,
+  rmsNorm: 2,
+  softmax: 2,
+  topK: 2,
+};
 
 function squeezed(node: Node, site: Site): readonly Value[] | undefined {
   const attrs = squeezes[node.op]?.(node);
   const rank = node.results[0]?.type.dims.length ?? 0;
-  if (!attrs || rank < (leastRank[node.op] ?? 2) || node.results.some((r) => r.type.dims[0] !== 1)) return undefined;
+  if (!attrs || rank < (leastRank[node.op] ?? 2) || node.results.some((r) => r.type.dims[0] !== 1))
+    return undefined;
   const first = wholeOperands[node.op] ?? node.operands.length;
   const operands: Value[] = [];
   for (const [i, value] of node.operands.entries()) {

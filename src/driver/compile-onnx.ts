@@ -1,4 +1,4 @@
-import { pipeline } from "../../passes/index.ts";
+import { onnxPipeline } from "../../passes/index.ts";
 import { referenceTarget } from "../../targets/reference/target.ts";
 import { printModule } from "../ir/printer.ts";
 import type { Module } from "../ir/graph.ts";
@@ -45,7 +45,7 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
       ),
     );
   }
-  const module = runPasses(imported.module, pipeline, options.passes);
+  const module = runPasses(imported.module, onnxPipeline, options.passes);
   const { inputs, outputs, weights } = referenceTarget(module);
   const text = new TextEncoder();
   const head: PlanParts["head"] = {

@@ -37,10 +37,11 @@ function nodesBetween(site: Site, given: ReadonlySet<Value>, results: readonly V
   return { nodes: [...nodes], free: [...free] };
 }
 
-/** Sizes for the named dims: small, and no two alike. */
+/** Sizes for the named dims: small, no two alike, and large enough that what is a share of one is not nothing. */
 function smallSizes(values: readonly Value[]): Bindings {
+  const shares = values.some((v) => v.type.dims.some((d) => String(d).includes("(")));
   const names = [...new Set(values.flatMap((v) => v.type.dims.flatMap(dimNames)))].sort();
-  return Object.fromEntries(names.map((name, i) => [name, 3 + 2 * i]));
+  return Object.fromEntries(names.map((name, i) => [name, (shares ? 37 : 3) + 2 * i]));
 }
 
 /** Made-up elements: indices among their choices, all different along the last axis; other numbers around zero. */
@@ -51,13 +52,18 @@ function madeUp(
   random: Random,
 ): Tensor {
   const { dtype } = value.type;
-  const data = allocate(dtype, shape.reduce((n, d) => n * d, 1));
+  const data = allocate(
+    dtype,
+    shape.reduce((n, d) => n * d, 1),
+  );
   const round = rounderOf(dtype);
   const width = shape.at(-1) ?? 1;
   let left: number[] = [];
   for (let i = 0; i < data.length; i++) {
     if (choices === undefined) {
-      data[i] = round(dtype.startsWith("f") || dtype === "bf16" ? within * (2 * random.float() - 1) : random.below(4));
+      data[i] = round(
+        dtype.startsWith("f") || dtype === "bf16" ? within * (2 * random.float() - 1) : random.below(4),
+      );
       continue;
     }
     if (i % width === 0) left = Array.from({ length: choices }, (_, j) => j);
@@ -129,8 +135,15 @@ export const agree = (a: Tensor | undefined, b: Tensor | undefined, tolerance = 
   a.shape.join() === b.shape.join() &&
   a.data.every((x, i) => close(x, b.data[i] ?? NaN, tolerance));
 
-/** Whether `old` and `now` are the same for made-up values of what is given; undefined where that is too much to try. */
-export function same(site: Site, given: readonly Given[], old: readonly Value[], now: readonly Value[]): boolean | undefined {
+/** Whether `old` and `now` are the same, and not empty, for made-up values of what is given; undefined where that is too much to try. */
+export function same(
+  site: Site,
+  given: readonly Given[],
+  old: readonly Value[],
+  now: readonly Value[],
+): boolean | undefined {
   const found = evaluate(site, given, [...old, ...now]);
-  return found && old.every((_, i) => agree(found[i], found[old.length + i]));
+  return (
+    found && old.every((_, i) => (found[i]?.data.length ?? 0) > 0 && agree(found[i], found[old.length + i]))
+  );
 }

@@ -63,7 +63,8 @@ export const attentionOps = {
       if (Number(latent) + Number(rope) !== width)
         return `the cache must be [T, ${Number(latent) + Number(rope)}]`;
       if (!(Number(rows) > Number(nope))) return "w must hold key rows and value rows";
-      if (mask && !covers(mask, s, cache?.dims[0])) return `mask must be ${formatDims([s, cache?.dims[0] ?? 0])}`;
+      if (mask && !covers(mask, s, cache?.dims[0]))
+        return `mask must be ${formatDims([s, cache?.dims[0] ?? 0])}`;
       return [{ dtype: "f32", dims: [s, heads, Number(rows) - Number(nope)] }];
     },
     flops: ([q, , cache, w], _, named) =>

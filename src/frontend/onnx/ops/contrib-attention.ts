@@ -1,4 +1,4 @@
-import { addDims, subtractDims, type Dim } from "../../../ir/dim.ts";
+import { addDims, multiplyDims, subtractDims, type Dim } from "../../../ir/dim.ts";
 import type { Value } from "../../../ir/graph.ts";
 import {
   add,
@@ -93,6 +93,17 @@ function unpacked(cx: LoweringContext, heads: number, groups: number): readonly 
   return [part(0, heads), part(heads, groups), part(heads + groups, groups)];
 }
 
+/** One sequence's causal attention as the operator the IR has for it; [1, S, heads * d]. */
+function causal(cx: LoweringContext, q: Value, keys: Value, values: Value, scale: number): Value {
+  const tokens = (x: Value): Value => {
+    const [, heads = 1, length = 1, width = 1] = x.type.dims;
+    return transpose(cx, to(cx, reshape(cx, x, [heads, length, width]), "f32"), [1, 0, 2]);
+  };
+  const out = cx.op("attention", [tokens(q), tokens(keys), tokens(values)], { scale });
+  const [length = 1, heads = 1, width = 1] = out.type.dims;
+  return to(cx, reshape(cx, out, [1, length, multiplyDims(heads, width)]), q.type.dtype);
+}
+
 /** GroupQueryAttention: rotary positions, a cache that grows, a causal window of the last tokens. */
 function groupQueryAttention(cx: LoweringContext): readonly Value[] {
   const [heads, groups] = [intOf(cx, "num_heads", 1), intOf(cx, "kv_num_heads", 1)];
@@ -113,13 +124,17 @@ function groupQueryAttention(cx: LoweringContext): readonly Value[] {
   };
   const keys = grown(cx, pastKey, rotated(k0));
   const values = grown(cx, pastValue, v);
+  const width = fixedDim(dimOf(q0, 3), "the head size");
+  const scale = floatOf(cx, "scale", 0) || 1 / Math.sqrt(width);
+  const plain = !["local_window_size", "softcap"].some((name) => floatOf(cx, name, intOf(cx, name, 0)) > 0);
+  if (plain && dimOf(q0, 0) === 1 && !cx.optional(10))
+    return [causal(cx, rotated(q0), keys, values, scale), keys, values];
   const apart = distances(cx, length, addDims(past, length), past);
   const window = intOf(cx, "local_window_size", -1);
-  const causal = compare(cx, apart, "lessOrEqual", 0);
-  const seen = window > 0 ? mul(cx, causal, compare(cx, apart, "greater", -window)) : causal;
-  const width = fixedDim(dimOf(q0, 3), "the head size");
+  const before = compare(cx, apart, "lessOrEqual", 0);
+  const seen = window > 0 ? mul(cx, before, compare(cx, apart, "greater", -window)) : before;
   const out = attend(cx, rotated(q0), keys, values, {
-    scale: floatOf(cx, "scale", 0) || 1 / Math.sqrt(width),
+    scale,
     softcap: floatOf(cx, "softcap", 0),
     bias: cx.optional(10),
     seen,
