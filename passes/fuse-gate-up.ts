@@ -1,6 +1,6 @@
 import type { Value } from "../src/ir/graph.ts";
 import type { Site } from "../src/pass/edit.ts";
-import { any, op, weight } from "../src/pass/pattern.ts";
+import { any, node, op, weight } from "../src/pass/pattern.ts";
 import { rule, rulePass } from "../src/pass/rewrite.ts";
 import { concat, type Recipe } from "../src/tensor/recipe.ts";
 
@@ -39,6 +39,17 @@ export const fuseGateUp = rulePass(
         const bias = stacked(site, bg.attrs.recipe, bu.attrs.recipe);
         return site.make("swigluPacked", [site.make("linear", [x, w, bias], {})], {});
       },
+    }),
+    rule({
+      name: "halves",
+      doc: "swiglu(first half of x, second half of x) ⟶ swigluPacked(x)",
+      match: op("swiglu", node("gate", op("slice", any("x"))), node("up", op("slice", any("x")))),
+      when: ({ x, gate: { attrs: gate }, up: { attrs: up } }) => {
+        const last = x.type.dims.length - 1;
+        const apart = gate.begin === 0 && gate.end === up.begin && up.end === x.type.dims[last];
+        return gate.axis === last && up.axis === last && apart;
+      },
+      rewrite: ({ x }, site) => site.make("swigluPacked", [x], {}),
     }),
   ],
 );

@@ -33,27 +33,36 @@ function productOf(site: Site, value: Value): Omit<Scores, "bias"> | undefined {
   return inner && { ...inner, scale: node.op === "mul" ? inner.scale * factor : inner.scale / factor };
 }
 
-/** The scores behind a softmax: a product, with a mask added or in its place where a condition says so. */
+/** The scores behind a softmax: a product, with masks added or in its place where a condition says so. */
 function scoresOf(site: Site, value: Value): Scores | undefined {
   const plain = productOf(site, value);
   if (plain) return { ...plain, bias: undefined };
   const node = site.definition(value);
   if (node?.op === "add")
     for (const [a, bias] of [node.operands, node.operands.toReversed()]) {
-      const product = a && productOf(site, a);
-      if (product && bias) return { ...product, bias };
+      const inner = a && scoresOf(site, a);
+      if (inner && bias) return withBias(site, inner, bias);
     }
   if (node?.op !== "select") return undefined;
   const [condition, a, b] = node.operands;
-  const [product, swapped] = [a && productOf(site, a), b && productOf(site, b)];
-  const low = scalarOf(site, swapped ? a : b);
-  if (!condition || low === undefined || low > -1e4 || !(product ?? swapped)) return undefined;
+  const low = [scalarOf(site, b), scalarOf(site, a)];
+  const kept = low[0] !== undefined ? a : b;
+  const fill = low[0] ?? low[1];
+  const inner = kept && scoresOf(site, kept);
+  if (!condition || !inner || fill === undefined || fill > -1e4) return undefined;
   const zero = site.make("constant", [], { dtype: "f32", dims: [], values: [0] });
-  const shut = site.make("constant", [], { dtype: "f32", dims: [], values: [low] });
-  const bias = site.make("select", swapped ? [condition, shut, zero] : [condition, zero, shut], {});
-  const found = product ?? swapped;
-  return found && { ...found, bias };
+  const shut = site.make("constant", [], { dtype: "f32", dims: [], values: [fill] });
+  return withBias(
+    site,
+    inner,
+    site.make("select", kept === a ? [condition, zero, shut] : [condition, shut, zero], {}),
+  );
 }
+
+const withBias = (site: Site, scores: Scores, bias: Value): Scores => ({
+  ...scores,
+  bias: scores.bias ? site.make("add", [scores.bias, bias], {}) : bias,
+});
 
 /** Whether a mask lets each query see all keys up to its own place and no other. */
 function isCausal({ shape, data }: Tensor, queries: number, keys: number): boolean {

@@ -1,4 +1,4 @@
-import { productOf, type Dim } from "../../src/ir/dim.ts";
+import { divideDims, multiplyDims, productOf, type Dim } from "../../src/ir/dim.ts";
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
 import { edit, type Site } from "../../src/pass/edit.ts";
 import { counter, type Pass } from "../../src/pass/pass.ts";
@@ -10,7 +10,7 @@ const ruleName = "rope";
 type Angles = { readonly positions: Value; readonly frequencies: Value; readonly scales: readonly number[] };
 
 /** Everything behind a value, nearest first, as far as `most` nodes. */
-function* ancestors(site: Site, value: Value, most = 96): Generator<Node> {
+function* ancestors(site: Site, value: Value, most = 512): Generator<Node> {
   const queue = [value];
   const seen = new Set<Node>();
   for (let at = queue.shift(); at && seen.size < most; at = queue.shift()) {
@@ -72,34 +72,29 @@ const evensFirst = (width: number): readonly number[] =>
 /** Where the tokens stand in a value of rank 3: before the heads or behind them. */
 type Order = "tokens-first" | "heads-first";
 
-/** [S, dim], [S, heads, dim] or [heads, S, dim] as [S, heads, dim]. */
-function asTokens(site: Site, x: Value, order: Order): Value {
-  const [a = 1, b = 1] = x.type.dims;
-  if (x.type.dims.length === 2) return site.make("reshape", [x], { dims: [a, 1, b] });
-  return order === "tokens-first" ? x : site.make("transpose", [x], { perm: [1, 0, 2] });
-}
-
-/** What a rotation may be of, tokens first: values of its size behind it, in either order of heads and tokens. */
-function candidates(
-  site: Site,
-  out: Value,
-  tokens: Dim,
-): readonly { readonly value: Value; readonly x: Value }[] {
+/**
+ * What a rotation may be of, tokens first as [S, heads, dim]: values of its size behind it, whatever the order of their heads
+ * and tokens, or with both as one axis.
+ */
+function candidates(site: Site, out: Value, tokens: Dim, width: number): readonly Candidate[] {
   const size = productOf(out.type.dims);
-  const width = out.type.dims.at(-1);
+  const heads = divideDims(size, multiplyDims(tokens, width)) ?? 1;
   const found = new Map<Value, Value>();
   for (const node of ancestors(site, out, 24)) {
     if (!["take", "slice", "reshape", "mul"].includes(node.op)) continue;
     for (const value of node.operands) {
       const { dims } = value.type;
-      if ((dims.length !== 2 && dims.length !== 3) || dims.at(-1) !== width || productOf(dims) !== size)
-        continue;
-      if (!found.has(value))
-        found.set(value, asTokens(site, value, dims[0] === tokens ? "tokens-first" : "heads-first"));
+      if (found.has(value) || productOf(dims) !== size || dims.length > 3) continue;
+      if (dims[0] === tokens)
+        found.set(value, site.make("reshape", [value], { dims: [tokens, heads, width] }));
+      else if (dims.length === 3 && dims[1] === tokens && dims[2] === width)
+        found.set(value, site.make("transpose", [value], { perm: [1, 0, 2] }));
     }
   }
   return [...found].map(([value, x]) => ({ value, x }));
 }
+
+type Candidate = { readonly value: Value; readonly x: Value };
 
 /** Whether a node can be the end of a rotation: two halves put together, or a sum of two products. */
 const mayEnd = (node: Node, site: Site): boolean => {
@@ -131,7 +126,7 @@ function rotation(site: Site, out: Value, width: number, order: Order): Value | 
   const angles = anglesBehind(site, out, width / 2, tokens);
   if (!angles) return undefined;
   const { positions, frequencies, scales } = angles;
-  for (const { value, x } of candidates(site, out, tokens))
+  for (const { value, x } of candidates(site, out, tokens, width))
     for (const scale of new Set([1, ...scales]))
       for (const { pairs, reordered } of forms) {
         const turned = site.make("rope", [x, positions, frequencies], { pairs, scale });
