@@ -19,10 +19,11 @@ function attention(
     for (let head = 0; head < heads; head++) {
       const group = Math.floor(head / (heads / groups));
       const seen = mask ? t : t - s + row + 1;
-      for (let j = 0; j < seen; j++)
-        scores[j] =
-          scale * dot(q.data, (row * heads + head) * dim, k.data, (j * groups + group) * dim, dim) +
-          (mask?.data[row * t + j] ?? 0);
+      for (let j = 0; j < seen; j++) {
+        const score = scale * dot(q.data, (row * heads + head) * dim, k.data, (j * groups + group) * dim, dim);
+        // As float32: what is masked by a large number must drown in it, or rows that see nothing would tell their scores.
+        scores[j] = mask ? Math.fround(score + (mask.data[row * t + j] ?? 0)) : score;
+      }
       softmaxInPlace(scores, 0, seen);
       const to = (row * heads + head) * width;
       for (let i = 0; i < width; i++) {

@@ -4,7 +4,7 @@ import { parseModule } from "../ir/parser.ts";
 import { interpret } from "../interp/interpret.ts";
 import { bytesFromTensor, tensorFromBytes } from "../interp/stored.ts";
 import type { Tensor } from "../interp/tensor.ts";
-import { storedWeights, weightKey } from "../../targets/reference/target.ts";
+import { storedWeights, weightKey } from "../plan/graph-weights.ts";
 import { readHeader } from "../frontend/safetensors/header.ts";
 import { storedForm } from "../plan/stored-weight.ts";
 import type { Plan } from "../plan/read-plan.ts";
