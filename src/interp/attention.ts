@@ -20,7 +20,8 @@ function attention(
       const group = Math.floor(head / (heads / groups));
       const seen = mask ? t : t - s + row + 1;
       for (let j = 0; j < seen; j++) {
-        const score = scale * dot(q.data, (row * heads + head) * dim, k.data, (j * groups + group) * dim, dim);
+        const score =
+          scale * dot(q.data, (row * heads + head) * dim, k.data, (j * groups + group) * dim, dim);
         // As float32: what is masked by a large number must drown in it, or rows that see nothing would tell their scores.
         scores[j] = mask ? Math.fround(score + (mask.data[row * t + j] ?? 0)) : score;
       }

@@ -3,6 +3,7 @@ import type { Dim } from "../../ir/dim.ts";
 import type { Module } from "../../ir/graph.ts";
 import { isValue, type Item } from "./lowering.ts";
 import type { OnnxModel, OnnxTensor, OnnxValue } from "./model.ts";
+import { CompileError } from "../../support/diagnostics.ts";
 import { elementsOf } from "./tensor.ts";
 import { addNode, addTensors } from "./nodes.ts";
 import { addConstant, lookUp, note, type Scope, type Unsupported, type Workshop } from "./scope.ts";
@@ -56,7 +57,7 @@ function addResult(w: Workshop, name: string, item: Item): void {
 
 /**
  * A model as one function `main`, or everything that keeps it from being one. Inputs in `fixed` are constants from now on:
- * the way to know shapes that a model takes as data.
+ * the way to know shapes that a model takes as data. Throws what is wrong with the model itself, all at once.
  */
 export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> = new Map()): ImportedOnnx {
   const { graph, opsets } = model;
@@ -67,6 +68,8 @@ export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> =
     weights: new Map(),
     positive: shownDims(model),
     missing: new Map(),
+    faults: [],
+    tensors: new Map(),
     freshDims: 0,
   };
   const scope: Scope = { workshop, items: new Map(), opsets, parent: undefined };
@@ -83,6 +86,7 @@ export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> =
     const item = lookUp(scope, name);
     if (item) addResult(workshop, name, item);
   }
+  if (workshop.faults.length > 0) throw new CompileError(workshop.faults);
   if (workshop.missing.size > 0) return { unsupported: [...workshop.missing.values()] };
   return { module: { funcs: [workshop.builder.finish()] }, weights: workshop.weights };
 }

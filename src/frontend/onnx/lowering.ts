@@ -28,6 +28,8 @@ export type LoweringContext = {
   readonly known: (value: Value | undefined) => readonly number[] | undefined;
   /** The elements of a value as numbers and named dims, or undefined. */
   readonly knownDims: (value: Value | undefined) => readonly Dim[] | undefined;
+  /** The elements of a value that stands in the file, up to a few million; undefined for what is computed. */
+  readonly stored: (value: Value | undefined) => readonly number[] | undefined;
   /** Lower the body of a graph attribute with these inputs: its outputs. */
   readonly body: (graph: OnnxGraph, inputs: readonly Item[]) => readonly Item[];
   /** Named dims that are never zero. */

@@ -1,5 +1,6 @@
+import type { Dim } from "../../ir/dim.ts";
 import type { Value } from "../../ir/graph.ts";
-import { CompileError } from "../../support/diagnostics.ts";
+import { CompileError, diag, type Diagnostic } from "../../support/diagnostics.ts";
 import { isValue, UnsupportedForm, type Item, type LoweringContext } from "./lowering.ts";
 import {
   functionKey,
@@ -9,6 +10,7 @@ import {
   type OnnxNode,
 } from "./model.ts";
 import { loweringOf } from "./ops/index.ts";
+import { elementsOf } from "./tensor.ts";
 import { addConstant, addOp, addTensor, lookUp, note, type Scope } from "./scope.ts";
 
 export const longName = ({ domain, op }: OnnxNode): string => (domain === "" ? op : `${domain}::${op}`);
@@ -32,6 +34,12 @@ function constantNode({ workshop: w }: Scope, node: OnnxNode): Value | undefined
       return undefined;
   }
 }
+
+/** Of tensors up to this many elements the values are looked at. */
+const mostChecked = 1 << 22;
+
+const numbersOf = (dims: readonly Dim[] | undefined): readonly number[] | undefined =>
+  dims?.every((d) => typeof d === "number") ? dims : undefined;
 
 function contextOf(scope: Scope, node: OnnxNode): LoweringContext {
   const { workshop: w } = scope;
@@ -60,9 +68,11 @@ function contextOf(scope: Scope, node: OnnxNode): LoweringContext {
       throw new UnsupportedForm(found ? `input ${i} is no tensor` : `input ${i} is left out`);
     },
     knownDims,
-    known: (value) => {
-      const dims = knownDims(value);
-      return dims?.every((d) => typeof d === "number") ? dims : undefined;
+    known: (value) => numbersOf(knownDims(value)),
+    stored: (value) => {
+      const tensor = value && w.tensors.get(value);
+      if (!tensor) return value && numbersOf(w.known.get(value));
+      return tensor.shape.reduce((n, d) => n * d, 1) <= mostChecked ? elementsOf(tensor) : undefined;
     },
     body: (graph, inputs) => addGraph(scope, graph, inputs),
     positive: w.positive,
@@ -130,6 +140,21 @@ function inline(scope: Scope, call: OnnxNode, callee: OnnxFunction): void {
   });
 }
 
+const placed = (error: unknown, file: string): readonly Diagnostic[] =>
+  error instanceof CompileError
+    ? error.diagnostics.map((d) => ({ ...d, where: d.where ?? ({ kind: "file", file } as const) }))
+    : [];
+
+/** Whether all shapes are known: what does not fit then will never fit. */
+const isStatic = (scope: Scope, node: OnnxNode): boolean =>
+  node.inputs.every((name) => {
+    const item = lookUp(scope, name);
+    return !isValue(item) || item.type.dims.every((d) => typeof d === "number");
+  });
+
+const shapeFault = (file: string, node: OnnxNode, why: string): Diagnostic =>
+  diag("onnx/shape-mismatch", { kind: "file", file }, node.name, why);
+
 /** The outputs of a node that is no call of a function, or undefined with the reason noted. */
 function lower(scope: Scope, node: OnnxNode): readonly (Item | undefined)[] | undefined {
   const { workshop } = scope;
@@ -147,7 +172,11 @@ function lower(scope: Scope, node: OnnxNode): readonly (Item | undefined)[] | un
     return lowering(contextOf(scope, node));
   } catch (error) {
     if (!(error instanceof UnsupportedForm || error instanceof CompileError)) throw error;
-    note(workshop, longName(node), error.message.split("\n")[0] ?? "", node.name);
+    const fault = error instanceof CompileError ? error.diagnostics[0] : undefined;
+    const why = fault?.message ?? error.message;
+    if (fault?.code.startsWith("onnx/")) workshop.faults.push(...placed(error, workshop.model.file));
+    else if (fault && isStatic(scope, node)) workshop.faults.push(shapeFault(workshop.model.file, node, why));
+    else note(workshop, longName(node), why, node.name);
     return undefined;
   }
 }

@@ -3,6 +3,7 @@ import type { Dim, Positive } from "../../ir/dim.ts";
 import type { Node, Value } from "../../ir/graph.ts";
 import type { OpAttrs, OpName } from "../../ir/ops/index.ts";
 import { dtypes, type DType } from "../../tensor/dtype.ts";
+import type { Diagnostic } from "../../support/diagnostics.ts";
 import { source } from "../../tensor/recipe.ts";
 import { foldLimit, foldNode, type Known } from "./fold.ts";
 import type { Item } from "./lowering.ts";
@@ -23,6 +24,10 @@ export type Workshop = {
   /** Named dims that are never zero. */
   readonly positive: Positive;
   readonly missing: Map<string, { op: string; why: string; nodes: string[] }>;
+  /** What is wrong with the model itself. */
+  readonly faults: Diagnostic[];
+  /** The tensor of the file that a value is. */
+  readonly tensors: Map<Value, OnnxTensor>;
   freshDims: number;
 };
 
@@ -112,5 +117,7 @@ export function addTensor(w: Workshop, name: string, tensor: OnnxTensor): Value 
   const known = w.weights.get(name);
   const key = known && known !== tensor ? `${name}.${w.weights.size}` : name;
   w.weights.set(key, tensor);
-  return w.builder.op("weight", [], { recipe: source(key, dtype, shape) }, [name]);
+  const value = w.builder.op("weight", [], { recipe: source(key, dtype, shape) }, [name]);
+  w.tensors.set(value, tensor);
+  return value;
 }

@@ -39,6 +39,12 @@ export const onnxCatalog = {
   "onnx/missing-attribute": (node: string, op: string, name: string) =>
     model(`node ${node}: ${op} needs attribute "${name}"`),
   "onnx/attribute-type": (node: string, why: string) => model(`node ${node}: ${why}`),
+  "onnx/bad-scale": (node: string, place: string, value: string) =>
+    model(`node ${node}: ${place} is ${value}`),
+  "onnx/dtype-mismatch": (node: string, why: string) => model(`node ${node}: ${why}`),
+  "onnx/shape-mismatch": (node: string, why: string) => model(`node ${node}: ${why}`),
+  "onnx/fold-limit": (node: string, count: number) =>
+    model(`node ${node}: output of ${count} elements exceeds the limit; not folded`),
   "onnx/unsupported": (op: string, why: string, count: number, nodes: string) =>
     model(`${op}: ${why} (${count} ${count === 1 ? "node" : "nodes"}: ${nodes})`),
 } as const;

@@ -1,4 +1,5 @@
-import { ceilDivideDims, maxDims, subtractDims, type Dim } from "../../../ir/dim.ts";
+import { ceilDivideDims, maxDims, productOf, subtractDims, type Dim } from "../../../ir/dim.ts";
+import { fail } from "../../../support/diagnostics.ts";
 import type { Value } from "../../../ir/graph.ts";
 import { sizeOf } from "../../../ir/types.ts";
 import { foldLimit } from "../fold.ts";
@@ -26,6 +27,9 @@ import {
 } from "../lowering.ts";
 import { dtypeOf, elementsOf } from "../tensor.ts";
 
+/** More than this no tensor holds. */
+const mostElements = 2 ** 32;
+
 /** A shape filled with one number. */
 function filled(cx: LoweringContext): Value {
   const dims = needDims(cx, 0, "shape");
@@ -34,6 +38,9 @@ function filled(cx: LoweringContext): Value {
   const dtype = tensor?.dtype ?? "f32";
   if (dtype === "string") return unsupported("it makes texts");
   const [value = 0] = tensor ? elementsOf(tensor) : [0];
+  const count = productOf(dims);
+  if (typeof count === "number" && count > mostElements)
+    fail("onnx/fold-limit", undefined, cx.node.name, count);
   const known = dims.every((d) => typeof d === "number") && sizeOf(dims) <= foldLimit;
   if (!known) return broadcast(cx, scalar(cx, dtype, value), dims);
   const values = Array<number>(sizeOf(dims)).fill(value);

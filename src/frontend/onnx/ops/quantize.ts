@@ -1,4 +1,5 @@
 import type { Dim } from "../../../ir/dim.ts";
+import { fail } from "../../../support/diagnostics.ts";
 import type { Value } from "../../../ir/graph.ts";
 import { dtypes, type DType } from "../../../tensor/dtype.ts";
 import {
@@ -76,11 +77,43 @@ function quantizeLinear(cx: LoweringContext): Value {
   return quantizeWith(cx, to(cx, x, "f32"), to(cx, place(scale), "f32"), zero ? place(zero) : none, dtype);
 }
 
+/** Whether any code of the slices that scale `i` is for is not zero. */
+function isUsed(cx: LoweringContext, x: Value, axis: number, scales: number, i: number): boolean {
+  const codes = cx.stored(x);
+  if (!codes) return false;
+  const dims = x.type.dims.map(Number);
+  const inner = dims.slice(axis + 1).reduce((n, d) => n * d, 1);
+  const alone = scales === dims[axis];
+  return codes.some((code, at) => code !== 0 && (!alone || Math.floor(at / inner) % scales === i));
+}
+
+/** Scales must be numbers to divide by, as many as the axis is long, and the zero point of the codes' dtype. */
+function checkQuantization(cx: LoweringContext, x: Value, axis: number, block: number, codes: DType): void {
+  const [scale, zero, { name }] = [cx.input(1), cx.optional(2), cx.node];
+  const size = dimOf(x, axis);
+  if (zero && zero.type.dtype !== codes)
+    fail("onnx/dtype-mismatch", undefined, name, `zero_point is ${zero.type.dtype}, x is ${codes}`);
+  if (rankOf(scale) === 1 && block === 0 && dimOf(scale, 0) !== size && dimOf(scale, 0) !== 1)
+    fail(
+      "onnx/shape-mismatch",
+      undefined,
+      name,
+      `${dimOf(scale, 0)} scales for axis ${axis} of size ${size}`,
+    );
+  const values = cx.stored(scale) ?? [];
+  const bad = values.findIndex(
+    (s, i) => !Number.isFinite(s) || (s === 0 && isUsed(cx, x, axis, values.length, i)),
+  );
+  if (bad >= 0)
+    fail("onnx/bad-scale", undefined, name, `scale[${bad}]`, String(values[bad]).replace("inity", ""));
+}
+
 /** (x - zero) * scale in the scale's dtype. */
 function dequantizeLinear(cx: LoweringContext): Value {
   const [x, scale, zero] = [cx.input(0), cx.input(1), cx.optional(2)];
   const axis = axisOf(intOf(cx, "axis", 1), rankOf(x));
   const block = intOf(cx, "block_size", 0);
+  checkQuantization(cx, x, axis, block, x.type.dtype);
   const place = (s: Value): Value => to(cx, alongAxis(cx, x, s, axis, block), "f32");
   const codes = to(cx, x, "f32");
   const wanted = intOf(cx, "output_dtype", 0);

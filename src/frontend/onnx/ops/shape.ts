@@ -10,6 +10,7 @@ import {
   subtractDims,
   type Dim,
 } from "../../../ir/dim.ts";
+import { fail } from "../../../support/diagnostics.ts";
 import type { Value } from "../../../ir/graph.ts";
 import { broadcastDims } from "../../../ir/types.ts";
 import {
@@ -37,12 +38,19 @@ import {
 } from "../lowering.ts";
 
 /** The dims that Reshape's second input asks for: 0 keeps a dim, -1 takes what is left. */
-function askedDims(x: Value, asked: readonly Dim[], zeroIsZero: boolean): readonly Dim[] {
+function askedDims(node: string, x: Value, asked: readonly Dim[], zeroIsZero: boolean): readonly Dim[] {
   const kept = asked.map((d, i): Dim => (d === 0 && !zeroIsZero ? (x.type.dims[i] ?? 0) : d));
   if (!kept.includes(-1)) return kept;
   const known = productOf(kept.filter((d) => d !== -1));
   const count = productOf(x.type.dims);
   const rest = known === 0 ? 0 : divideDims(count, known);
+  if (rest === undefined && typeof count === "number" && typeof known === "number")
+    return fail(
+      "onnx/shape-mismatch",
+      undefined,
+      node,
+      `${count} elements do not divide into [${asked.join(",")}]`,
+    );
   return kept.map((d) =>
     d === -1 ? (rest ?? unsupported(`${count} elements do not divide by ${known}`)) : d,
   );
@@ -200,7 +208,7 @@ export const shape: LoweringTable = {
   Reshape: (cx) => {
     const x = cx.input(0);
     const asked = dimsGiven(cx, "shape", 1, "shape");
-    return [reshape(cx, x, askedDims(x, asked, intOf(cx, "allowzero", 0) === 1))];
+    return [reshape(cx, x, askedDims(cx.node.name, x, asked, intOf(cx, "allowzero", 0) === 1))];
   },
   Flatten: (cx) => {
     const x = cx.input(0);
