@@ -1,11 +1,13 @@
 import type { Dim } from "../../src/ir/dim.ts";
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
+import { sameType } from "../../src/ir/types.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
 import { edit, type Site } from "../../src/pass/edit.ts";
 import { counter, type Pass } from "../../src/pass/pass.ts";
 import { evaluate, same } from "../../src/pass/prove.ts";
 
-const ruleName = "attention";
+const attentionRule = "attention";
+const settledRule = "settled-choice";
 
 /** Scores before their softmax, taken apart. */
 type Scores = {
@@ -15,6 +17,8 @@ type Scores = {
   readonly scale: number;
   /** What is added to the scores, or undefined. */
   readonly bias: Value | undefined;
+  /** The values of the graph that the bias is made of. */
+  readonly masks: readonly Value[];
 };
 
 const scalarOf = (site: Site, value: Value | undefined): number | undefined => {
@@ -22,11 +26,22 @@ const scalarOf = (site: Site, value: Value | undefined): number | undefined => {
   return isOp(node, "constant") && node.attrs.values.length === 1 ? node.attrs.values[0] : undefined;
 };
 
+/** A value without the number it is multiplied with. */
+function unscaled(site: Site, value: Value): { readonly value: Value; readonly scale: number } {
+  const node = site.definition(value);
+  const [x, factor] = node?.operands ?? [];
+  const scale = node?.op === "mul" ? scalarOf(site, factor) : undefined;
+  return x && scale !== undefined ? { value: x, scale } : { value, scale: 1 };
+}
+
 /** q @ k^T, scaled before or after. */
-function productOf(site: Site, value: Value): Omit<Scores, "bias"> | undefined {
+function productOf(site: Site, value: Value): Omit<Scores, "bias" | "masks"> | undefined {
   const node = site.definition(value);
   const [a, b] = node?.operands ?? [];
-  if (isOp(node, "matmul") && a && b) return { q: a, kT: b, scale: 1 };
+  if (isOp(node, "matmul") && a && b) {
+    const [q, k] = [unscaled(site, a), unscaled(site, b)];
+    return { q: q.value, kT: k.value, scale: q.scale * k.scale };
+  }
   const factor = scalarOf(site, b);
   if (!a || factor === undefined || (node?.op !== "mul" && node?.op !== "div")) return undefined;
   const inner = productOf(site, a);
@@ -36,12 +51,12 @@ function productOf(site: Site, value: Value): Omit<Scores, "bias"> | undefined {
 /** The scores behind a softmax: a product, with masks added or in its place where a condition says so. */
 function scoresOf(site: Site, value: Value): Scores | undefined {
   const plain = productOf(site, value);
-  if (plain) return { ...plain, bias: undefined };
+  if (plain) return { ...plain, bias: undefined, masks: [] };
   const node = site.definition(value);
   if (node?.op === "add")
     for (const [a, bias] of [node.operands, node.operands.toReversed()]) {
       const inner = a && scoresOf(site, a);
-      if (inner && bias) return withBias(site, inner, bias);
+      if (inner && bias) return withBias(site, inner, bias, bias);
     }
   if (node?.op !== "select") return undefined;
   const [condition, a, b] = node.operands;
@@ -52,16 +67,14 @@ function scoresOf(site: Site, value: Value): Scores | undefined {
   if (!condition || !inner || fill === undefined || fill > -1e4) return undefined;
   const zero = site.make("constant", [], { dtype: "f32", dims: [], values: [0] });
   const shut = site.make("constant", [], { dtype: "f32", dims: [], values: [fill] });
-  return withBias(
-    site,
-    inner,
-    site.make("select", kept === a ? [condition, zero, shut] : [condition, shut, zero], {}),
-  );
+  const bias = site.make("select", kept === a ? [condition, zero, shut] : [condition, shut, zero], {});
+  return withBias(site, inner, bias, condition);
 }
 
-const withBias = (site: Site, scores: Scores, bias: Value): Scores => ({
+const withBias = (site: Site, scores: Scores, bias: Value, mask: Value): Scores => ({
   ...scores,
   bias: scores.bias ? site.make("add", [scores.bias, bias], {}) : bias,
+  masks: [...scores.masks, mask],
 });
 
 /** Whether a mask lets each query see all keys up to its own place and no other. */
@@ -77,9 +90,7 @@ function isCausal({ shape, data }: Tensor, queries: number, keys: number): boole
 /** The mask as an operand, undefined where it says no more than causality; `otherwise` where it cannot be one. */
 function maskOf(
   site: Site,
-  bias: Value | undefined,
-  q: Value,
-  k: Value,
+  { bias, q, kT: k }: Scores,
 ): { readonly mask: Value | undefined } | undefined {
   const [queries = 1, keys = 1]: readonly Dim[] = [q.type.dims[1] ?? 1, k.type.dims[2] ?? 1];
   if (!bias) return queries === 1 ? { mask: undefined } : undefined;
@@ -107,7 +118,7 @@ function raised(node: Node, site: Site): Value | undefined {
   const [before] = isOp(softmax, "softmax") ? softmax.operands : [];
   const scores = node.op === "matmul" && before && scoresOf(site, before);
   if (!scores || !v || !out || out.type.dims.length !== 3 || out.type.dtype !== "f32") return undefined;
-  const masked = maskOf(site, scores.bias, scores.q, scores.kT);
+  const masked = maskOf(site, scores);
   if (!masked) return undefined;
   const q = site.make("transpose", [scores.q], { perm: [1, 0, 2] });
   const k = site.make("transpose", [scores.kT], { perm: [2, 0, 1] });
@@ -115,9 +126,37 @@ function raised(node: Node, site: Site): Value | undefined {
   const operands = masked.mask ? [q, k, values, masked.mask] : [q, k, values];
   const attended = site.make("attention", operands, { scale: scores.scale });
   const now = site.make("transpose", [attended], { perm: [1, 0, 2] });
-  const given = [scores.q, scores.kT, v].map((value) => ({ value }));
+  const given = [scores.q, scores.kT, v, ...(masked.mask ? scores.masks : [])].map((value) => ({ value }));
   return same(site, given, [out], [now]) === true ? now : undefined;
 }
+
+/** Whether a value rests on sizes and constants alone. */
+function isSettled(site: Site, value: Value): boolean {
+  const seen = new Set<Value>();
+  const queue = [value];
+  for (let at = queue.pop(); at; at = queue.pop()) {
+    if (seen.has(at)) continue;
+    seen.add(at);
+    const node = site.definition(at);
+    if (!node || node.op === "weight") return false;
+    queue.push(...node.operands);
+  }
+  return true;
+}
+
+/** A choice that falls out the same everywhere, such as what is kept for queries that see no key where all see one. */
+function settled(node: Node, site: Site): Value | undefined {
+  const [condition, a, b] = node.operands;
+  if (node.op !== "select" || !condition || !a || !b || !isSettled(site, condition)) return undefined;
+  const [found] = evaluate(site, [], [condition]) ?? [];
+  const [first] = found?.data ?? [];
+  if (!found || first === undefined || found.data.some((x) => x !== first)) return undefined;
+  const chosen = first === 0 ? b : a;
+  const [out] = node.results;
+  return out && sameType(out.type, chosen.type) ? chosen : undefined;
+}
+
+const finders = { [attentionRule]: raised, [settledRule]: settled } as const;
 
 /** Finds attention over heads, and whether its mask says more than causality; proved on made-up queries, keys and values. */
 export const raiseAttention: Pass = {
@@ -125,17 +164,20 @@ export const raiseAttention: Pass = {
   summary: "softmax(q k^T + mask) v ⟶ attention(q, k, v)",
   scope: "all",
   tolerance: 1e-4,
-  rules: [ruleName],
+  rules: [attentionRule, settledRule],
   run: (func, enabled = () => true) => {
     const { counts, add } = counter();
-    if (!enabled(ruleName)) return { func, counts };
     const editor = edit(func);
     editor.walk((node) => {
-      const made = raised(node, editor.site);
-      const [out] = node.results;
-      if (!made || !out) return editor.abandon();
-      editor.replace(node, [node], [[out, made]]);
-      add(ruleName);
+      for (const [name, find] of Object.entries(finders)) {
+        const made = enabled(name) ? find(node, editor.site) : undefined;
+        const [out] = node.results;
+        if (made && out) {
+          editor.replace(node, [node], [[out, made]]);
+          return add(name);
+        }
+        editor.abandon();
+      }
     });
     return { func: editor.finish(), counts };
   },

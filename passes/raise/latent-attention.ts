@@ -92,7 +92,8 @@ function raised(node: Node, site: Site): Value | undefined {
   const cache = site.make("concat", [expanded.latent, kRope.value], { axis: 1 });
   const operands = [nope.value, qRope.value, cache, expanded.w, ...(mask ? [mask] : [])];
   const now = site.make("latentAttention", operands, { scale: node.attrs.scale });
-  const given = [expanded.latent, kRope.root, nope.root, qRope.root].map((value) => ({ value }));
+  const roots = [expanded.latent, kRope.root, nope.root, qRope.root, ...(mask ? [mask] : [])];
+  const given = roots.map((value) => ({ value }));
   return same(site, given, [out], [now]) === true ? now : undefined;
 }
 

@@ -21,6 +21,7 @@ export type Given = {
 
 /** Work beyond this is not tried: what is too large to evaluate stands on its structure alone. */
 const mostElements = 1 << 22;
+const mostNodes = 256;
 
 /** The nodes that make `results` out of `given` values, operands first. */
 function nodesBetween(site: Site, given: ReadonlySet<Value>, results: readonly Value[]) {
@@ -96,6 +97,7 @@ export function evaluate(
   results: readonly Value[],
 ): readonly Tensor[] | undefined {
   const { nodes, free } = nodesBetween(site, new Set(given.map((g) => g.value)), results);
+  if (nodes.length > mostNodes) return undefined;
   const values = [...nodes.flatMap((n) => n.results), ...free];
   const sizes = smallSizes(values);
   const largest = Math.max(1, ...Object.values(sizes));
