@@ -88,10 +88,7 @@ function isCausal({ shape, data }: Tensor, queries: number, keys: number): boole
 }
 
 /** The mask as an operand, undefined where it says no more than causality; `otherwise` where it cannot be one. */
-function maskOf(
-  site: Site,
-  { bias, q, kT: k }: Scores,
-): { readonly mask: Value | undefined } | undefined {
+function maskOf(site: Site, { bias, q, kT: k }: Scores): { readonly mask: Value | undefined } | undefined {
   const [queries = 1, keys = 1]: readonly Dim[] = [q.type.dims[1] ?? 1, k.type.dims[2] ?? 1];
   if (!bias) return queries === 1 ? { mask: undefined } : undefined;
   if (bias.type.dims.slice(0, -2).some((d) => d !== 1)) return undefined;

@@ -1,4 +1,5 @@
 import { onnxPipeline } from "../../passes/index.ts";
+import { missed, type Missed } from "../../passes/raise/missed.ts";
 import { referenceTarget } from "../../targets/reference/target.ts";
 import { printModule } from "../ir/printer.ts";
 import type { Module } from "../ir/graph.ts";
@@ -7,12 +8,12 @@ import { planFormat, planVersion } from "../plan/manifest.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
 import { CompileError, diag } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
-import type { OnnxTensor } from "../frontend/onnx/model.ts";
+import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
 import type { CompileOptions } from "./compile.ts";
 import { openOnnx } from "./model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
-export type EmittedGraph = { readonly kind: "graph"; readonly module: Module; readonly parts: PlanParts };
+export type EmittedGraph = LoweredGraph & { readonly kind: "graph"; readonly parts: PlanParts };
 
 /** The first few names of a list that may be long. */
 const someOf = (names: readonly string[]): string =>
@@ -29,16 +30,23 @@ function stored(weights: ReadonlyMap<string, OnnxTensor>): ReadonlyMap<string, S
   return tensors;
 }
 
+/** An ONNX model in IR: imported and raised to structured operators. */
+export type LoweredGraph = {
+  readonly module: Module;
+  readonly weights: ReadonlyMap<string, OnnxTensor>;
+  /** What looks like a structured operator and was not raised. */
+  readonly missed: readonly Missed[];
+};
+
 /**
- * Import an ONNX model and emit its plan. Throws one report of everything that cannot be imported (`onnx/unsupported`), or what
- * is wrong with the file.
+ * Import an opened model and run the pipeline over it. Throws one report of everything that cannot be imported
+ * (`onnx/unsupported`), or what is wrong with the model.
  */
-export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedGraph> {
+export async function lowerOnnx(model: OnnxModel, options: CompileOptions): Promise<LoweredGraph> {
   const { importOnnx } = await import("../frontend/onnx/import.ts"); // its tables are for those who need them
-  const model = await openOnnx(path);
   const imported = importOnnx(model);
   if ("unsupported" in imported) {
-    const where = { kind: "file", file: path } as const;
+    const where = { kind: "file", file: model.file } as const;
     throw new CompileError(
       imported.unsupported.map(({ op, why, nodes }) =>
         diag("onnx/unsupported", where, op, why, nodes.length, someOf(nodes)),
@@ -46,6 +54,14 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
     );
   }
   const module = runPasses(imported.module, onnxPipeline, options.passes);
+  return { module, weights: imported.weights, missed: module.funcs.flatMap(missed) };
+}
+
+/** Open an ONNX model and emit its plan. Throws what `lowerOnnx` throws, or what is wrong with the file. */
+export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedGraph> {
+  const model = await openOnnx(path);
+  const lowered = await lowerOnnx(model, options);
+  const { module } = lowered;
   const { inputs, outputs, weights } = referenceTarget(module);
   const text = new TextEncoder();
   const head: PlanParts["head"] = {
@@ -67,7 +83,7 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
     graph: { inputs: inputs.map(listed), outputs: outputs.map(listed) },
   };
   const files = new Map<string, FileMaker>([["module.mir", () => text.encode(printModule(module))]]);
-  return { kind: "graph", module, parts: { head, weights, tensors: stored(imported.weights), files } };
+  return { kind: "graph", ...lowered, parts: { head, weights, tensors: stored(lowered.weights), files } };
 }
 
 const listed = <T extends { readonly dims: readonly (number | string)[] }>(value: T) => ({

@@ -10,6 +10,7 @@ import {
   type Emitted,
 } from "../../driver/compile.ts";
 import { emitOnnx, type EmittedGraph } from "../../driver/compile-onnx.ts";
+import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { knownTargets } from "../../driver/known.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
@@ -71,17 +72,16 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
 }
 
 /** What a plan of a graph holds. */
-function graphSummary({ parts, module }: EmittedGraph, runs: readonly PassRun[]) {
+function graphSummary({ parts, module, missed }: EmittedGraph, runs: readonly PassRun[]) {
   const { target, quantization, graph, model } = parts.head;
-  const counts: Record<string, number> = {};
-  for (const { op } of module.funcs.flatMap((f) => f.body)) counts[op] = (counts[op] ?? 0) + 1;
   return {
     model,
     target,
     quantization,
     ...graph,
     weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
-    operators: counts,
+    ...structureOf(module),
+    missed,
     passes: runs,
   };
 }
@@ -92,6 +92,8 @@ function tellGraph(emitted: EmittedGraph, runs: readonly PassRun[], path: string
     values.map((it) => it.name).join(", ");
   cx.log.info(`${basename(resolve(path))}: from ${named(inputs)} to ${named(outputs)}`);
   if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
+  for (const { what, at, because } of emitted.missed)
+    cx.log.info(`not raised: ${what} at ${at}, for ${because}`);
   cx.log.info(`weights ${bytes(weightBytes)}`);
 }
 

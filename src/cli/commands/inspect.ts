@@ -1,6 +1,10 @@
 /** `moec inspect MODEL|PLAN`: what is inside, from headers alone. */
 import { parameterCount } from "../../driver/compile.ts";
 import { isOnnx, openModel, openOnnx } from "../../driver/model.ts";
+import { lowerOnnx } from "../../driver/compile-onnx.ts";
+import { structureOf } from "../../driver/structure.ts";
+import type { OnnxModel } from "../../frontend/onnx/model.ts";
+import { CompileError } from "../../support/diagnostics.ts";
 import { summarize } from "../../frontend/onnx/summary.ts";
 import { isPlan, readPlan } from "../../plan/read-plan.ts";
 import { bytes, number, short, table } from "../../support/text.ts";
@@ -74,9 +78,21 @@ function inspectPlan(dir: string, listTensors: boolean) {
   };
 }
 
-/** An ONNX model by its graph; no weight is read. */
+/** An ONNX model by its graph and by what that can be raised to; no large weight is read. */
 async function inspectOnnx(file: string) {
-  return { kind: "onnx" as const, ...summarize(await openOnnx(file)) };
+  const model = await openOnnx(file);
+  return { kind: "onnx" as const, ...summarize(model), raised: await raised(model) };
+}
+
+/** The structured operators of a model, or why it cannot be imported. */
+async function raised(model: OnnxModel) {
+  try {
+    const { module, missed } = await lowerOnnx(model, {});
+    return { ...structureOf(module), missed };
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    return { unsupported: error.diagnostics.map((d) => d.message) };
+  }
 }
 
 type Onnx = Awaited<ReturnType<typeof inspectOnnx>>;
@@ -135,7 +151,25 @@ const onnxRows = (it: Onnx): Row[] => [
   ["weights", `${number(it.initializers)} tensors, ${short(it.parameters)} parameters, ${bytes(it.bytes)}`],
   ["nodes", `${number(it.nodes)}, ${number(it.functions)} functions`],
   ...it.operators.map(({ op, count }): Row => [`  ${op}`, number(count)]),
+  ...raisedRows(it.raised),
 ];
+
+function raisedRows(it: Onnx["raised"]): Row[] {
+  if ("unsupported" in it) return it.unsupported.map((why): Row => ["unsupported", why]);
+  const counts = Object.entries(it.operators).map(([op, count]) => `${op} ${count}`);
+  return [
+    ["raised", counts.sort().join(", ")],
+    ...it.routers.map(({ at, experts, topK, scoring, groups, topGroups }): Row => [
+      "router",
+      `${at}: ${topK} of ${experts} experts by ${scoring}, ${topGroups} of ${groups} groups`,
+    ]),
+    ...it.experts.map(({ at, experts, inner, width }): Row => [
+      "experts",
+      `${at}: ${experts} of ${inner} x ${width}`,
+    ]),
+    ...it.missed.map(({ what, at, because }): Row => ["not raised", `${what} at ${at}, for ${because}`]),
+  ];
+}
 
 export const inspect: CommandSpec<Options> = {
   name: "inspect",
