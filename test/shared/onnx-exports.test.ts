@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readDatum } from "../../fixtures/scripts/test-data.ts";
 import { emitOnnx } from "../../src/driver/compile-onnx.ts";
-import { write } from "../../src/driver/compile.ts";
+import { structureOf } from "../../src/driver/structure.ts";
+import type { Module } from "../../src/ir/graph.ts";
+import { lowerModel, write } from "../../src/driver/compile.ts";
 import { elementsOf } from "../../src/frontend/onnx/tensor.ts";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { tensorFromBytes } from "../../src/interp/stored.ts";
@@ -62,6 +64,29 @@ test("exports of torch and transformers give the golden outputs to 1e-4", async 
         expect(largestDifference(outputs.get(it), tensor), `${name} ${it}`).toBeLessThan(1e-4);
     }
   }
+});
+
+/** How often each structured operator stands in a module. */
+function structured(module: Module): Readonly<Record<string, number>> {
+  const { operators } = structureOf(module);
+  const names = "rmsNorm addRmsNorm linear rope attention latentAttention swigluPacked router experts".split(
+    " ",
+  );
+  return Object.fromEntries(names.map((name) => [name, operators[name] ?? 0]));
+}
+
+test.for([
+  ["v2-lite-tiny-hf", "v2-lite-tiny"],
+  ["v3-tiny-hf", "v3-tiny"],
+  ["v3-tiny-prefill-batched_mm", "v3-tiny"],
+  ["v3-tiny-past-batched_mm", "v3-tiny"],
+  ["r1-distill-qwen2-tiny-hf-ort-cpu", "r1-distill-qwen2-tiny"],
+])("%s has the structured operators of its checkpoint", async ([name, checkpoint], { skip }) => {
+  const { module, missed } = await emitOnnx(shared(`onnx/exports/${name}/model.onnx`, skip), {});
+  const own = lowerModel(shared(`checkpoints/deep/${checkpoint}`, skip), { passes: { stopAfter: "fuse" } });
+  const [prefill] = own.module.funcs;
+  expect(structured(module)).toEqual(structured({ funcs: prefill ? [prefill] : [] }));
+  expect(missed).toEqual([]);
 });
 
 test("blocks of DeepSeek as graphs give the outputs of onnxruntime", async ({ skip }) => {
