@@ -100,6 +100,8 @@ const raise = phase(
   raiseLayouts,
   canonicalize,
   raiseLatentAttention,
+  // Again, for heads that share keys, which only attention itself tells.
+  raiseAttention,
   canonicalize,
   foldConstants,
   mergeCommon,

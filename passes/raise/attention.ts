@@ -1,4 +1,4 @@
-import type { Dim } from "../../src/ir/dim.ts";
+import { divideDims, multiplyDims, productOf, type Dim } from "../../src/ir/dim.ts";
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
 import { sameType } from "../../src/ir/types.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
@@ -8,6 +8,7 @@ import { evaluate, same } from "../../src/pass/prove.ts";
 
 const attentionRule = "attention";
 const settledRule = "settled-choice";
+const sharedRule = "shared-heads";
 
 /** Scores before their softmax, taken apart. */
 type Scores = {
@@ -35,7 +36,7 @@ function unscaled(site: Site, value: Value): { readonly value: Value; readonly s
 }
 
 /** q @ k^T, scaled before or after. */
-function productOf(site: Site, value: Value): Omit<Scores, "bias" | "masks"> | undefined {
+function scaledProduct(site: Site, value: Value): Omit<Scores, "bias" | "masks"> | undefined {
   const node = site.definition(value);
   const [a, b] = node?.operands ?? [];
   if (isOp(node, "matmul") && a && b) {
@@ -44,13 +45,13 @@ function productOf(site: Site, value: Value): Omit<Scores, "bias" | "masks"> | u
   }
   const factor = scalarOf(site, b);
   if (!a || factor === undefined || (node?.op !== "mul" && node?.op !== "div")) return undefined;
-  const inner = productOf(site, a);
+  const inner = scaledProduct(site, a);
   return inner && { ...inner, scale: node.op === "mul" ? inner.scale * factor : inner.scale / factor };
 }
 
 /** The scores behind a softmax: a product, with masks added or in its place where a condition says so. */
 function scoresOf(site: Site, value: Value): Scores | undefined {
-  const plain = productOf(site, value);
+  const plain = scaledProduct(site, value);
   if (plain) return { ...plain, bias: undefined, masks: [] };
   const node = site.definition(value);
   if (node?.op === "add")
@@ -153,7 +154,42 @@ function settled(node: Node, site: Site): Value | undefined {
   return out && sameType(out.type, chosen.type) ? chosen : undefined;
 }
 
-const finders = { [attentionRule]: raised, [settledRule]: settled } as const;
+/** Keys or values before they were repeated for the queries that share them: [T, groups, width], and the value repeated. */
+function unrepeated(site: Site, value: Value, tokens: Dim) {
+  let at = site.definition(value);
+  while (at && ["reshape", "transpose"].includes(at.op))
+    at = at.operands[0] && site.definition(at.operands[0]);
+  const [root] = at?.operands ?? [];
+  if (at?.op !== "broadcast" || !root) return [];
+  const width = root.type.dims.at(-1) ?? 1;
+  const groups = divideDims(productOf(root.type.dims), multiplyDims(tokens, width));
+  if (groups === undefined) return [];
+  const first = site.make("reshape", [root], { dims: [groups, tokens, width] });
+  return [
+    { root, value: site.make("transpose", [first], { perm: [1, 0, 2] }) },
+    { root, value: site.make("reshape", [root], { dims: [tokens, groups, width] }) },
+  ];
+}
+
+/** Attention whose keys and values were repeated for groups of heads needs them once. */
+function shared(node: Node, site: Site): Value | undefined {
+  const [q, k, v, mask] = node.operands;
+  const [out] = node.results;
+  if (!isOp(node, "attention") || !q || !k || !v || !out) return undefined;
+  const tokens = k.type.dims[0] ?? 1;
+  const values = unrepeated(site, v, tokens);
+  for (const [i, keys] of unrepeated(site, k, tokens).entries()) {
+    const own = values[i];
+    if (!own || keys.value.type.dims[1] === k.type.dims[1]) continue;
+    const operands = [q, keys.value, own.value, ...(mask ? [mask] : [])];
+    const now = site.make("attention", operands, node.attrs);
+    const given = [q, keys.root, own.root, ...(mask ? [mask] : [])].map((value) => ({ value }));
+    if (same(site, given, [out], [now]) === true) return now;
+  }
+  return undefined;
+}
+
+const finders = { [attentionRule]: raised, [settledRule]: settled, [sharedRule]: shared } as const;
 
 /** Finds attention over heads, and whether its mask says more than causality; proved on made-up queries, keys and values. */
 export const raiseAttention: Pass = {
@@ -161,7 +197,7 @@ export const raiseAttention: Pass = {
   summary: "softmax(q k^T + mask) v ⟶ attention(q, k, v)",
   scope: "all",
   tolerance: 1e-4,
-  rules: [attentionRule, settledRule],
+  rules: [attentionRule, settledRule, sharedRule],
   run: (func, enabled = () => true) => {
     const { counts, add } = counter();
     const editor = edit(func);

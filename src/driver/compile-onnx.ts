@@ -1,4 +1,6 @@
-import { onnxPipeline } from "../../passes/index.ts";
+import { dirname } from "node:path";
+import { onnxPipeline, pipeline } from "../../passes/index.ts";
+import { asDecoder } from "../../passes/raise/decoder.ts";
 import { missed, type Missed } from "../../passes/raise/missed.ts";
 import { referenceTarget } from "../../targets/reference/target.ts";
 import { printModule } from "../ir/printer.ts";
@@ -6,14 +8,14 @@ import type { Module } from "../ir/graph.ts";
 import { runPasses } from "../pass/runner.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
-import { CompileError, diag } from "../support/diagnostics.ts";
+import { CompileError, diag, fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
-import type { CompileOptions } from "./compile.ts";
+import { decoderParts, type CompileOptions } from "./compile.ts";
 import { openOnnx } from "./model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
-export type EmittedGraph = LoweredGraph & { readonly kind: "graph"; readonly parts: PlanParts };
+export type EmittedOnnx = LoweredGraph & { readonly kind: "onnx"; readonly parts: PlanParts };
 
 /** The first few names of a list that may be long. */
 const someOf = (names: readonly string[]): string =>
@@ -57,8 +59,41 @@ export async function lowerOnnx(model: OnnxModel, options: CompileOptions): Prom
   return { module, weights: imported.weights, missed: module.funcs.flatMap(missed) };
 }
 
+/** Longer sequences than this an exported decoder is not asked for, as its graph does not say what it can do. */
+const mostPositions = 1 << 20;
+
+/**
+ * Emit the plan of an ONNX model that gives logits for ids as one of a checkpoint would be: tokens in, logits out, caches of its own.
+ * Throws `onnx/not-decoder` where it is of another kind, and what `lowerOnnx` throws.
+ */
+export async function emitOnnxDecoder(path: string, options: CompileOptions): Promise<EmittedOnnx> {
+  const model = await openOnnx(path);
+  const { weights, ...lowered } = await lowerOnnx(model, {
+    ...options,
+    passes: { ...options.passes, stopAfter: "raise" },
+  });
+  const [func] = lowered.module.funcs;
+  if (!func) throw new Error("a graph has one function");
+  const decoder = asDecoder(func);
+  if ("because" in decoder) return fail("onnx/not-decoder", { kind: "file", file: path }, decoder.because);
+  const module = runPasses(decoder.module, pipeline, options.passes);
+  const facts = {
+    family: "onnx",
+    parameters: parameterCount(model),
+    vocab: decoder.vocab,
+    layers: decoder.layers,
+    maxPositions: mostPositions,
+    eos: [],
+  };
+  const parts = decoderParts({ module, facts, tensors: stored(weights), dir: dirname(path) }, options);
+  return { kind: "onnx", ...lowered, weights, module, parts };
+}
+
+const parameterCount = ({ graph }: OnnxModel): number =>
+  [...graph.initializers.values()].reduce((n, t) => n + elements(t.shape), 0);
+
 /** Open an ONNX model and emit its plan. Throws what `lowerOnnx` throws, or what is wrong with the file. */
-export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedGraph> {
+export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedOnnx> {
   const model = await openOnnx(path);
   const lowered = await lowerOnnx(model, options);
   const { module } = lowered;
@@ -69,7 +104,7 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
     version: planVersion,
     model: {
       family: "onnx",
-      parameters: [...model.graph.initializers.values()].reduce((n, t) => n + elements(t.shape), 0),
+      parameters: parameterCount(model),
       vocab: 0,
       layers: 0,
       maxPositions: 0,
@@ -83,7 +118,7 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
     graph: { inputs: inputs.map(listed), outputs: outputs.map(listed) },
   };
   const files = new Map<string, FileMaker>([["module.mir", () => text.encode(printModule(module))]]);
-  return { kind: "graph", ...lowered, parts: { head, weights, tensors: stored(lowered.weights), files } };
+  return { kind: "onnx", ...lowered, parts: { head, weights, tensors: stored(lowered.weights), files } };
 }
 
 const listed = <T extends { readonly dims: readonly (number | string)[] }>(value: T) => ({

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pipeline } from "../../passes/index.ts";
 import { cpuTarget } from "../../targets/cpu/target.ts";
 import type { Module } from "../ir/graph.ts";
+import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
@@ -44,35 +45,50 @@ export function lowerModel(path: string, options: CompileOptions): Compiled {
 /** A lowered model and everything its plan will hold; nothing is written yet and no weight has been read. */
 export type Emitted = Compiled & { readonly kind: "decoder"; readonly parts: PlanParts };
 
-/** Emit a lowered model's plan for the CPU. */
-export function emit(compiled: Compiled, options: CompileOptions): Emitted {
-  const { config, checkpoint } = compiled.model;
-  const context = Math.min(options.context ?? defaultContext, config.maxPositions);
-  const target = cpuTarget(compiled.module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
+/** A decoder in IR and what its plan says of it. */
+export type DecoderModel = {
+  readonly module: Module;
+  readonly facts: Manifest["model"];
+  /** The tensors that the recipes read, by name. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  /** The folder with the tokenizer's files. */
+  readonly dir: string;
+};
+
+/** What the plan of a decoder holds: its programs for the CPU, its weights, and the files it came with. */
+export function decoderParts(
+  { module, facts, tensors, dir }: DecoderModel,
+  options: CompileOptions,
+): PlanParts {
+  const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
+  const target = cpuTarget(module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([
-    ["module.mir", () => text.encode(printModule(compiled.module))],
+    ["module.mir", () => text.encode(printModule(module))],
     ["kernels.wasm", target.kernels],
   ]);
   for (const name of companions) {
-    const file = join(checkpoint.dir, name);
+    const file = join(dir, name);
     if (existsSync(file)) files.set(name, () => readFileSync(file));
   }
   const head: PlanParts["head"] = {
     format: planFormat,
     version: planVersion,
-    model: describe(compiled.model),
+    model: facts,
     target: "cpu",
     quantization: "none",
     context,
     programs: target.programs.map((p) => structuredClone(p) as Manifest["programs"][number]),
     caches: target.caches.map((c) => ({ ...c })),
   };
-  return {
-    kind: "decoder",
-    ...compiled,
-    parts: { head, weights: target.weights, tensors: checkpoint.tensors, files },
-  };
+  return { head, weights: target.weights, tensors, files };
+}
+
+/** Emit a lowered model's plan for the CPU. */
+export function emit(compiled: Compiled, options: CompileOptions): Emitted {
+  const { tensors, dir } = compiled.model.checkpoint;
+  const model = { module: compiled.module, facts: describe(compiled.model), tensors, dir };
+  return { kind: "decoder", ...compiled, parts: decoderParts(model, options) };
 }
 
 /** Write an emitted plan at `dir`. Gives the bytes of its weights; nothing is left there if it fails. */

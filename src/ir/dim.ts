@@ -259,5 +259,24 @@ export function bindDim(d: Dim, bindings: Bindings): number {
   return sum;
 }
 
+/** A dim with another in the place of a named one. */
+export function substituteDim(d: Dim, name: string, by: Dim): Dim {
+  if (typeof d === "number") return d;
+  const factor = (f: string): Dim => {
+    const it = callOf(f);
+    const [a = 0, b = 0] = (it?.args ?? []).map((arg) =>
+      substituteDim(isNumber(arg) ? Number(arg) : arg, name, by),
+    );
+    if (it && isCall(it.name)) return calls[it.name](a, b);
+    return f === name ? by : f;
+  };
+  let sum: Dim = 0;
+  for (const [key, c] of read(d)) {
+    const factors = cut(key, /\*/).filter((f) => f !== "");
+    sum = addDims(sum, factors.map(factor).reduce(multiplyDims, c));
+  }
+  return sum;
+}
+
 export const bindDims = (dims: readonly Dim[], bindings: Bindings): number[] =>
   dims.map((d) => bindDim(d, bindings));

@@ -9,7 +9,7 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
-import { emitOnnx, type EmittedGraph } from "../../driver/compile-onnx.ts";
+import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { knownTargets } from "../../driver/known.ts";
@@ -22,6 +22,7 @@ import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
 type Options = {
   readonly output: string | undefined;
   readonly target: string;
+  readonly as: string;
   readonly quant: string;
   readonly context: number | undefined;
   readonly batch: number | undefined;
@@ -72,7 +73,7 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
 }
 
 /** What a plan of a graph holds. */
-function graphSummary({ parts, module, missed }: EmittedGraph, runs: readonly PassRun[]) {
+function graphSummary({ parts, module, missed }: EmittedOnnx, runs: readonly PassRun[]) {
   const { target, quantization, graph, model } = parts.head;
   return {
     model,
@@ -86,14 +87,15 @@ function graphSummary({ parts, module, missed }: EmittedGraph, runs: readonly Pa
   };
 }
 
-function tellGraph(emitted: EmittedGraph, runs: readonly PassRun[], path: string, cx: Context): void {
-  const { inputs = [], outputs = [], weightBytes } = graphSummary(emitted, runs);
-  const named = (values: readonly { readonly name: string }[]): string =>
+function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: string, cx: Context): void {
+  const { inputs, outputs, weightBytes, model } = graphSummary(emitted, runs);
+  const named = (values: readonly { readonly name: string }[] = []): string =>
     values.map((it) => it.name).join(", ");
-  cx.log.info(`${basename(resolve(path))}: from ${named(inputs)} to ${named(outputs)}`);
+  const what = inputs ? `from ${named(inputs)} to ${named(outputs)}` : `a decoder of ${model.layers} layers`;
+  cx.log.info(`${basename(resolve(path))}: ${what}`);
   if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
-  for (const { what, at, because } of emitted.missed)
-    cx.log.info(`not raised: ${what} at ${at}, for ${because}`);
+  for (const { what: operator, at, because } of emitted.missed)
+    cx.log.info(`not raised: ${operator} at ${at}, for ${because}`);
   cx.log.info(`weights ${bytes(weightBytes)}`);
 }
 
@@ -110,6 +112,12 @@ export const compileCommand: CommandSpec<Options> = {
       help: "the device to compile for",
       default: "cpu",
       choices: knownTargets.map((it) => it.name),
+    },
+    as: {
+      flags: "--as <form>",
+      help: "an ONNX model as a graph (tensors in, all its outputs out) or as a decoder (tokens in, logits out)",
+      default: "graph",
+      choices: ["graph", "decoder"],
     },
     quant: { flags: "--quant <scheme>", help: "how weights are stored", default: "none", choices: ["none"] },
     context: {
@@ -143,6 +151,7 @@ export const compileCommand: CommandSpec<Options> = {
   examples: [
     "moec compile fixtures/moe-6m -o build/moe-6m",
     "moec compile model.onnx -o build/graph",
+    "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",
     "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
   ],
@@ -161,9 +170,11 @@ export const compileCommand: CommandSpec<Options> = {
     };
     const progress = cx.log.progress(`compiling ${path}`);
     try {
-      const emitted = isOnnx(path)
-        ? await emitOnnx(path, settings)
-        : emit(lowerModel(path, settings), settings);
+      const emitted = !isOnnx(path)
+        ? emit(lowerModel(path, settings), settings)
+        : options.as === "decoder"
+          ? await emitOnnxDecoder(path, settings)
+          : await emitOnnx(path, settings);
       if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);
       else tellGraph(emitted, report.runs, path, cx);
       if (writes) {

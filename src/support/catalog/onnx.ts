@@ -39,6 +39,8 @@ export const onnxCatalog = {
   "onnx/missing-attribute": (node: string, op: string, name: string) =>
     model(`node ${node}: ${op} needs attribute "${name}"`),
   "onnx/attribute-type": (node: string, why: string) => model(`node ${node}: ${why}`),
+  "onnx/not-decoder": (why: string) =>
+    model(`this graph is no decoder: ${why}`, "compile it as a graph: leave --as out"),
   "onnx/bad-scale": (node: string, place: string, value: string) =>
     model(`node ${node}: ${place} is ${value}`),
   "onnx/dtype-mismatch": (node: string, why: string) => model(`node ${node}: ${why}`),
