@@ -44,6 +44,8 @@ export type Program = {
   /** The buffer that takes the token ids (i32 [S]) and the positions (i32 [S]), and the one that gives the logits. */
   readonly inputs: { readonly ids: string; readonly positions: string };
   readonly logits: string;
+  /** Further buffers that live from the first step to the last: what a graph takes and gives. */
+  readonly kept?: readonly string[];
   /** Bytes of private scratch a thread needs: `fixed` + `perPosition` × T. */
   readonly scratch: { readonly fixed: number; readonly perPosition: number };
 };

@@ -5,6 +5,7 @@ import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/p
 import type { EngineWeight, WeightLayout, WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
 import { constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
+import { misfit } from "./accepts.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
 import { lowerings } from "./lowerings.ts";
 import { compactView, extentOf, fixed, runLength, type View } from "./views.ts";
@@ -37,6 +38,8 @@ export type Lowered = {
   readonly program: Program;
   readonly kernels: readonly KernelSpec[];
   readonly caches: readonly Cache[];
+  /** Where each result lies after the last step. */
+  readonly results: ReadonlyMap<string, View>;
 };
 
 /** Lower a function to the engine's program. Operators without a rule are a diagnostic. */
@@ -123,19 +126,26 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     current = node;
     if (node.op === "weight" || node.op === "constant") continue;
     const rule = lowerings[node.op] ?? unsupported(node.op, "it has no kernel");
+    const why = misfit(node);
+    if (why !== undefined) unsupported(node.op, why);
     rule(context, node as never); // the table gives each operator its own node type
   }
-  const logits = present(func.results.find((r) => r.name === "logits")?.value);
+  const results = new Map(
+    func.results.flatMap(({ name, value }) => (views.has(value) ? [[name, view(value)]] : [])),
+  );
   const program: Program = {
     name: func.name,
     maxTokens,
     buffers,
     steps,
     inputs: { ids: "ids", positions: "positions" },
-    logits: view(logits).region,
+    logits: results.get("logits")?.region ?? "",
+    ...(results.has("logits")
+      ? {}
+      : { kept: [...func.params.map((p) => p.name), ...[...results.values()].map((v) => v.region)] }),
     scratch,
   };
-  return { program, kernels: [...kernels.values()], caches: [...caches.values()] };
+  return { program, kernels: [...kernels.values()], caches: [...caches.values()], results };
 }
 
 const unsupported = (op: string, why: string): never => fail("target/unsupported-op", undefined, op, why);

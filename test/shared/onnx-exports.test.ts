@@ -3,7 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readDatum } from "../../fixtures/scripts/test-data.ts";
-import { emitOnnx } from "../../src/driver/compile-onnx.ts";
+import { emitOnnx, emitOnnxDecoder } from "../../src/driver/compile-onnx.ts";
 import { structureOf } from "../../src/driver/structure.ts";
 import type { Module } from "../../src/ir/graph.ts";
 import { lowerModel, write } from "../../src/driver/compile.ts";
@@ -13,6 +13,7 @@ import { tensorFromBytes } from "../../src/interp/stored.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
 import { runGraph } from "../../src/runtime/graph.ts";
+import { openSession } from "../../src/runtime/session.ts";
 import { readRegion } from "../../src/tensor/source.ts";
 import { tempFolder } from "../support/temp.ts";
 import { shared } from "./folder.ts";
@@ -88,6 +89,28 @@ test.for([
   expect(structured(module)).toEqual(structured({ funcs: prefill ? [prefill] : [] }));
   expect(missed).toEqual([]);
 });
+
+test.for(["v2-lite-tiny-hf", "v3-tiny-hf", "v3-tiny-prefill-batched_mm", "r1-distill-qwen2-tiny-hf-ort-cpu"])(
+  "%s is a decoder whose kernels give the golden logits, at once and token by token",
+  async (name, { skip }) => {
+    const folder = shared(`onnx/exports/${name}`, skip);
+    const dir = join(temp, `${name}-decoder`);
+    await write(dir, await emitOnnxDecoder(join(folder, "model.onnx"), {}));
+    for (const by of ["prefill", "decode"] as const) {
+      const session = openSession(readPlan(dir), 1);
+      for (const golden of goldenCases(folder)) {
+        const wanted = golden.get("logits")?.data ?? [];
+        session.restart();
+        session.feed([...(golden.get("input_ids")?.data ?? [])], by, (logits, position) =>
+          logits.forEach((x, i) =>
+            expect(Math.abs(x - (wanted[position * logits.length + i] ?? NaN))).toBeLessThan(1e-4),
+          ),
+        );
+      }
+      await session.close();
+    }
+  },
+);
 
 test("blocks of DeepSeek as graphs give the outputs of onnxruntime", async ({ skip }) => {
   const parent = shared("onnx/models", skip);

@@ -22,7 +22,10 @@ test("ONNX's own node tests: what is imported computes what it should to the tol
 }) => {
   const suite = shared("onnx/node", skip);
   const script = join(root, "fixtures/scripts/conformance.ts");
-  const { stdout } = spawnSync(process.execPath, [script, suite], { encoding: "utf8", maxBuffer: 1 << 26 });
+  const { stdout } = spawnSync(process.execPath, [script, suite, "--engine"], {
+    encoding: "utf8",
+    maxBuffer: 1 << 26,
+  });
   const [, passed] = /(\d+) passed, \d+ failed\n$/.exec(stdout) ?? [];
   expect(Number(passed)).toBe(794);
 });
