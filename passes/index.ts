@@ -68,14 +68,16 @@ export const pipeline: readonly Phase[] = [
 /** Graphs of single operators, as exporters write them, come up to the operators of the IR first. */
 const raise = phase(
   "raise",
+  // One spelling, as everywhere; an exporter's copies of one value become one, so that patterns see who else reads it.
   canonicalize,
   foldConstants,
   mergeCommon,
   removeDead,
+  // Weights behind their scales are weights: the products below look for those.
   raiseQuantized,
   raiseNorms,
-  // Norms and products of batches of one lose their batch, so that all that follows meets tokens as rows.
   raiseLinear,
+  // Batches of one lose their batch, a leading axis at a time, so that all that follows meets tokens as rows.
   dropUnitAxes,
   canonicalize,
   dropUnitAxes,
@@ -85,12 +87,15 @@ const raise = phase(
   raiseLayouts,
   canonicalize,
   foldConstants,
+  // Again, for products that stood behind another layout.
   raiseLinear,
   mergeCommon,
   removeDead,
+  // Experts are gated layers, weighed by a router.
   fuseSwiglu,
   raiseRouter,
   raiseExperts,
+  // Rotations before attention: latent attention tells its keys by them.
   raiseRope,
   canonicalize,
   raiseLayouts,

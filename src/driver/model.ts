@@ -37,7 +37,7 @@ export const isOnnx = (path: string): boolean => path.endsWith(".onnx");
 export async function openOnnx(file: string): Promise<OnnxModel> {
   if (!existsSync(file))
     return fail("checkpoint/not-found", { kind: "file", file }, file, "there is no such file");
-  const { readOnnx } = await import("../frontend/onnx/read.ts"); // its tables are for those who need them
+  const { readOnnx } = await import("../frontend/onnx/reading/read.ts"); // its tables are for those who need them
   return readOnnx(file);
 }
 

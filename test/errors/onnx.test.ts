@@ -5,7 +5,7 @@ import fc from "fast-check";
 import proto from "onnx-proto";
 import { describe, expect, test } from "vitest";
 import { importOnnx } from "../../src/frontend/onnx/import.ts";
-import { readOnnx } from "../../src/frontend/onnx/read.ts";
+import { readOnnx } from "../../src/frontend/onnx/reading/read.ts";
 import { CompileError } from "../../src/support/diagnostics.ts";
 import { corpus, malformed } from "../support/malformed.ts";
 import { tempFolder } from "../support/temp.ts";

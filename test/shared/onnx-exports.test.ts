@@ -7,7 +7,7 @@ import { emitOnnx, emitOnnxDecoder } from "../../src/driver/compile-onnx.ts";
 import { structureOf } from "../../src/driver/structure.ts";
 import type { Module } from "../../src/ir/graph.ts";
 import { lowerModel, write } from "../../src/driver/compile.ts";
-import { elementsOf } from "../../src/frontend/onnx/tensor.ts";
+import { elementsOf } from "../../src/frontend/onnx/reading/tensor.ts";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { tensorFromBytes } from "../../src/interp/stored.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { readOnnx } from "../../src/frontend/onnx/read.ts";
+import { readOnnx } from "../../src/frontend/onnx/reading/read.ts";
 import { root } from "../support/moec.ts";
 import { shared } from "./folder.ts";
 

@@ -1,14 +1,14 @@
 import { buildFunc } from "../../ir/builder.ts";
 import type { Dim } from "../../ir/dim.ts";
 import type { Module } from "../../ir/graph.ts";
-import { isValue, type Item } from "./lowering.ts";
+import { isValue, type Item } from "./lowering/context.ts";
 import type { OnnxModel, OnnxTensor, OnnxValue } from "./model.ts";
 import { CompileError } from "../../support/diagnostics.ts";
-import { elementsOf } from "./tensor.ts";
-import { addNode, addTensors } from "./nodes.ts";
-import { addConstant, lookUp, note, type Scope, type Unsupported, type Workshop } from "./scope.ts";
+import { elementsOf } from "./reading/tensor.ts";
+import { addNode, addTensors } from "./lowering/nodes.ts";
+import { addConstant, lookUp, note, type Scope, type Unsupported, type Workshop } from "./lowering/scope.ts";
 
-export type { Unsupported } from "./scope.ts";
+export type { Unsupported } from "./lowering/scope.ts";
 
 /** A model in IR, with the tensors its weights are made of under the names its recipes call them. */
 export type ImportedOnnx =

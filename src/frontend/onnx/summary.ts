@@ -1,5 +1,5 @@
 import { byteLength } from "../../tensor/dtype.ts";
-import { allNodes } from "./check.ts";
+import { allNodes } from "./reading/check.ts";
 import { functionKey, type OnnxDim, type OnnxModel, type OnnxType, type OnnxValue } from "./model.ts";
 
 /** One operator of a model and how often it stands there, subgraphs and functions included. */

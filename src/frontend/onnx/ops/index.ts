@@ -1,26 +1,26 @@
-import { floatOf, type Lowering, type LoweringTable } from "../lowering.ts";
+import { floatOf, type Lowering, type LoweringTable } from "../lowering/context.ts";
 import type { OnnxNode } from "../model.ts";
-import { activation, swish } from "./activation.ts";
-import { attentions, previewAttentions } from "./attention.ts";
-import { casts } from "./cast.ts";
-import { contribAttentions } from "./contrib-attention.ts";
-import { contribMixtures } from "./contrib-moe.ts";
-import { contribNorms } from "./contrib-norm.ts";
-import { contribQuantized } from "./contrib-quantized.ts";
-import { control } from "./control.ts";
-import { convolution } from "./conv.ts";
-import { einsums } from "./einsum.ts";
-import { elementwise } from "./elementwise.ts";
-import { generate } from "./generate.ts";
-import { indexing } from "./index-by.ts";
-import { linear } from "./linear.ts";
-import { norm } from "./norm.ts";
-import { quantize } from "./quantize.ts";
-import { recurrent } from "./recurrent.ts";
-import { reduce } from "./reduce.ts";
-import { rotary } from "./rotary.ts";
-import { sequences } from "./sequence.ts";
-import { shape } from "./shape.ts";
+import { activation, swish } from "./math/activation.ts";
+import { attentions, previewAttentions } from "./attention/attention.ts";
+import { casts } from "./tensor/cast.ts";
+import { contribAttentions } from "./contrib/attention.ts";
+import { contribMixtures } from "./contrib/moe.ts";
+import { contribNorms } from "./contrib/norm.ts";
+import { contribQuantized } from "./contrib/quantized.ts";
+import { control } from "./tensor/control.ts";
+import { convolution } from "./math/conv.ts";
+import { einsums } from "./math/einsum.ts";
+import { elementwise } from "./math/elementwise.ts";
+import { generate } from "./tensor/generate.ts";
+import { indexing } from "./tensor/indexing.ts";
+import { linear } from "./math/linear.ts";
+import { norm } from "./math/norm.ts";
+import { quantize } from "./math/quantize.ts";
+import { recurrent } from "./attention/recurrent.ts";
+import { reduce } from "./math/reduce.ts";
+import { rotary } from "./attention/rotary.ts";
+import { sequences } from "./tensor/sequence.ts";
+import { shape } from "./tensor/shape.ts";
 
 /** The lowerings of each domain; a node of an operator that is not here is reported. */
 const domains: Readonly<Record<string, LoweringTable>> = {
