@@ -120,6 +120,19 @@ export const listed = (text: string, previous: readonly string[] | undefined): r
   ...text.split(",").filter((it) => it !== ""),
 ];
 
+/** Named sizes as an option's value, `batch=1`; a second use adds to the first. */
+export function namedSizes(
+  text: string,
+  previous: ReadonlyMap<string, number> | undefined,
+): ReadonlyMap<string, number> {
+  const pairs = listed(text, []).map((pair): [string, number] => {
+    const at = pair.lastIndexOf("=");
+    if (at < 1) throw new BadValue(`'${pair}' is not name=size`);
+    return [pair.slice(0, at), wholeNumber(0)(pair.slice(at + 1))];
+  });
+  return new Map([...(previous ?? []), ...pairs]);
+}
+
 /** Token ids as an option's value: `1,2,3`. */
 export const idList = (text: string): readonly number[] =>
   text

@@ -46,7 +46,7 @@ export type LoweredGraph = {
  */
 export async function lowerOnnx(model: OnnxModel, options: CompileOptions): Promise<LoweredGraph> {
   const { importOnnx } = await import("../frontend/onnx/import.ts"); // its tables are for those who need them
-  const imported = importOnnx(model);
+  const imported = importOnnx(model, { sizes: options.sizes ?? new Map() });
   if ("unsupported" in imported) {
     const where = { kind: "file", file: model.file } as const;
     throw new CompileError(

@@ -17,6 +17,8 @@ import { openModel, type OpenedModel } from "./model.ts";
 export type CompileOptions = {
   readonly context?: number;
   readonly batchTokens?: number;
+  /** Sizes of the named dims of an ONNX model. */
+  readonly sizes?: ReadonlyMap<string, number>;
   readonly passes?: RunOptions;
 };
 

@@ -16,13 +16,14 @@ import { knownTargets } from "../../driver/known.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { bytes, number, short } from "../../support/text.ts";
-import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
+import { listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
 
 type Options = {
   readonly output: string | undefined;
   readonly target: string;
   readonly as: string;
+  readonly dims: ReadonlyMap<string, number>;
   readonly quant: string;
   readonly context: number | undefined;
   readonly batch: number | undefined;
@@ -119,6 +120,12 @@ export const compileCommand: CommandSpec<Options> = {
       default: "graph",
       choices: ["graph", "decoder"],
     },
+    dims: {
+      flags: "--dim <name=size>",
+      help: "the size of a named dimension of an ONNX model, such as batch_size=1; repeat or separate by commas",
+      default: new Map<string, number>(),
+      parse: namedSizes,
+    },
     quant: { flags: "--quant <scheme>", help: "how weights are stored", default: "none", choices: ["none"] },
     context: {
       flags: "-c, --context <positions>",
@@ -166,6 +173,7 @@ export const compileCommand: CommandSpec<Options> = {
     const settings: CompileOptions = {
       ...(options.context !== undefined && { context: options.context }),
       ...(options.batch !== undefined && { batchTokens: options.batch }),
+      sizes: options.dims,
       passes: { disable: options.disable, onAfter: report.onAfter },
     };
     const progress = cx.log.progress(`compiling ${path}`);

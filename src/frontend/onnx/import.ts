@@ -29,12 +29,12 @@ const shownDims = ({ graph }: OnnxModel): ReadonlySet<string> =>
     ),
   );
 
-function addInput(scope: Scope, { name, type }: OnnxValue): void {
+function addInput(scope: Scope, { name, type }: OnnxValue, sizes: ReadonlyMap<string, number>): void {
   const { workshop } = scope;
   if (type?.kind !== "tensor" || type.dtype === "string" || !type.dims)
     return note(workshop, "input", "it is not a tensor of numbers with a known rank", name);
   const dims = type.dims.map((d, i): Dim =>
-    typeof d === "string" ? spelled(d) : (d ?? spelled(`${name}_${i}`)),
+    typeof d === "string" ? (sizes.get(d) ?? spelled(d)) : (d ?? spelled(`${name}_${i}`)),
   );
   scope.items.set(name, workshop.builder.param(name, { dtype: type.dtype, dims }));
 }
@@ -55,11 +55,22 @@ function addResult(w: Workshop, name: string, item: Item): void {
   else if (item.kind === "sequence") item.items.forEach((it, i) => addResult(w, `${name}.${i}`, it));
 }
 
+/** What is known before a model runs that its file leaves open. */
+export type Given = {
+  /** Inputs that are constants from now on: the way to know shapes that a model takes as data. */
+  readonly fixed?: ReadonlyMap<string, Fixed>;
+  /** Sizes of named dims. */
+  readonly sizes?: ReadonlyMap<string, number>;
+};
+
 /**
- * A model as one function `main`, or everything that keeps it from being one. Inputs in `fixed` are constants from now on:
- * the way to know shapes that a model takes as data. Throws what is wrong with the model itself, all at once.
+ * A model as one function `main`, or everything that keeps it from being one. Throws what is wrong with the model itself, all at
+ * once.
  */
-export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> = new Map()): ImportedOnnx {
+export function importOnnx(
+  model: OnnxModel,
+  { fixed = new Map(), sizes = new Map() }: Given = {},
+): ImportedOnnx {
   const { graph, opsets } = model;
   const workshop: Workshop = {
     model,
@@ -74,7 +85,7 @@ export function importOnnx(model: OnnxModel, fixed: ReadonlyMap<string, Fixed> =
   };
   const scope: Scope = { workshop, items: new Map(), opsets, parent: undefined };
   for (const input of graph.inputs)
-    if (!fixed.has(input.name) && !graph.initializers.has(input.name)) addInput(scope, input);
+    if (!fixed.has(input.name) && !graph.initializers.has(input.name)) addInput(scope, input, sizes);
   addTensors(scope, graph);
   for (const [name, given] of fixed) {
     const item = fixedItem(workshop, name, given);

@@ -120,6 +120,39 @@ function maskOf(cx: LoweringContext, queries: Dim, keys: Dim, past: Dim, dtype: 
 export const softCap = (cx: LoweringContext, x: Value, cap: number): Value =>
   cap > 0 ? mul(cx, cx.op("tanh", [div(cx, x, cap)], {}), cap) : x;
 
+/** One sequence's causal attention as the operator that the IR has for it; all operands and the result [1, heads, S, d]. */
+export function causalAttention(
+  cx: LoweringContext,
+  q: Value,
+  keys: Value,
+  values: Value,
+  scale: number,
+): Value {
+  const tokens = (x: Value): Value => {
+    const [, heads = 1, length = 1, width = 1] = x.type.dims;
+    return transpose(cx, to(cx, reshape(cx, x, [heads, length, width]), "f32"), [1, 0, 2]);
+  };
+  const out = cx.op("attention", [tokens(q), tokens(keys), tokens(values)], { scale });
+  const back = transpose(cx, out, [1, 0, 2]);
+  return to(cx, reshape(cx, back, [1, ...back.type.dims]), q.type.dtype);
+}
+
+/** Whether a node says no more than causal attention of one sequence over its past and itself. */
+function isPlainCausal(cx: LoweringContext, q: Value, keys: Value): boolean {
+  const extras = [3, 6].some((i) => cx.optional(i)) || (cx.node.outputs[3] ?? "") !== "";
+  const windows = ["left_window_size", "right_window_size"].some((name) => intOf(cx, name, -1) >= 0);
+  const aligned = cx.optional(4) !== undefined || dimOf(q, 2) === dimOf(keys, 2);
+  return (
+    flagOf(cx, "is_causal") &&
+    aligned &&
+    !extras &&
+    !windows &&
+    floatOf(cx, "softcap", 0) === 0 &&
+    dimOf(q, 0) === 1 &&
+    q.type.dtype === "f32"
+  );
+}
+
 /** Attention-23 to 25: scores of scaled queries and keys, capped, masked, and the values weighed by their softmax. */
 function attention(cx: LoweringContext): readonly Value[] {
   const flat = rankOf(cx.input(0)) === 3;
@@ -132,8 +165,13 @@ function attention(cx: LoweringContext): readonly Value[] {
   const [pastKey, pastValue] = [cx.optional(4), cx.optional(5)];
   const presentKey = grown(heads(1, "kv_num_heads"), pastKey);
   const presentValue = grown(heads(2, "kv_num_heads"), pastValue);
-  const [k, v] = [shareHeads(cx, presentKey, dimOf(q, 1)), shareHeads(cx, presentValue, dimOf(q, 1))];
   const width = fixedDim(dimOf(q, 3), "the head size");
+  if (isPlainCausal(cx, q, presentKey)) {
+    const scale = floatOf(cx, "scale", 0) || 1 / Math.sqrt(width);
+    const out = causalAttention(cx, q, presentKey, presentValue, scale);
+    return [flat ? joinHeads(cx, out) : out, presentKey, presentValue];
+  }
+  const [k, v] = [shareHeads(cx, presentKey, dimOf(q, 1)), shareHeads(cx, presentValue, dimOf(q, 1))];
   const root = Math.sqrt(floatOf(cx, "scale", 0) || 1 / Math.sqrt(width));
   const raw = matmul(cx, mul(cx, q, root), transpose(cx, mul(cx, k, root), [0, 1, 3, 2]));
   const capped = softCap(cx, raw, floatOf(cx, "softcap", 0));

@@ -1,4 +1,4 @@
-import { addDims, multiplyDims, subtractDims, type Dim } from "../../../../ir/dim.ts";
+import { addDims, subtractDims, type Dim } from "../../../../ir/dim.ts";
 import type { Value } from "../../../../ir/graph.ts";
 import {
   add,
@@ -23,7 +23,7 @@ import {
   type LoweringContext,
   type LoweringTable,
 } from "../../lowering/context.ts";
-import { joinHeads, shareHeads, softCap, splitHeads } from "../attention/attention.ts";
+import { causalAttention, joinHeads, shareHeads, softCap, splitHeads } from "../attention/attention.ts";
 import { matmul } from "../math/linear.ts";
 import { softmax } from "../math/reduce.ts";
 import { rotate, rowsAt } from "../attention/rotary.ts";
@@ -93,17 +93,6 @@ function unpacked(cx: LoweringContext, heads: number, groups: number): readonly 
   return [part(0, heads), part(heads, groups), part(heads + groups, groups)];
 }
 
-/** One sequence's causal attention as the operator the IR has for it; [1, S, heads * d]. */
-function causal(cx: LoweringContext, q: Value, keys: Value, values: Value, scale: number): Value {
-  const tokens = (x: Value): Value => {
-    const [, heads = 1, length = 1, width = 1] = x.type.dims;
-    return transpose(cx, to(cx, reshape(cx, x, [heads, length, width]), "f32"), [1, 0, 2]);
-  };
-  const out = cx.op("attention", [tokens(q), tokens(keys), tokens(values)], { scale });
-  const [length = 1, heads = 1, width = 1] = out.type.dims;
-  return to(cx, reshape(cx, out, [1, length, multiplyDims(heads, width)]), q.type.dtype);
-}
-
 /** GroupQueryAttention: rotary positions, a cache that grows, a causal window of the last tokens. */
 function groupQueryAttention(cx: LoweringContext): readonly Value[] {
   const [heads, groups] = [intOf(cx, "num_heads", 1), intOf(cx, "kv_num_heads", 1)];
@@ -128,7 +117,7 @@ function groupQueryAttention(cx: LoweringContext): readonly Value[] {
   const scale = floatOf(cx, "scale", 0) || 1 / Math.sqrt(width);
   const plain = !["local_window_size", "softcap"].some((name) => floatOf(cx, name, intOf(cx, name, 0)) > 0);
   if (plain && dimOf(q0, 0) === 1 && !cx.optional(10))
-    return [causal(cx, rotated(q0), keys, values, scale), keys, values];
+    return [joinHeads(cx, causalAttention(cx, rotated(q0), keys, values, scale)), keys, values];
   const apart = distances(cx, length, addDims(past, length), past);
   const window = intOf(cx, "local_window_size", -1);
   const before = compare(cx, apart, "lessOrEqual", 0);
