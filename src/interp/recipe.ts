@@ -31,14 +31,16 @@ export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor): Tenso
       return gatherStrided(inner(r.of), r.shape, [...strides.slice(0, -2), ...strides.slice(-2).reverse()]);
     }
     case "dequantize": {
-      const [codes, scale] = [inner(r.of), inner(r.scale)];
+      const [codes, scale, zero] = [inner(r.of), inner(r.scale), r.zero && inner(r.zero)];
+      const zeroWidth = zero?.shape[1] ?? 1;
       const [rows = 1, cols = 1] = r.shape;
       const [blockRows, blockCols] = r.block;
       const gridWidth = scale.shape[1] ?? 1;
       const out = floats([rows, cols], new Float32Array(sizeOfShape(r.shape)));
       for (let i = 0; i < out.data.length; i++) {
-        const block = Math.floor(i / cols / blockRows) * gridWidth + Math.floor((i % cols) / blockCols);
-        out.data[i] = (codes.data[i] ?? 0) * (scale.data[block] ?? NaN);
+        const [row, column] = [Math.floor(i / cols / blockRows), Math.floor((i % cols) / blockCols)];
+        const none = zero?.data.length === 1 ? zero.data[0] : zero?.data[row * zeroWidth + column];
+        out.data[i] = ((codes.data[i] ?? 0) - (none ?? 0)) * (scale.data[row * gridWidth + column] ?? NaN);
       }
       return { ...out, shape: r.shape };
     }

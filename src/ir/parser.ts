@@ -146,7 +146,8 @@ function parseRecipe(p: Cursor, depth = 0): recipe.Recipe {
         const of = inner();
         const scale = then(inner);
         const [rows = 1, cols = 1] = then(() => integers(p));
-        return recipe.dequantize(of, scale, [rows, cols]);
+        const zero = p.accept(",") ? inner() : undefined;
+        return recipe.dequantize(of, scale, [rows, cols], zero);
       }
       case "cast":
         return recipe.cast(

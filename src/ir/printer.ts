@@ -20,7 +20,7 @@ export function formatRecipe(r: Recipe): string {
     case "literal":
       return `literal(${formatDims(r.shape)}, [${r.values.map(formatNumber).join(", ")}])`;
     case "dequantize":
-      return `dequantize(${formatRecipe(r.of)}, ${formatRecipe(r.scale)}, ${formatDims(r.block)})`;
+      return `dequantize(${formatRecipe(r.of)}, ${formatRecipe(r.scale)}, ${formatDims(r.block)}${r.zero ? `, ${formatRecipe(r.zero)}` : ""})`;
     case "cast":
       return `cast(${formatRecipe(r.of)}, ${r.dtype})`;
     case "concat":

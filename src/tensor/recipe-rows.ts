@@ -39,11 +39,12 @@ export function rowReader(stored: (name: string) => StoredTensor): RowReader {
     const { dtype, shape, region } = stored(name);
     readInto(descriptor(region.file), out, region.offset + begin * byteLength(dtype, rowWidth(shape)));
   };
-  const scaleOf = scaleGrids((scale) => {
-    const values = new Float32Array(rowCount(scale.shape) * rowWidth(scale.shape));
-    readAsF32(scale, 0, values, read, memory);
+  const load = (grid: Recipe): Float32Array => {
+    const values = new Float32Array(rowCount(grid.shape) * rowWidth(grid.shape));
+    readAsF32(grid, 0, values, read, memory);
     return values;
-  });
+  };
+  const [scaleOf, zeroOf] = [scaleGrids(load), scaleGrids(load)];
   const read: Read = (r, begin, out) => {
     switch (r.kind) {
       case "source":
@@ -54,7 +55,7 @@ export function rowReader(stored: (name: string) => StoredTensor): RowReader {
         return readAsF32(r.of, begin, floatsOf(out), read, memory);
       case "dequantize":
         readAsF32(r.of, begin, floatsOf(out), read, memory);
-        return scaleBlocks(floatsOf(out), r, begin, scaleOf(r.scale));
+        return scaleBlocks(floatsOf(out), r, begin, scaleOf(r.scale), r.zero && zeroOf(r.zero));
       case "concat":
         return r.shape.length === 1 ? joinVectors(r.parts, out, read) : joinRows(r.parts, begin, out, read);
       case "stack":
@@ -96,17 +97,25 @@ function scaleGrids(load: (scale: Recipe) => Float32Array): (scale: Recipe) => F
   };
 }
 
-/** Multiply each element by the scale of its block, counted from the tensor's first row: edges may be ragged. */
-function scaleBlocks(values: Float32Array, r: Of<"dequantize">, begin: number, scale: Float32Array): void {
+/** Take the zero point of its block off each element and multiply by the scale, counted from the tensor's first row: edges may be ragged. */
+function scaleBlocks(
+  values: Float32Array,
+  r: Of<"dequantize">,
+  begin: number,
+  scale: Float32Array,
+  zero: Float32Array | undefined,
+): void {
   const [blockRows, blockCols] = r.block;
   const width = rowWidth(r.shape);
   const gridWidth = rowWidth(r.scale.shape);
+  const zeroWidth = r.zero ? rowWidth(r.zero.shape) : 1;
   for (let i = 0; i < values.length / width; i++) {
-    const scaleRow = Math.floor((begin + i) / blockRows) * gridWidth;
+    const gridRow = Math.floor((begin + i) / blockRows);
     for (let from = 0, block = 0; from < width; from += blockCols, block++) {
-      const s = scale[scaleRow + block] ?? NaN;
+      const s = scale[gridRow * gridWidth + block] ?? NaN;
+      const none = zero?.[zero.length === 1 ? 0 : gridRow * zeroWidth + block] ?? 0;
       const to = i * width + Math.min(from + blockCols, width);
-      for (let at = i * width + from; at < to; at++) values[at] = (values[at] ?? 0) * s;
+      for (let at = i * width + from; at < to; at++) values[at] = ((values[at] ?? 0) - none) * s;
     }
   }
 }

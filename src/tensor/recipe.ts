@@ -10,10 +10,12 @@ export type Recipe = {
 } & (
   | /** A tensor of the checkpoint, by name. */ { readonly kind: "source"; readonly name: string }
   | /** Given in full, float32. */ { readonly kind: "literal"; readonly values: readonly number[] }
-  | /** Block-scaled FP8: element (r, c) times scale (r / block[0], c / block[1]). Result f32. */ {
+  | /** Codes in blocks: (element (r, c) - zero) times scale, both of block (r / block[0], c / block[1]). Result f32. */ {
       readonly kind: "dequantize";
       readonly of: Recipe;
       readonly scale: Recipe;
+      /** A zero point a block, or one for all as [1, 1]; absent, it is 0. */
+      readonly zero?: Recipe;
       readonly block: readonly [number, number];
     }
   | /** Exact widening only. */ { readonly kind: "cast"; readonly of: Recipe }
@@ -50,10 +52,16 @@ export const constant = (shape: readonly number[], values: readonly number[]): R
   shape,
 });
 
-export const dequantize = (of: Recipe, scale: Recipe, block: readonly [number, number]): Recipe => ({
+export const dequantize = (
+  of: Recipe,
+  scale: Recipe,
+  block: readonly [number, number],
+  zero?: Recipe,
+): Recipe => ({
   kind: "dequantize",
   of,
   scale,
+  ...(zero && { zero }),
   block,
   dtype: "f32",
   shape: of.shape,
@@ -113,7 +121,7 @@ export function inputs(recipe: Recipe): readonly Recipe[] {
     case "stack":
       return recipe.parts;
     case "dequantize":
-      return [recipe.of, recipe.scale];
+      return [recipe.of, recipe.scale, ...(recipe.zero ? [recipe.zero] : [])];
     default:
       return [recipe.of];
   }
@@ -145,9 +153,10 @@ export function recipeFault(r: Recipe): string | undefined {
     case "dequantize": {
       const [rows = 1, cols = 1] = r.shape;
       const grid = [Math.ceil(rows / r.block[0]), Math.ceil(cols / r.block[1])];
-      return r.shape.length === 2 && same(grid, r.scale.shape)
-        ? undefined
-        : `scales must be [${grid.join(",")}]`;
+      if (r.shape.length !== 2 || !same(grid, r.scale.shape)) return `scales must be [${grid.join(",")}]`;
+      const [zeroRows = 0, zeroCols = 0] = r.zero?.shape ?? grid;
+      const covers = zeroRows * zeroCols === 1 || (zeroRows === grid[0] && zeroCols >= (grid[1] ?? 0));
+      return covers ? undefined : `zero points must be [${grid.join(",")}] or wider`;
     }
     case "concat":
     case "stack": {

@@ -1,6 +1,7 @@
 import type { Value } from "../../../ir/graph.ts";
 import type { Builder } from "../../../ir/builder.ts";
 import type { Dim, Positive } from "../../../ir/dim.ts";
+import type { Recipe } from "../../../tensor/recipe.ts";
 import type { DType } from "../../../tensor/dtype.ts";
 import type { OnnxGraph, OnnxNode } from "../model.ts";
 
@@ -30,6 +31,8 @@ export type LoweringContext = {
   readonly knownDims: (value: Value | undefined) => readonly Dim[] | undefined;
   /** The elements of a value that stands in the file, up to a few million; undefined for what is computed. */
   readonly stored: (value: Value | undefined) => readonly number[] | undefined;
+  /** The bytes of a tensor of the file read as another dtype and shape, as a recipe; undefined for what is computed. */
+  readonly storedAs: (value: Value | undefined, dtype: DType, shape: readonly number[]) => Recipe | undefined;
   /** Lower the body of a graph attribute with these inputs: its outputs. */
   readonly body: (graph: OnnxGraph, inputs: readonly Item[]) => readonly Item[];
   /** Named dims that are never zero. */

@@ -1,5 +1,7 @@
 import type { Dim } from "../../../ir/dim.ts";
 import type { Value } from "../../../ir/graph.ts";
+import { byteLength } from "../../../tensor/dtype.ts";
+import { source } from "../../../tensor/recipe.ts";
 import { CompileError, diag, type Diagnostic } from "../../../support/diagnostics.ts";
 import { isValue, UnsupportedForm, type Item, type LoweringContext } from "./context.ts";
 import {
@@ -34,6 +36,8 @@ function constantNode({ workshop: w }: Scope, node: OnnxNode): Value | undefined
       return undefined;
   }
 }
+
+const product = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
 
 /** Of tensors up to this many elements the values are looked at. */
 const mostChecked = 1 << 22;
@@ -73,6 +77,18 @@ function contextOf(scope: Scope, node: OnnxNode): LoweringContext {
       const tensor = value && w.tensors.get(value);
       if (!tensor) return value && numbersOf(w.known.get(value));
       return tensor.shape.reduce((n, d) => n * d, 1) <= mostChecked ? elementsOf(tensor) : undefined;
+    },
+    storedAs: (value, dtype, shape) => {
+      const tensor = value && w.tensors.get(value);
+      if (
+        !tensor ||
+        tensor.data.kind !== "region" ||
+        tensor.data.region.bytes !== byteLength(dtype, product(shape))
+      )
+        return undefined;
+      const name = `${tensor.name}:${dtype}[${shape.join()}]`;
+      w.weights.set(name, { ...tensor, name, dtype, shape });
+      return source(name, dtype, shape);
     },
     body: (graph, inputs) => addGraph(scope, graph, inputs),
     positive: w.positive,

@@ -109,8 +109,11 @@ function uniformValue(tensor: OnnxTensor): number | undefined {
 export function addTensor(w: Workshop, name: string, tensor: OnnxTensor): Value | undefined {
   const { dtype, shape } = tensor;
   if (dtype === "string") return undefined;
-  if (mayBeShape(tensor) || tensor.data.kind !== "region")
-    return addConstant(w, dtype, shape, elementsOf(tensor), name);
+  if (mayBeShape(tensor) || tensor.data.kind !== "region") {
+    const value = addConstant(w, dtype, shape, elementsOf(tensor), name);
+    w.tensors.set(value, tensor);
+    return value;
+  }
   const uniform = uniformValue(tensor);
   if (uniform !== undefined)
     return addOp(w, "broadcast", [addConstant(w, dtype, [], [uniform], name)], { dims: shape }, [name])[0];

@@ -14,7 +14,8 @@ import {
   type LoweringContext,
   type LoweringTable,
 } from "../../lowering/context.ts";
-import { dequantizeBlocks, unpackCodes } from "./quantized.ts";
+import { reshape as reshapeRecipe } from "../../../../tensor/recipe.ts";
+import { blockWeight, dequantizeBlocks, unpackCodes } from "./quantized.ts";
 
 type Routing = { readonly indices: Value; readonly weights: Value };
 
@@ -97,6 +98,10 @@ function dequantized(cx: LoweringContext, codes: number, scales: number, zeros: 
   const [count = 1, rows = 1, columns] = numbers.type.dims;
   const width = fixedDim(columns, "the width");
   const block = intOf(cx, "block_size", 0) > 0 ? intOf(cx, "block_size", width) : width;
+  const stacked = [Number(count), Number(rows)] as const;
+  const layout = { rows: stacked[0] * stacked[1], blocks: width / block, block, bits };
+  const stored = blockWeight(cx, packed, cx.input(scales), cx.optional(zeros), layout);
+  if (stored) return cx.op("weight", [], { recipe: reshapeRecipe(stored, [...stacked, width]) });
   const [all, blocks] = [productOf([count, rows]), width / block];
   const zero = cx.optional(zeros);
   const unpackedZero =
