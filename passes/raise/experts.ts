@@ -6,6 +6,7 @@ import { agree, evaluate, same } from "../../src/pass/prove.ts";
 
 const single = "one-expert";
 const batched = "batched-experts";
+const dense = "dense-experts";
 
 /** The layer of one expert: down(swiglu(gate x, up x)). */
 type Layer = { readonly x: Value; readonly gate: Value; readonly up: Value; readonly down: Value };
@@ -166,7 +167,48 @@ function batchedExperts(node: Node, site: Site): readonly Replacement[] | undefi
   return undefined;
 }
 
-const finders = { [single]: oneExpert, [batched]: batchedExperts } as const;
+/** A product with a stack of expert matrices, every token with every expert: what is multiplied, and the stack upright. */
+function denseProduct(site: Site, value: Value | undefined): { readonly x: Value; readonly stack: Value } | undefined {
+  const product = maker(site, source(site, value));
+  const [x, stack] = product?.operands ?? [];
+  if (!isOp(product, "matmul") || !x || !stack || stack.type.dims.length !== 3) return undefined;
+  const weights = maker(site, stack);
+  if (isOp(weights, "transpose") && weights.attrs.perm.join() === "0,2,1" && weights.operands[0])
+    return { x, stack: weights.operands[0] };
+  return weights?.op === "weight" ? { x, stack: site.make("transpose", [stack], { perm: [0, 2, 1] }) } : undefined;
+}
+
+/** What goes into the activation of all experts: one stack of both projections, or two put together. */
+function denseGate(site: Site, value: Value | undefined): { readonly x: Value; readonly stack: Value } | undefined {
+  const whole = denseProduct(site, gated(site, value));
+  if (whole) return whole;
+  const node = maker(site, source(site, value));
+  const [gate, up] = node?.op === "swiglu" ? node.operands.map((v) => denseProduct(site, v)) : [];
+  if (!gate || !up) return undefined;
+  return { x: gate.x, stack: site.make("concat", [gate.stack, up.stack], { axis: 1 }) };
+}
+
+/** All experts run on all tokens, weighed by a dense matrix of shares and summed over the experts. */
+function denseExperts(node: Node, site: Site): readonly Replacement[] | undefined {
+  const [out] = node.results;
+  if (!isOp(node, "reduceSum") || !out) return undefined;
+  const product = maker(site, source(site, node.operands[0]));
+  if (product?.op !== "mul") return undefined;
+  for (const [value, share] of [product.operands, product.operands.toReversed()]) {
+    const routing = share && routingBehind(site, share);
+    const down = denseProduct(site, value);
+    const up = down && denseGate(site, down.x);
+    const x = up && tokensBehind(site, up.x, up.stack.type.dims[2]);
+    if (!routing || !down || !up || !x || down.stack.type.dims[0] !== routing.experts) continue;
+    const made = site.make("experts", [x, routing.indices, routing.weights, up.stack, down.stack], {});
+    const shaped = site.make("reshape", [made], { dims: out.type.dims });
+    const given = [{ value: x }, { value: routing.indices, choices: routing.experts }, { value: routing.weights }];
+    if (same(site, given, [out], [shaped]) === true) return [[out, shaped]];
+  }
+  return undefined;
+}
+
+const finders = { [single]: oneExpert, [batched]: batchedExperts, [dense]: denseExperts } as const;
 
 function visit(node: Node, editor: Editor, enabled: (rule: string) => boolean): string | undefined {
   for (const [name, find] of Object.entries(finders)) {
@@ -186,7 +228,7 @@ export const raiseExperts: Pass = {
   summary: "layers weighed by a router ⟶ expert, experts",
   scope: "all",
   tolerance: 1e-4,
-  rules: [single, batched],
+  rules: [single, batched, dense],
   run: (func, enabled = () => true) => {
     const { counts, add } = counter();
     const editor = edit(func);
