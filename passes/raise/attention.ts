@@ -2,13 +2,9 @@ import { divideDims, multiplyDims, productOf, type Dim } from "../../src/ir/dim.
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
 import { sameType } from "../../src/ir/types.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
-import { edit, type Site } from "../../src/pass/edit.ts";
-import { counter, type Pass } from "../../src/pass/pass.ts";
+import type { Site } from "../../src/pass/edit.ts";
+import { finderPass } from "../../src/pass/finder-pass.ts";
 import { evaluate, same } from "../../src/pass/prove.ts";
-
-const attentionRule = "attention";
-const settledRule = "settled-choice";
-const sharedRule = "shared-heads";
 
 /** Scores before their softmax, taken apart. */
 type Scores = {
@@ -189,29 +185,10 @@ function shared(node: Node, site: Site): Value | undefined {
   return undefined;
 }
 
-const finders = { [attentionRule]: raised, [settledRule]: settled, [sharedRule]: shared } as const;
-
 /** Finds attention over heads, and whether its mask says more than causality; proved on made-up queries, keys and values. */
-export const raiseAttention: Pass = {
+export const raiseAttention = finderPass({
   name: "raise-attention",
   summary: "softmax(q k^T + mask) v ⟶ attention(q, k, v)",
-  scope: "all",
   tolerance: 1e-4,
-  rules: [attentionRule, settledRule, sharedRule],
-  run: (func, enabled = () => true) => {
-    const { counts, add } = counter();
-    const editor = edit(func);
-    editor.walk((node) => {
-      for (const [name, find] of Object.entries(finders)) {
-        const made = enabled(name) ? find(node, editor.site) : undefined;
-        const [out] = node.results;
-        if (made && out) {
-          editor.replace(node, [node], [[out, made]]);
-          return add(name);
-        }
-        editor.abandon();
-      }
-    });
-    return { func: editor.finish(), counts };
-  },
-};
+  finders: { attention: raised, "settled-choice": settled, "shared-heads": shared },
+});

@@ -1,12 +1,8 @@
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
 import { sizeOf } from "../../src/ir/types.ts";
-import { edit, type Editor, type Replacement, type Site } from "../../src/pass/edit.ts";
-import { counter, type Pass } from "../../src/pass/pass.ts";
+import type { Replacement, Site } from "../../src/pass/edit.ts";
+import { finderPass } from "../../src/pass/finder-pass.ts";
 import { agree, evaluate, same } from "../../src/pass/prove.ts";
-
-const single = "one-expert";
-const batched = "batched-experts";
-const dense = "dense-experts";
 
 /** The layer of one expert: down(swiglu(gate x, up x)). */
 type Layer = { readonly x: Value; readonly gate: Value; readonly up: Value; readonly down: Value };
@@ -168,18 +164,26 @@ function batchedExperts(node: Node, site: Site): readonly Replacement[] | undefi
 }
 
 /** A product with a stack of expert matrices, every token with every expert: what is multiplied, and the stack upright. */
-function denseProduct(site: Site, value: Value | undefined): { readonly x: Value; readonly stack: Value } | undefined {
+function denseProduct(
+  site: Site,
+  value: Value | undefined,
+): { readonly x: Value; readonly stack: Value } | undefined {
   const product = maker(site, source(site, value));
   const [x, stack] = product?.operands ?? [];
   if (!isOp(product, "matmul") || !x || !stack || stack.type.dims.length !== 3) return undefined;
   const weights = maker(site, stack);
   if (isOp(weights, "transpose") && weights.attrs.perm.join() === "0,2,1" && weights.operands[0])
     return { x, stack: weights.operands[0] };
-  return weights?.op === "weight" ? { x, stack: site.make("transpose", [stack], { perm: [0, 2, 1] }) } : undefined;
+  return weights?.op === "weight"
+    ? { x, stack: site.make("transpose", [stack], { perm: [0, 2, 1] }) }
+    : undefined;
 }
 
 /** What goes into the activation of all experts: one stack of both projections, or two put together. */
-function denseGate(site: Site, value: Value | undefined): { readonly x: Value; readonly stack: Value } | undefined {
+function denseGate(
+  site: Site,
+  value: Value | undefined,
+): { readonly x: Value; readonly stack: Value } | undefined {
   const whole = denseProduct(site, gated(site, value));
   if (whole) return whole;
   const node = maker(site, source(site, value));
@@ -202,40 +206,20 @@ function denseExperts(node: Node, site: Site): readonly Replacement[] | undefine
     if (!routing || !down || !up || !x || down.stack.type.dims[0] !== routing.experts) continue;
     const made = site.make("experts", [x, routing.indices, routing.weights, up.stack, down.stack], {});
     const shaped = site.make("reshape", [made], { dims: out.type.dims });
-    const given = [{ value: x }, { value: routing.indices, choices: routing.experts }, { value: routing.weights }];
+    const given = [
+      { value: x },
+      { value: routing.indices, choices: routing.experts },
+      { value: routing.weights },
+    ];
     if (same(site, given, [out], [shaped]) === true) return [[out, shaped]];
   }
   return undefined;
 }
 
-const finders = { [single]: oneExpert, [batched]: batchedExperts, [dense]: denseExperts } as const;
-
-function visit(node: Node, editor: Editor, enabled: (rule: string) => boolean): string | undefined {
-  for (const [name, find] of Object.entries(finders)) {
-    const replacements = enabled(name) ? find(node, editor.site) : undefined;
-    if (replacements) {
-      editor.replace(node, [node], replacements);
-      return name;
-    }
-    editor.abandon();
-  }
-  return undefined;
-}
-
 /** Finds routed experts: one layer for each, or matrices gathered by index; whose share is whose is tried on made-up routings. */
-export const raiseExperts: Pass = {
+export const raiseExperts = finderPass({
   name: "raise-experts",
   summary: "layers weighed by a router ⟶ expert, experts",
-  scope: "all",
   tolerance: 1e-4,
-  rules: [single, batched, dense],
-  run: (func, enabled = () => true) => {
-    const { counts, add } = counter();
-    const editor = edit(func);
-    editor.walk((node) => {
-      const fired = visit(node, editor, enabled);
-      if (fired) add(fired);
-    });
-    return { func: editor.finish(), counts };
-  },
-};
+  finders: { "one-expert": oneExpert, "batched-experts": batchedExperts, "dense-experts": denseExperts },
+});

@@ -1,10 +1,8 @@
 import { multiplyDims, productOf, type Dim } from "../../src/ir/dim.ts";
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
-import { edit, type Site } from "../../src/pass/edit.ts";
-import { counter, type Pass } from "../../src/pass/pass.ts";
+import type { Site } from "../../src/pass/edit.ts";
+import { finderPass } from "../../src/pass/finder-pass.ts";
 import { same } from "../../src/pass/prove.ts";
-
-const ruleName = "latent-attention";
 
 /** A value in a shape of our own, and the value of the graph that it is a view of. */
 type View = { readonly value: Value; readonly root: Value };
@@ -98,23 +96,9 @@ function raised(node: Node, site: Site): Value | undefined {
 }
 
 /** Finds multi-head latent attention where keys and values are made of one latent; proved on made-up latents and queries. */
-export const raiseLatentAttention: Pass = {
+export const raiseLatentAttention = finderPass({
   name: "raise-latent-attention",
   summary: "attention(q, keys(latent), values(latent)) ⟶ latentAttention(qNope, qRope, cache, w)",
-  scope: "all",
   tolerance: 1e-4,
-  rules: [ruleName],
-  run: (func, enabled = () => true) => {
-    const { counts, add } = counter();
-    if (!enabled(ruleName)) return { func, counts };
-    const editor = edit(func);
-    editor.walk((node) => {
-      const made = raised(node, editor.site);
-      const [out] = node.results;
-      if (!made || !out) return editor.abandon();
-      editor.replace(node, [node], [[out, made]]);
-      add(ruleName);
-    });
-    return { func: editor.finish(), counts };
-  },
-};
+  finders: { "latent-attention": raised },
+});

@@ -1,10 +1,8 @@
 import { divideDims, multiplyDims, productOf, type Dim } from "../../src/ir/dim.ts";
 import { isOp, type Node, type Value } from "../../src/ir/graph.ts";
-import { edit, type Site } from "../../src/pass/edit.ts";
-import { counter, type Pass } from "../../src/pass/pass.ts";
+import type { Site } from "../../src/pass/edit.ts";
+import { finderPass } from "../../src/pass/finder-pass.ts";
 import { same } from "../../src/pass/prove.ts";
-
-const ruleName = "rope";
 
 /** Angles as exporters make them: a position times a frequency for each pair. */
 type Angles = { readonly positions: Value; readonly frequencies: Value; readonly scales: readonly number[] };
@@ -164,23 +162,9 @@ function raised(node: Node, site: Site): Value | undefined {
 }
 
 /** Finds rotary position embedding in both layouts; which it is, and of what, is tried on made-up numbers. */
-export const raiseRope: Pass = {
+export const raiseRope = finderPass({
   name: "raise-rope",
   summary: "x cos + rotated x sin ⟶ rope(x, positions, frequencies)",
-  scope: "all",
   tolerance: 1e-4,
-  rules: [ruleName],
-  run: (func, enabled = () => true) => {
-    const { counts, add } = counter();
-    if (!enabled(ruleName)) return { func, counts };
-    const editor = edit(func);
-    editor.walk((node) => {
-      const made = raised(node, editor.site);
-      const [out] = node.results;
-      if (!made || !out) return editor.abandon();
-      editor.replace(node, [node], [[out, made]]);
-      add(ruleName);
-    });
-    return { func: editor.finish(), counts };
-  },
-};
+  finders: { rope: raised },
+});

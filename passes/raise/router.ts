@@ -1,10 +1,8 @@
 import { isOp, type Node, type NodeOf, type Value } from "../../src/ir/graph.ts";
 import type { OpAttrs } from "../../src/ir/ops/index.ts";
-import { edit, type Editor, type Replacement, type Site } from "../../src/pass/edit.ts";
-import { counter, type Pass } from "../../src/pass/pass.ts";
+import type { Replacement, Site } from "../../src/pass/edit.ts";
+import { finderPass } from "../../src/pass/finder-pass.ts";
 import { same } from "../../src/pass/prove.ts";
-
-const ruleName = "router";
 
 /** What a choice of experts is made from: scores of the logits, and what is added to them for choosing only. */
 type Scores = { readonly logits: Value; readonly scoring: "softmax" | "sigmoid"; readonly value: Value };
@@ -145,30 +143,10 @@ function raised(node: Node, site: Site): readonly Replacement[] | undefined {
   ];
 }
 
-function visit(node: Node, editor: Editor): boolean {
-  const replacements = raised(node, editor.site);
-  if (!replacements) {
-    editor.abandon();
-    return false;
-  }
-  editor.replace(node, [node], replacements);
-  return true;
-}
-
 /** Finds the router: what chooses experts by score, whatever narrows the choice, proved on made-up logits. */
-export const raiseRouter: Pass = {
+export const raiseRouter = finderPass({
   name: "raise-router",
   summary: "topK of softmax or sigmoid scores ⟶ router(logits, bias)",
-  scope: "all",
   tolerance: 1e-4,
-  rules: [ruleName],
-  run: (func, enabled = () => true) => {
-    const { counts, add } = counter();
-    if (!enabled(ruleName)) return { func, counts };
-    const editor = edit(func);
-    editor.walk((node) => {
-      if (visit(node, editor)) add(ruleName);
-    });
-    return { func: editor.finish(), counts };
-  },
-};
+  finders: { router: raised },
+});

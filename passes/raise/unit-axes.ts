@@ -2,10 +2,8 @@ import type { AttrValue } from "../../src/ir/attributes.ts";
 import type { Dim } from "../../src/ir/dim.ts";
 import type { Node, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
-import { edit, type Site } from "../../src/pass/edit.ts";
-import { counter, type Pass } from "../../src/pass/pass.ts";
-
-const ruleName = "unit-axis";
+import type { Replacement, Site } from "../../src/pass/edit.ts";
+import { finderPass } from "../../src/pass/finder-pass.ts";
 
 /** How an operator works without a first axis of size 1 that its results and its full-rank operands have. */
 type Squeeze = (node: Node) => Readonly<Record<string, AttrValue>> | undefined;
@@ -97,28 +95,19 @@ function squeezed(node: Node, site: Site): readonly Value[] | undefined {
   return site.multi(node.op, operands, attrs as never);
 }
 
+/** The node without the axis, and its results with it again. */
+function withoutAxis(node: Node, site: Site): readonly Replacement[] | undefined {
+  return squeezed(node, site)?.map((by, i) => {
+    const old = node.results[i];
+    if (!old) throw new Error(`${node.op} has another result`);
+    return [old, site.make("reshape", [by], { dims: old.type.dims })];
+  });
+}
+
 /** Work without first axes of size 1: batches of one sequence, and what broadcasting put in front. */
-export const dropUnitAxes: Pass = {
+export const dropUnitAxes = finderPass({
   name: "drop-unit-axes",
   summary: "op(x[1, …]) ⟶ reshape(op(reshape(x)))",
-  scope: "all",
   tolerance: 0,
-  rules: [ruleName],
-  run: (func, enabled = () => true) => {
-    const { counts, add } = counter();
-    if (!enabled(ruleName)) return { func, counts };
-    const editor = edit(func);
-    editor.walk((node) => {
-      const made = squeezed(node, editor.site);
-      if (!made) return editor.abandon();
-      const replacements = node.results.map((old, i) => {
-        const by = made[i];
-        if (!by) throw new Error(`${node.op} lost a result`);
-        return [old, editor.site.make("reshape", [by], { dims: old.type.dims })] as const;
-      });
-      editor.replace(node, [node], replacements);
-      add(ruleName);
-    });
-    return { func: editor.finish(), counts };
-  },
-};
+  finders: { "unit-axis": withoutAxis },
+});

@@ -82,6 +82,7 @@ export function importOnnx(
     faults: [],
     tensors: new Map(),
     freshDims: 0,
+    made: 0,
   };
   const scope: Scope = { workshop, items: new Map(), opsets, parent: undefined };
   for (const input of graph.inputs)

@@ -6,7 +6,7 @@ import { dtypes, type DType } from "../../../tensor/dtype.ts";
 import type { Diagnostic } from "../../../support/diagnostics.ts";
 import { source } from "../../../tensor/recipe.ts";
 import { foldLimit, foldNode, type Known } from "./fold.ts";
-import type { Item } from "./context.ts";
+import { UnsupportedForm, type Item } from "./context.ts";
 import type { OnnxModel, OnnxTensor } from "../model.ts";
 import { elementsOf } from "../reading/tensor.ts";
 
@@ -29,6 +29,8 @@ export type Workshop = {
   /** The tensor of the file that a value is. */
   readonly tensors: Map<Value, OnnxTensor>;
   freshDims: number;
+  /** How many operators there are by now. */
+  made: number;
 };
 
 /** What the names of one graph or function stand for; those of the graphs around it are seen from inside. */
@@ -69,6 +71,9 @@ export const addConstant = (
   origin: string,
 ): Value => addKnown(w, dtype, { dims, values }, [origin]);
 
+/** Loops inside loops, written out, must come to an end. */
+const mostOperators = 1 << 20;
+
 /** Append an operator, or constants in its place where its operands are known. */
 export function addOp<K extends OpName>(
   w: Workshop,
@@ -77,6 +82,8 @@ export function addOp<K extends OpName>(
   attrs: OpAttrs<K>,
   origin: readonly string[],
 ): readonly Value[] {
+  if (++w.made > mostOperators)
+    throw new UnsupportedForm(`written out it is more than ${mostOperators} operators`);
   const node: Node = makeNode(op, operands, attrs, origin);
   const folded = foldNode(node, (value) => w.known.get(value), w.positive);
   if (folded)
