@@ -4,7 +4,8 @@ import type { Func, Node, Param, Value } from "../ir/graph.ts";
 import { formatRecipe } from "../ir/printer.ts";
 import { sizeOf } from "../ir/types.ts";
 import { interpret } from "../interp/interpret.ts";
-import { allocate, rounderOf } from "../interp/numbers.ts";
+import { allocate, rounderOf, type Numbers } from "../interp/numbers.ts";
+import { dtypes } from "../tensor/dtype.ts";
 import type { Tensor } from "../interp/tensor.ts";
 import { createRandom, type Random } from "../support/random.ts";
 import type { Recipe } from "../tensor/recipe.ts";
@@ -19,7 +20,7 @@ export type Given = {
   readonly within?: number;
 };
 
-/** Work beyond this is not tried: what is too large to evaluate stands on its structure alone. */
+/** Work beyond this many elements is not tried, where the caller does not ask for more. */
 const mostElements = 1 << 22;
 const mostNodes = 256;
 
@@ -45,7 +46,26 @@ function smallSizes(values: readonly Value[]): Bindings {
   return Object.fromEntries(names.map((name, i) => [name, (shares ? 37 : 3) + 2 * i]));
 }
 
-/** Made-up elements: indices among their choices, all different along the last axis; other numbers around zero. */
+/** Numbers around zero. Weights are many, so these come from the plainest generator there is (Numerical Recipes, "ranqd1"). */
+function fill(data: Numbers, within: number, seed: number, round: (x: number) => number): void {
+  let state = seed;
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    data[i] = round((within * state) / 2 ** 31);
+  }
+}
+
+/** Indices among `choices`, all different along the last axis. */
+function pick(data: Numbers, width: number, choices: number, random: Random): void {
+  let left: number[] = [];
+  for (let i = 0; i < data.length; i++) {
+    if (i % width === 0) left = Array.from({ length: choices }, (_, j) => j);
+    const [picked = 0] = left.splice(random.below(left.length), 1);
+    data[i] = picked;
+  }
+}
+
+/** Made-up elements: indices among their choices, small whole numbers, or numbers around zero. */
 function madeUp(
   value: Value,
   shape: readonly number[],
@@ -58,19 +78,9 @@ function madeUp(
     shape.reduce((n, d) => n * d, 1),
   );
   const round = rounderOf(dtype);
-  const width = shape.at(-1) ?? 1;
-  let left: number[] = [];
-  for (let i = 0; i < data.length; i++) {
-    if (choices === undefined) {
-      data[i] = round(
-        dtype.startsWith("f") || dtype === "bf16" ? within * (2 * random.float() - 1) : random.below(4),
-      );
-      continue;
-    }
-    if (i % width === 0) left = Array.from({ length: choices }, (_, j) => j);
-    const [picked = 0] = left.splice(random.below(left.length), 1);
-    data[i] = picked;
-  }
+  if (choices !== undefined) pick(data, shape.at(-1) ?? 1, choices, random);
+  else if (dtypes[dtype].kind === "float") fill(data, within, random.uint32(), round);
+  else data.forEach((_, i) => (data[i] = round(random.below(4))));
   return { dtype, shape, data };
 }
 
@@ -95,13 +105,14 @@ export function evaluate(
   site: Site,
   given: readonly Given[],
   results: readonly Value[],
+  most = mostElements,
 ): readonly Tensor[] | undefined {
   const { nodes, free } = nodesBetween(site, new Set(given.map((g) => g.value)), results);
   if (nodes.length > mostNodes) return undefined;
   const values = [...nodes.flatMap((n) => n.results), ...free];
   const sizes = smallSizes(values);
   const largest = Math.max(1, ...Object.values(sizes));
-  if (values.reduce((n, v) => n + sizeOf(v.type.dims, largest), 0) > mostElements) return undefined;
+  if (values.reduce((n, v) => n + sizeOf(v.type.dims, largest), 0) > most) return undefined;
   const random = createRandom(1);
   const said = new Map(given.map((g) => [g.value, g]));
   const func = asFunc(nodes, free, results);
@@ -143,8 +154,9 @@ export function same(
   given: readonly Given[],
   old: readonly Value[],
   now: readonly Value[],
+  most = mostElements,
 ): boolean | undefined {
-  const found = evaluate(site, given, [...old, ...now]);
+  const found = evaluate(site, given, [...old, ...now], most);
   return (
     found && old.every((_, i) => (found[i]?.data.length ?? 0) > 0 && agree(found[i], found[old.length + i]))
   );
