@@ -1,3 +1,4 @@
+import { quantized } from "../src/tensor/recipe.ts";
 import { phase, type Pass, type Phase } from "../src/pass/pass.ts";
 import { absorbKvB } from "./absorb-kv-b.ts";
 import { canonicalize } from "./canonicalize.ts";
@@ -20,6 +21,8 @@ import { raiseExperts } from "./raise/experts.ts";
 import { raiseQuantized } from "./raise/quantized.ts";
 import { raiseRouter } from "./raise/router.ts";
 import { dropUnitAxes } from "./raise/unit-axes.ts";
+import { quantizeActivations } from "./quantize-activations.ts";
+import { quantizeWeights, type WeightChoice } from "./quantize-weights.ts";
 import { removeDead } from "./remove-dead.ts";
 
 /** The compiler, read from top to bottom. */
@@ -116,8 +119,35 @@ const raise = phase(
 /** The compiler for imported graphs: what is raised goes the way of the checkpoints. */
 export const onnxPipeline: readonly Phase[] = [raise, ...pipeline];
 
+/** What is to be quantized. */
+export type Quantization = {
+  readonly weights: WeightChoice;
+  readonly activations: "float" | "int8";
+};
+
+/** A pipeline that quantizes on its way. */
+export function quantizing(
+  phases: readonly Phase[],
+  { weights, activations }: Quantization,
+): readonly Phase[] {
+  // Fusions join what reads the same values, and the lowering cuts it up again: in between each matrix is whole.
+  const behindFuse = phases.findIndex((it) => it.name === "fuse") + 1;
+  return [
+    ...phases.slice(0, behindFuse),
+    phase("quantize", quantizeWeights(weights)),
+    ...phases.slice(behindFuse),
+    // Last, as the lowering makes products too.
+    ...(activations === "int8" ? [phase("integers", quantizeActivations, removeDead)] : []),
+  ];
+}
+
+/** Every product's weights in one format, for whoever asks for the pass by name. */
+const allInt8 = quantizeWeights((_, role, matrix) =>
+  role === "linear" || role === "expert" ? quantized(matrix, "int8", "nearest") : undefined,
+);
+
 /** Passes that run when asked for by name. */
-export const others: readonly Pass[] = [decompose];
+export const others: readonly Pass[] = [allInt8, quantizeActivations, decompose];
 
 /** Every pass once, in order of its first run. */
 export const passes: readonly Pass[] = [...new Set([...onnxPipeline.flatMap((p) => p.passes), ...others])];

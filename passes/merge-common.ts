@@ -25,6 +25,8 @@ function recipeNumbering() {
         return JSON.stringify(r.name);
       case "dequantize":
         return r.block.join();
+      case "quantize":
+        return `${r.format} ${r.rounding} ${r.part}`;
       case "slice":
         return `${r.axis},${r.begin}`;
       default:

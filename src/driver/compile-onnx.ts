@@ -1,5 +1,5 @@
 import { dirname } from "node:path";
-import { onnxPipeline, pipeline } from "../../passes/index.ts";
+import { onnxPipeline, quantizing } from "../../passes/index.ts";
 import { asDecoder } from "../../passes/raise/decoder.ts";
 import { missed, type Missed } from "../../passes/raise/missed.ts";
 import { referenceTarget } from "../../targets/reference/target.ts";
@@ -11,7 +11,7 @@ import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
 import { CompileError, diag, fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
-import { decoderParts, type CompileOptions } from "./compile.ts";
+import { decoderParts, phasesOf, type CompileOptions } from "./compile.ts";
 import { openOnnx } from "./model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
@@ -55,7 +55,8 @@ export async function lowerOnnx(model: OnnxModel, options: CompileOptions): Prom
       ),
     );
   }
-  const module = runPasses(imported.module, onnxPipeline, options.passes);
+  const phases = options.quantization ? quantizing(onnxPipeline, options.quantization) : onnxPipeline;
+  const module = runPasses(imported.module, phases, options.passes);
   return { module, weights: imported.weights, missed: module.funcs.flatMap(missed) };
 }
 
@@ -76,7 +77,7 @@ export async function emitOnnxDecoder(path: string, options: CompileOptions): Pr
   if (!func) throw new Error("a graph has one function");
   const decoder = asDecoder(func);
   if ("because" in decoder) return fail("onnx/not-decoder", { kind: "file", file: path }, decoder.because);
-  const module = runPasses(decoder.module, pipeline, options.passes);
+  const module = runPasses(decoder.module, phasesOf(options), options.passes);
   const facts = {
     family: "onnx",
     parameters: parameterCount(model),
@@ -111,7 +112,7 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
       eos: [],
     },
     target: "reference",
-    quantization: "none",
+    quantization: options.quantization?.name ?? "none",
     context: 0,
     programs: [],
     caches: [],

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { pipeline } from "../../passes/index.ts";
+import { pipeline, quantizing } from "../../passes/index.ts";
 import { cpuTarget } from "../../targets/cpu/target.ts";
 import type { Module } from "../ir/graph.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
+import type { Phase } from "../pass/pass.ts";
+import type { PlannedQuantization } from "./quantize.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
@@ -20,6 +22,7 @@ export type CompileOptions = {
   /** Sizes of the named dims of an ONNX model. */
   readonly sizes?: ReadonlyMap<string, number>;
   readonly passes?: RunOptions;
+  readonly quantization?: PlannedQuantization;
 };
 
 export type Compiled = {
@@ -38,10 +41,14 @@ const companions = [
 const defaultContext = 4096;
 const defaultBatchTokens = 128;
 
+/** The phases that a decoder goes through. */
+export const phasesOf = ({ quantization }: CompileOptions): readonly Phase[] =>
+  quantization ? quantizing(pipeline, quantization) : pipeline;
+
 /** Import a model and run the pipeline over it. */
 export function lowerModel(path: string, options: CompileOptions): Compiled {
   const model = openModel(path);
-  return { model, module: runPasses(model.imported.module, pipeline, options.passes) };
+  return { model, module: runPasses(model.imported.module, phasesOf(options), options.passes) };
 }
 
 /** A lowered model and everything its plan will hold; nothing is written yet and no weight has been read. */
@@ -78,7 +85,7 @@ export function decoderParts(
     version: planVersion,
     model: facts,
     target: "cpu",
-    quantization: "none",
+    quantization: options.quantization?.name ?? "none",
     context,
     programs: target.programs.map((p) => structuredClone(p) as Manifest["programs"][number]),
     caches: target.caches.map((c) => ({ ...c })),

@@ -2,16 +2,10 @@ import type { OpName } from "../ir/ops/index.ts";
 import type { elementwiseOps } from "../ir/ops/elementwise.ts";
 import { dtypes } from "../tensor/dtype.ts";
 import { need, result, type Kernel } from "./kernel.ts";
-import { rounderOf } from "./numbers.ts";
+import { roundHalfEven, rounderOf } from "./numbers.ts";
 import { broadcastTo } from "./tensor.ts";
 
 export const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  if (x - floor !== 0.5) return Math.round(x);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
 
 /** The Maclaurin series near zero, the continued fraction of erfc beyond (Abramowitz and Stegun 7.1.5 and 7.1.14). */
 function erf(x: number): number {

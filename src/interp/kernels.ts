@@ -7,6 +7,7 @@ import type { Kernel } from "./kernel.ts";
 import { linearKernels } from "./linear.ts";
 import { moeKernels } from "./moe.ts";
 import { normKernels } from "./norm.ts";
+import { quantizedKernels } from "./quantized.ts";
 import { selectKernels } from "./select.ts";
 import { shapeKernels } from "./shape.ts";
 
@@ -22,4 +23,5 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   cumulate,
   ...attentionKernels,
   ...moeKernels,
+  ...quantizedKernels,
 };

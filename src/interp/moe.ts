@@ -7,7 +7,7 @@ import { softmaxInPlace } from "./norm.ts";
 import { best } from "./select.ts";
 import { floats, type Tensor } from "./tensor.ts";
 
-const silu = (x: number): number => x * sigmoid(x);
+export const silu = (x: number): number => x * sigmoid(x);
 
 /** The experts one token may choose from: those of the best groups keep their score. */
 function inBestGroups(choice: readonly number[], a: OpAttrs<"router">): readonly number[] {

@@ -79,3 +79,10 @@ export function lowestOf(dtype: DType): number {
 
 /** How a dtype rounds a result; float32 and float64 are rounded by their arrays. */
 export const rounderOf = (dtype: DType): ((x: number) => number) => rounders[dtype] ?? ((x) => x);
+
+/** To the nearest whole number, ties to the even one. */
+export function roundHalfEven(x: number): number {
+  const floor = Math.floor(x);
+  if (x - floor !== 0.5) return Math.round(x);
+  return floor % 2 === 0 ? floor : floor + 1;
+}

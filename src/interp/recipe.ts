@@ -1,10 +1,12 @@
 import type { Recipe } from "../tensor/recipe.ts";
+import { formats } from "../tensor/format.ts";
+import type { Quantizer } from "../tensor/recipe-rows.ts";
 import { floats, gatherStrided, sizeOfShape, stridesOf, type Tensor } from "./tensor.ts";
 import { concatTensors } from "./shape.ts";
 
 /** A recipe's elements in float32, the slow and obvious way. `read` gives a checkpoint tensor. */
-export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor): Tensor {
-  const inner = (of: Recipe) => evaluateRecipe(of, read);
+export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor, quantizer: Quantizer): Tensor {
+  const inner = (of: Recipe) => evaluateRecipe(of, read, quantizer);
   switch (r.kind) {
     case "source":
       return read(r.name);
@@ -12,6 +14,17 @@ export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor): Tenso
       return floats(r.shape, Float32Array.from(r.values));
     case "cast":
       return inner(r.of);
+    case "quantize": {
+      const [rows = 1, cols = 1] = r.of.shape;
+      const values = Float32Array.from(inner(r.of).data);
+      const found = quantizer(values, rows, cols, formats[r.format], r.rounding);
+      const data = found[r.part] ?? new Int8Array();
+      return {
+        dtype: r.dtype,
+        shape: r.shape,
+        data: r.part === "scales" ? Float32Array.from(data) : Int32Array.from(data),
+      };
+    }
     case "reshape":
       return { ...inner(r.of), shape: r.shape };
     case "concat":

@@ -1,5 +1,6 @@
 import { CompileError, diag, fail } from "../support/diagnostics.ts";
 import { isDType, type DType } from "../tensor/dtype.ts";
+import { formatNames, isFormatName, roundings, type FormatName } from "../tensor/format.ts";
 import * as recipe from "../tensor/recipe.ts";
 import type { AttrSchema, AttrValue } from "./attributes.ts";
 import { makeNode } from "./builder.ts";
@@ -103,6 +104,18 @@ function dtype(p: Cursor): DType {
   return isDType(name) ? name : fail("ir/syntax", at, name, "a dtype");
 }
 
+function format(p: Cursor): FormatName {
+  const at = p.here();
+  const name = p.string();
+  return isFormatName(name) ? name : fail("ir/syntax", at, name, `a format: ${formatNames.join(", ")}`);
+}
+
+function oneOf<T extends string>(p: Cursor, names: readonly T[]): T {
+  const at = p.here();
+  const name = p.take("name", names.join(" or "));
+  return names.find((it) => it === name) ?? fail("ir/syntax", at, name, names.join(" or "));
+}
+
 function type(p: Cursor): TensorType {
   const element = dtype(p);
   p.expect("[");
@@ -149,6 +162,13 @@ function parseRecipe(p: Cursor, depth = 0): recipe.Recipe {
         const zero = p.accept(",") ? inner() : undefined;
         return recipe.dequantize(of, scale, [rows, cols], zero);
       }
+      case "quantize":
+        return recipe.quantize(
+          inner(),
+          then(() => format(p)),
+          then(() => oneOf(p, roundings)),
+          then(() => oneOf(p, recipe.quantizedParts)),
+        );
       case "cast":
         return recipe.cast(
           inner(),

@@ -21,6 +21,8 @@ export function formatRecipe(r: Recipe): string {
       return `literal(${formatDims(r.shape)}, [${r.values.map(formatNumber).join(", ")}])`;
     case "dequantize":
       return `dequantize(${formatRecipe(r.of)}, ${formatRecipe(r.scale)}, ${formatDims(r.block)}${r.zero ? `, ${formatRecipe(r.zero)}` : ""})`;
+    case "quantize":
+      return `quantize(${formatRecipe(r.of)}, ${JSON.stringify(r.format)}, ${r.rounding}, ${r.part})`;
     case "cast":
       return `cast(${formatRecipe(r.of)}, ${r.dtype})`;
     case "concat":

@@ -1,6 +1,7 @@
 import type { Module, Node } from "../ir/graph.ts";
 import { verify } from "../ir/verifier.ts";
 import { CompileError, diag, fail } from "../support/diagnostics.ts";
+import { globToRegExp } from "../support/glob.ts";
 import { nearest } from "../support/near.ts";
 import { counter, type Counts, type Pass, type Phase } from "./pass.ts";
 
@@ -12,12 +13,6 @@ export type RunOptions = {
   /** Called after each pass, for whoever prints or measures. */
   readonly onAfter?: (pass: Pass, module: Module, counts: Counts, ms: number) => void;
 };
-
-const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
-
-/** `*` stands for any letters, everything else for itself. */
-const globToRegExp = (glob: string): RegExp =>
-  new RegExp(`^${glob.split("*").map(escapeRegExp).join(".*")}$`);
 
 function disabledNames(phases: readonly Phase[], patterns: readonly string[]): ReadonlySet<string> {
   const known = [...new Set(phases.flatMap((p) => p.passes).flatMap((p) => [p.name, ...p.rules]))];

@@ -1,5 +1,6 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { quantizer } from "../quant/quantizer.ts";
 import { rowReader, type StoredTensor } from "../tensor/recipe-rows.ts";
 import { scratch } from "../tensor/scratch.ts";
 import { createPacker } from "./packer.ts";
@@ -24,7 +25,7 @@ export function packShards(share: PackShare): PackOutcome {
     const stored = share.tensors.get(name);
     if (!stored) throw new Error(`no tensor ${name}`);
     return stored;
-  });
+  }, quantizer);
   const tools = { reader, memory: scratch(), packer: createPacker(share.code) };
   const done: { shard: number; crcs: readonly number[] }[] = [];
   try {

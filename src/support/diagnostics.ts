@@ -6,6 +6,7 @@ import { checkpointCatalog } from "./catalog/checkpoint.ts";
 import { irCatalog } from "./catalog/ir.ts";
 import { onnxCatalog } from "./catalog/onnx.ts";
 import { planCatalog } from "./catalog/plan.ts";
+import { quantCatalog } from "./catalog/quant.ts";
 import { usageCatalog } from "./catalog/usage.ts";
 
 /** Exit codes of the command line; each catalog entry names the one it ends with. */
@@ -37,6 +38,7 @@ export const catalog = {
   ...onnxCatalog,
   ...irCatalog,
   ...planCatalog,
+  ...quantCatalog,
   ...usageCatalog,
 } as const;
 export type Code = keyof typeof catalog;

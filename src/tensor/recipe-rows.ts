@@ -1,9 +1,19 @@
 import { closeSync, openSync } from "node:fs";
-import { decodeToF32 } from "./codec.ts";
+import { decodeToF32, encodeBf16 } from "./codec.ts";
+import { formats, type Quantized, type Rounding, type WeightFormat } from "./format.ts";
 import { byteLength, dtypes, type DType } from "./dtype.ts";
-import type { Recipe } from "./recipe.ts";
+import type { QuantizedPart, Recipe } from "./recipe.ts";
 import { scratch, type Scratch } from "./scratch.ts";
 import { readInto, type FileRegion } from "./source.ts";
+
+/** Rounds a matrix [rows, cols] to a format. Each row, or block of rows that share scales, is rounded on its own. */
+export type Quantizer = (
+  values: Float32Array,
+  rows: number,
+  cols: number,
+  format: WeightFormat,
+  rounding: Rounding,
+) => Quantized;
 
 /** Where a checkpoint tensor lies on disk. */
 export type StoredTensor = {
@@ -27,7 +37,7 @@ type Of<K extends Recipe["kind"]> = Extract<Recipe, { kind: K }>;
 type Read = RowReader["read"];
 
 /** `stored` gives the place of a tensor by its name. Files are opened once and closed by `close`. */
-export function rowReader(stored: (name: string) => StoredTensor): RowReader {
+export function rowReader(stored: (name: string) => StoredTensor, quantizer: Quantizer): RowReader {
   const memory = scratch();
   const files = new Map<string, number>();
   const descriptor = (file: string): number => {
@@ -56,6 +66,8 @@ export function rowReader(stored: (name: string) => StoredTensor): RowReader {
       case "dequantize":
         readAsF32(r.of, begin, floatsOf(out), read, memory);
         return scaleBlocks(floatsOf(out), r, begin, scaleOf(r.scale), r.zero && zeroOf(r.zero));
+      case "quantize":
+        return quantizeRows(r, begin, out, quantizer, read, memory);
       case "concat":
         return r.shape.length === 1 ? joinVectors(r.parts, out, read) : joinRows(r.parts, begin, out, read);
       case "stack":
@@ -118,6 +130,37 @@ function scaleBlocks(
       for (let at = i * width + from; at < to; at++) values[at] = ((values[at] ?? 0) - none) * s;
     }
   }
+}
+
+/** Rows of one part of a quantized matrix, out of the whole blocks of rows that cover them. */
+function quantizeRows(
+  r: Of<"quantize">,
+  begin: number,
+  out: Uint8Array,
+  quantizer: Quantizer,
+  read: Read,
+  memory: Scratch,
+): void {
+  const format = formats[r.format];
+  const [height = 1, width = 1] = r.of.shape;
+  const count = out.length / rowBytes(r);
+  const first = begin - (begin % format.blockRows);
+  const last = Math.min(height, Math.ceil((begin + count) / format.blockRows) * format.blockRows);
+  memory.lend((last - first) * width * 4, (bytes) => {
+    const values = floatsOf(bytes);
+    readAsF32(r.of, first, values, read, memory);
+    const found = quantizer(values, last - first, width, format, r.rounding);
+    const skip = (begin - first) * rowBytes(r);
+    out.set(bytesOfPart(found, r.part, format).subarray(skip, skip + out.length));
+  });
+}
+
+/** A part as it is stored: codes and zero points a byte each, scales in their dtype. */
+function bytesOfPart(it: Quantized, part: QuantizedPart, { scale }: WeightFormat): Uint8Array {
+  const bytes = ({ buffer, byteOffset, byteLength: size }: ArrayBufferView) =>
+    new Uint8Array(buffer, byteOffset, size);
+  if (part === "scales") return bytes(scale === "bf16" ? encodeBf16(it.scales) : it.scales);
+  return bytes((part === "codes" ? it.codes : it.zeros) ?? new Int8Array());
 }
 
 /** Parts follow one another row by row, under a new axis or along the first. */

@@ -1,4 +1,5 @@
 import type { DType } from "./dtype.ts";
+import { formats, groupCount, groupWidth, type FormatName, type Rounding } from "./format.ts";
 
 /**
  * A weight is a recipe, not an array: where its elements come from and what is done to them on the way.
@@ -17,6 +18,13 @@ export type Recipe = {
       /** A zero point a block, or one for all as [1, 1]; absent, it is 0. */
       readonly zero?: Recipe;
       readonly block: readonly [number, number];
+    }
+  | /** One part of a matrix in a number format. */ {
+      readonly kind: "quantize";
+      readonly of: Recipe;
+      readonly format: FormatName;
+      readonly rounding: Rounding;
+      readonly part: QuantizedPart;
     }
   | /** Exact widening only. */ { readonly kind: "cast"; readonly of: Recipe }
   | /** Parts one after another along axis 0. */ {
@@ -37,6 +45,10 @@ export type Recipe = {
     }
   | /** The last two axes exchanged. */ { readonly kind: "transpose"; readonly of: Recipe }
 );
+
+/** What a quantized matrix consists of. */
+export const quantizedParts = ["codes", "scales", "zeros"] as const;
+export type QuantizedPart = (typeof quantizedParts)[number];
 
 export const source = (name: string, dtype: DType, shape: readonly number[]): Recipe => ({
   kind: "source",
@@ -66,6 +78,28 @@ export const dequantize = (
   dtype: "f32",
   shape: of.shape,
 });
+
+/** One part of a matrix [rows, cols] in a number format: codes [rows, cols] i8, or its scales or zero points [rows, groups]. */
+export function quantize(of: Recipe, format: FormatName, rounding: Rounding, part: QuantizedPart): Recipe {
+  const [rows = 1, cols = 1] = of.shape;
+  const { scale } = formats[format];
+  return {
+    kind: "quantize",
+    of,
+    format,
+    rounding,
+    part,
+    dtype: part === "scales" ? scale : "i8",
+    shape: [rows, part === "codes" ? cols : groupCount(formats[format], cols)],
+  };
+}
+
+/** A matrix rounded to a number format: its codes behind their scales. */
+export function quantized(of: Recipe, format: FormatName, rounding: Rounding): Recipe {
+  const part = (name: QuantizedPart) => quantize(of, format, rounding, name);
+  const zeros = formats[format].symmetric ? undefined : part("zeros");
+  return dequantize(part("codes"), part("scales"), [1, groupWidth(formats[format], of.shape[1] ?? 1)], zeros);
+}
 
 export const cast = (of: Recipe, dtype: DType): Recipe =>
   of.dtype === dtype ? of : { kind: "cast", of, dtype, shape: of.shape };
@@ -146,6 +180,8 @@ export function recipeFault(r: Recipe): string | undefined {
     case "source":
     case "cast":
       return undefined;
+    case "quantize":
+      return r.of.shape.length === 2 ? undefined : "only a matrix can be quantized";
     case "literal":
       return count(r.shape) === r.values.length
         ? undefined

@@ -1,6 +1,7 @@
 /** A checkpoint run by the interpreter: the slow way that everything else is held to. */
 import { openModel } from "../../src/driver/model.ts";
 import { interpret } from "../../src/interp/interpret.ts";
+import { quantizer } from "../../src/quant/quantizer.ts";
 import { evaluateRecipe } from "../../src/interp/recipe.ts";
 import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import type { Func, Module } from "../../src/ir/graph.ts";
@@ -41,7 +42,7 @@ export function interpretModel(dir: string): InterpretedModel {
     decodeToF32(entry.dtype, readRegion(entry.region), data);
     return { dtype: "f32", shape: entry.shape, data };
   });
-  const weight = remembered((recipe: Recipe) => evaluateRecipe(recipe, read));
+  const weight = remembered((recipe: Recipe) => evaluateRecipe(recipe, read, quantizer));
   const named = (module: Module, name: string): Func => {
     const func = module.funcs.find((f) => f.name === name);
     if (!func) throw new Error(`no function ${name}`);

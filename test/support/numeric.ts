@@ -1,5 +1,6 @@
 import { expect } from "vitest";
 import { interpret } from "../../src/interp/interpret.ts";
+import { quantizer } from "../../src/quant/quantizer.ts";
 import { evaluateRecipe } from "../../src/interp/recipe.ts";
 import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import type { Func, Module } from "../../src/ir/graph.ts";
@@ -30,7 +31,7 @@ const madeUp = (recipe: Recipe): readonly (readonly [string, Tensor])[] =>
 /** A weight as its recipe says, from random checkpoint tensors: the same name gives the same numbers. */
 export function randomWeight(recipe: Recipe): Tensor {
   const stored = new Map(madeUp(recipe));
-  return evaluateRecipe(recipe, (name) => stored.get(name) ?? randomTensor(name, "f32", []));
+  return evaluateRecipe(recipe, (name) => stored.get(name) ?? randomTensor(name, "f32", []), quantizer);
 }
 
 export const randomInputs = (func: Func): ReadonlyMap<string, Tensor> =>

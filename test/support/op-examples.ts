@@ -8,6 +8,7 @@ import {
   concat,
   constant,
   dequantize,
+  quantized,
   reshape,
   slice,
   source,
@@ -16,7 +17,11 @@ import {
 } from "../../src/tensor/recipe.ts";
 
 /** The type of an operand: float32 unless it says otherwise. */
-type Operand = readonly Dim[] | { readonly i32: readonly Dim[] } | { readonly bool: readonly Dim[] };
+type Operand =
+  | readonly Dim[]
+  | { readonly i32: readonly Dim[] }
+  | { readonly i8: readonly Dim[] }
+  | { readonly bool: readonly Dim[] };
 type Example<K extends OpName> = { readonly operands: readonly Operand[]; readonly attrs: OpAttrs<K> };
 
 const eps = 1e-6;
@@ -51,6 +56,7 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
     transpose(slice(w(5, 4), 0, 1, 3)),
     reshape(concat([constant([1, 6], [1, -0, 0.1, 1e-30, 5, 6]), fp8]), [36]),
     fp8,
+    quantized(w(3, 4), "int4-g32-asym", "nearest"),
   ].map((recipe) => ({ operands: [], attrs: { recipe } })),
   constant: [{ operands: [], attrs: { dtype: "f32", dims: [2, 2], values: [1, -0.5, Infinity, 1e-40] } }],
   reshape: [{ operands: [["S", 6, 4]], attrs: { dims: ["S", 3, 8] } }],
@@ -256,10 +262,29 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
     { operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [3, 4], [3, 4], [4, 3]], attrs: { index: 1 } },
   ],
   experts: [{ operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [2, 6, 4], [2, 4, 3]], attrs: {} }],
+  integerLinear: [
+    { operands: [["S", 6], { i8: [5, 6] }, [5, 2]], attrs: { group: 4 } },
+    { operands: [["S", 6], { i8: [5, 6] }, [5, 1], [5]], attrs: { group: 6 } },
+  ],
+  integerExperts: [
+    {
+      operands: [
+        ["S", 4],
+        { i32: ["S", 2] },
+        ["S", 2],
+        { i8: [2, 6, 4] },
+        [2, 6, 2],
+        { i8: [2, 4, 3] },
+        [2, 4, 1],
+      ],
+      attrs: { gateUpGroup: 2, downGroup: 3 },
+    },
+  ],
 };
 
 function typeOf(operand: Operand): TensorType {
   if ("i32" in operand) return tensor("i32", ...operand.i32);
+  if ("i8" in operand) return tensor("i8", ...operand.i8);
   return "bool" in operand ? tensor("bool", ...operand.bool) : tensor("f32", ...operand);
 }
 

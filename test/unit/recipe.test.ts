@@ -6,6 +6,7 @@ import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { evaluateRecipe } from "../../src/interp/recipe.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
 import { createPacker, packerCode } from "../../src/plan/packer.ts";
+import { quantizer } from "../../src/quant/quantizer.ts";
 import { createRandom } from "../../src/support/random.ts";
 import { decodeToF32 } from "../../src/tensor/codec.ts";
 import { byteLength } from "../../src/tensor/dtype.ts";
@@ -105,7 +106,7 @@ const read = (name: string): Tensor => {
 };
 
 test("any rows of any recipe are those of the whole", () => {
-  const reader = rowReader(entry);
+  const reader = rowReader(entry, quantizer);
   fc.assert(
     fc.property(recipe, fc.nat(), fc.nat(), (r, a, b) => {
       expect(recipeFault(r)).toBeUndefined();
@@ -118,7 +119,7 @@ test("any rows of any recipe are those of the whole", () => {
       decodeToF32(r.dtype, bytes, found);
       const width = r.shape.at(-1) ?? 1;
       expect([...found]).toEqual([
-        ...evaluateRecipe(r, read).data.slice(begin * width, (begin + count) * width),
+        ...evaluateRecipe(r, read, quantizer).data.slice(begin * width, (begin + count) * width),
       ]);
     }),
     { numRuns: 1000 },

@@ -10,11 +10,14 @@ import {
   type Emitted,
 } from "../../driver/compile.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
+import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { knownTargets } from "../../driver/known.ts";
+import { schemeNames } from "../../quant/scheme.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
+import { roundings, type Rounding } from "../../tensor/format.ts";
 import { bytes, number, short } from "../../support/text.ts";
 import { listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
@@ -25,6 +28,7 @@ type Options = {
   readonly as: string;
   readonly dims: ReadonlyMap<string, number>;
   readonly quant: string;
+  readonly rounding: Rounding;
   readonly context: number | undefined;
   readonly batch: number | undefined;
   readonly threads: number;
@@ -126,7 +130,17 @@ export const compileCommand: CommandSpec<Options> = {
       default: new Map<string, number>(),
       parse: namedSizes,
     },
-    quant: { flags: "--quant <scheme>", help: "how weights are stored", default: "none", choices: ["none"] },
+    quant: {
+      flags: "-q, --quant <scheme>",
+      help: `how weights are stored: none, ${schemeNames.join(", ")}, or a recipe file (.json)`,
+      default: "none",
+    },
+    rounding: {
+      flags: "--rounding <how>",
+      help: "how scales are found where nothing is calibrated",
+      default: "clipped",
+      choices: roundings,
+    },
     context: {
       flags: "-c, --context <positions>",
       help: "the longest sequence the plan can hold (default: 4096, or the model's own limit)",
@@ -170,7 +184,9 @@ export const compileCommand: CommandSpec<Options> = {
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
     const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
+    const scheme = schemeFrom(options.quant);
     const settings: CompileOptions = {
+      ...(scheme && { quantization: planQuantization(scheme, options.rounding) }),
       ...(options.context !== undefined && { context: options.context }),
       ...(options.batch !== undefined && { batchTokens: options.batch }),
       sizes: options.dims,

@@ -7,6 +7,7 @@ import { gatherOps } from "./gather.ts";
 import { linearOps } from "./linear.ts";
 import { moeOps } from "./moe.ts";
 import { normOps } from "./norm.ts";
+import { quantizedOps } from "./quantized.ts";
 import { selectOps } from "./select.ts";
 import { shapeOps } from "./shape.ts";
 
@@ -21,6 +22,7 @@ export const ops = {
   ...normOps,
   ...attentionOps,
   ...moeOps,
+  ...quantizedOps,
 } as const;
 
 export type OpName = keyof typeof ops;

@@ -1,0 +1,34 @@
+import { existsSync, readFileSync } from "node:fs";
+import type { Quantization } from "../../passes/index.ts";
+import { namedScheme, nearestScheme, parseRecipeFile, schemeNames, type Scheme } from "../quant/scheme.ts";
+import { fail } from "../support/diagnostics.ts";
+import type { Rounding } from "../tensor/format.ts";
+import { quantized } from "../tensor/recipe.ts";
+
+/** What a compile quantizes, and how the plan calls it. */
+export type PlannedQuantization = Quantization & { readonly name: string };
+
+/** The scheme of a name or of a recipe file; undefined for none. Throws `quant/scheme` and `quant/recipe`. */
+export function schemeFrom(text: string): Scheme | undefined {
+  if (text === "none") return undefined;
+  const named = namedScheme(text);
+  if (named) return named;
+  if (existsSync(text)) return parseRecipeFile(readFileSync(text, "utf8"), text);
+  return fail("quant/scheme", { kind: "flag", flag: "--quant" }, text, nearestScheme(text), schemeNames);
+}
+
+/** Products take the scheme's format; routers and heads stay as they are, unless the scheme names their tensors. */
+export function planQuantization(
+  { name, weights, activations, tensors }: Scheme,
+  rounding: Rounding,
+): PlannedQuantization {
+  return {
+    name,
+    activations,
+    weights: (tensor, role, matrix) => {
+      const said = tensors.find(({ pattern }) => pattern.test(tensor))?.format;
+      const format = said ?? (role === "linear" || role === "expert" ? weights : "none");
+      return format === "none" ? undefined : quantized(matrix, format, rounding);
+    },
+  };
+}

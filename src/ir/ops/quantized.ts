@@ -1,0 +1,52 @@
+import { int } from "../attributes.ts";
+import { defineOp } from "../define-op.ts";
+import { formatDims, sizeOf, type TensorType } from "../types.ts";
+
+/** Whether `scales` has one entry for each row of `codes` and group of columns. */
+const scaled = (codes: TensorType | undefined, scales: TensorType | undefined, group: number): boolean =>
+  codes?.dtype === "i8" &&
+  scales?.dims.at(-1) === Math.ceil(Number(codes.dims.at(-1)) / group) &&
+  formatDims(codes.dims.slice(0, -1)) === formatDims(scales.dims.slice(0, -1));
+
+/**
+ * Products of int8 activations and integer weights. x is rounded row by row: scale max |x| / 127 (1 for a row of zeros), codes to
+ * nearest even. A group's products are summed exactly; everything behind is float32, rounded after each step.
+ */
+export const quantizedOps = {
+  integerLinear: defineOp({
+    summary:
+      "x @ (codes * scales)^T + bias with x rounded to int8 a row; codes [out, in] are signed bytes, scales [out, groups] one for each `group` columns: f32 sum over groups of (exact integer sum * scale), times the scale of the row of x, plus bias",
+    operands: ["x", "codes", "scales", "bias?"],
+    results: ["out"],
+    attrs: { group: int },
+    infer: ([x, codes, scales, bias], { group }) => {
+      const [n, k] = codes?.dims ?? [];
+      if (!x || n === undefined || codes?.dims.length !== 2 || x.dims.at(-1) !== k)
+        return "codes must be [out, in], in as x is wide";
+      if (!scaled(codes, scales, group)) return `scales do not fit groups of ${group}`;
+      if (bias && (bias.dims.length !== 1 || bias.dims[0] !== n)) return `bias must be [${n}]`;
+      return [{ dtype: "f32", dims: [...x.dims.slice(0, -1), n] }];
+    },
+    flops: ([x, codes], _, named) => 2 * sizeOf(x?.dims ?? [], named) * Number(codes?.dims[0] ?? 0),
+  }),
+  integerExperts: defineOp({
+    summary:
+      "experts with products as in integerLinear: x and each silu(gate) * up rounded to int8 a row; gateUp and down are codes with their scales",
+    operands: ["x", "indices", "weights", "gateUp", "gateUpScales", "down", "downScales"],
+    results: ["out"],
+    attrs: { gateUpGroup: int, downGroup: int },
+    infer: ([x, indices, weights, gateUp, gateUpScales, down, downScales], { gateUpGroup, downGroup }) => {
+      const [experts, inner2, width] = gateUp?.dims ?? [];
+      if (!x || x.dims[1] !== width || down?.dims[0] !== experts || down?.dims[1] !== width)
+        return "gateUp [experts, 2 inner, width] and down [experts, width, inner] must agree with x";
+      if (Number(down?.dims[2]) * 2 !== inner2) return "gateUp must be twice as tall as down is wide";
+      if (!scaled(gateUp, gateUpScales, gateUpGroup) || !scaled(down, downScales, downGroup))
+        return `scales do not fit groups of ${gateUpGroup} and ${downGroup}`;
+      if (!indices || formatDims(indices.dims) !== formatDims(weights?.dims ?? []))
+        return "indices and weights must be of one shape";
+      return [x];
+    },
+    flops: ([x, indices, , , , down], _, named) =>
+      6 * sizeOf(x?.dims ?? [], named) * Number(indices?.dims[1] ?? 0) * Number(down?.dims[2] ?? 0),
+  }),
+} as const;

@@ -1,0 +1,20 @@
+import type { Message } from "../diagnostics.ts";
+
+/** Faults of quantizing. */
+export const quantCatalog = {
+  "quant/not-finite": (row: number, column: number): Message => ({
+    exit: "model",
+    message: `a weight is not a finite number at row ${row}, column ${column}, so it has no scale`,
+    hint: "check the checkpoint, or keep this tensor as it is with a recipe",
+  }),
+  "quant/recipe": (why: string): Message => ({
+    exit: "usage",
+    message: `the quantization recipe is not understood: ${why}`,
+    hint: 'for example {"weights": "int4-g32", "tensors": {"*.kv_b_proj.weight": "int8"}}',
+  }),
+  "quant/scheme": (found: string, near: string | undefined, names: readonly string[]): Message => ({
+    exit: "usage",
+    message: `there is no quantization scheme ${found}`,
+    hint: near === undefined ? `one of none, ${names.join(", ")}, or a recipe file` : `did you mean ${near}?`,
+  }),
+} as const;

@@ -1,0 +1,66 @@
+/**
+ * How quantized weights are written: signed codes, one scale for each row and group of columns, and where the format is asymmetric
+ * a zero point beside each scale. An element is (code - zero) * scale. The exact definition stands in docs/number-formats.md.
+ */
+export type WeightFormat = {
+  readonly bits: 4 | 8;
+  /** Columns that a scale covers; Infinity is the whole row. The last group of a row may be shorter. */
+  readonly group: number;
+  readonly symmetric: boolean;
+  /** What a scale can be. */
+  readonly scale: "bf16" | "f32";
+  /** Rows that share a scale. */
+  readonly blockRows: number;
+};
+
+const int4 = (group: number, symmetric: boolean): WeightFormat => ({
+  bits: 4,
+  group,
+  symmetric,
+  scale: group === Infinity ? "f32" : "bf16",
+  blockRows: 1,
+});
+
+/** Every format of weights by the name it has on the command line and in plans. */
+export const formats = {
+  int8: { bits: 8, group: Infinity, symmetric: true, scale: "f32", blockRows: 1 },
+  "int8-128x128": { bits: 8, group: 128, symmetric: true, scale: "f32", blockRows: 128 },
+  int4: int4(Infinity, true),
+  "int4-g32": int4(32, true),
+  "int4-g64": int4(64, true),
+  "int4-g128": int4(128, true),
+  "int4-asym": int4(Infinity, false),
+  "int4-g32-asym": int4(32, false),
+  "int4-g64-asym": int4(64, false),
+  "int4-g128-asym": int4(128, false),
+} as const satisfies Record<string, WeightFormat>;
+
+export type FormatName = keyof typeof formats;
+export const formatNames = Object.keys(formats) as FormatName[]; // Object.keys forgets the key type
+export const isFormatName = (name: string): name is FormatName => Object.hasOwn(formats, name);
+
+/** Columns that one scale covers in a row of `cols`. */
+export const groupWidth = (format: WeightFormat, cols: number): number => Math.min(format.group, cols);
+
+/** Scales of a row of `cols`. */
+export const groupCount = (format: WeightFormat, cols: number): number =>
+  Math.ceil(cols / groupWidth(format, cols));
+
+/** A quantized matrix [rows, cols]: codes row-major, scales and zeros [rows, groups], repeated for rows that share them. */
+export type Quantized = {
+  readonly codes: Int8Array;
+  /** Each exactly representable in the format's scale dtype. */
+  readonly scales: Float32Array;
+  readonly zeros?: Int8Array;
+};
+
+/** Bits that a weight takes on average, scales and zero points counted. */
+export function bitsPerWeight(format: WeightFormat, rows: number, cols: number): number {
+  const perScale = (format.scale === "bf16" ? 16 : 32) / Math.min(format.blockRows, rows);
+  const perZero = format.symmetric ? 0 : 8;
+  return format.bits + ((perScale + perZero) * groupCount(format, cols)) / cols;
+}
+
+/** How scales are found: `nearest` from the largest magnitude, `clipped` by searching for the least squared error. */
+export const roundings = ["nearest", "clipped"] as const;
+export type Rounding = (typeof roundings)[number];

@@ -1,0 +1,65 @@
+import { concat, reshape, slice, stack, type Recipe } from "./recipe.ts";
+
+/** A weight of quantized matrices as what kernels read: codes [.., rows, cols] and, a row, one scale (and zero point) for each group. */
+export type QuantizedRecipe = {
+  readonly codes: Recipe;
+  readonly scales: Recipe;
+  readonly zeros?: Recipe;
+  /** Columns that a scale covers. */
+  readonly group: number;
+};
+
+/** The parts of a weight whose values are codes behind scales, stacked or joined by rows; undefined for any other. */
+export function quantizedParts(r: Recipe): QuantizedRecipe | undefined {
+  switch (r.kind) {
+    case "dequantize":
+      return r.of.dtype === "i8" && r.block[0] === 1
+        ? { codes: r.of, scales: r.scale, ...(r.zero && { zeros: r.zero }), group: r.block[1] }
+        : undefined;
+    case "stack":
+    case "concat":
+      return r.shape.length < 2
+        ? undefined
+        : joined(r.parts.map(quantizedParts), r.kind === "stack" ? stack : concat);
+    case "reshape":
+      return r.shape.at(-1) === r.of.shape.at(-1)
+        ? onRows(quantizedParts(r.of), r.shape.slice(0, -1))
+        : undefined;
+    case "slice":
+      return r.axis < r.shape.length - 1
+        ? mapParts(quantizedParts(r.of), (of) => slice(of, r.axis, r.begin, r.end))
+        : undefined;
+    default:
+      return undefined;
+  }
+}
+
+function mapParts(it: QuantizedRecipe | undefined, f: (r: Recipe) => Recipe): QuantizedRecipe | undefined {
+  return it && { ...it, codes: f(it.codes), scales: f(it.scales), ...(it.zeros && { zeros: f(it.zeros) }) };
+}
+
+const onRows = (it: QuantizedRecipe | undefined, rows: readonly number[]): QuantizedRecipe | undefined =>
+  mapParts(it, (of) => reshape(of, [...rows, of.shape.at(-1) ?? 1]));
+
+/** Parts that all have one group width and scale dtype, and zero points all or none. */
+function joined(
+  parts: readonly (QuantizedRecipe | undefined)[],
+  join: (parts: readonly Recipe[]) => Recipe,
+): QuantizedRecipe | undefined {
+  const all = parts.filter((it) => it !== undefined);
+  const [first] = all;
+  const alike = all.every(
+    (it) =>
+      it.group === first?.group &&
+      it.scales.dtype === first.scales.dtype &&
+      (it.zeros === undefined) === (first.zeros === undefined),
+  );
+  if (!first || all.length < parts.length || !alike) return undefined;
+  const zeros = all.flatMap((it) => it.zeros ?? []);
+  return {
+    group: first.group,
+    codes: join(all.map((it) => it.codes)),
+    scales: join(all.map((it) => it.scales)),
+    ...(zeros.length > 0 && { zeros: join(zeros) }),
+  };
+}
