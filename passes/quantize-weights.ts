@@ -2,6 +2,7 @@ import { makeNode } from "../src/ir/builder.ts";
 import { isOp, type Node, type NodeOf, type Value } from "../src/ir/graph.ts";
 import { edit, type Site } from "../src/pass/edit.ts";
 import { counter, type Pass } from "../src/pass/pass.ts";
+import { quantizedParts } from "../src/tensor/quantized.ts";
 import { cast, concat, reshape, slice, sourceNames, stack, type Recipe } from "../src/tensor/recipe.ts";
 
 /** What a weight is to the model. Routers and heads are products too, yet a small error in them costs more. */
@@ -49,6 +50,7 @@ export function mapMatrices(r: Recipe, f: (matrix: Recipe) => Recipe): Recipe {
     const mapped = parts.map(inner);
     return mapped.every((it, i) => it === parts[i]) ? r : make(ofOneType(mapped));
   };
+  if (quantizedParts(r)) return r;
   if (r.kind === "stack") return join(r.parts, stack);
   if (r.kind === "concat" && r.shape.length > 1) return join(r.parts, concat);
   if (r.kind === "reshape" && r.of.shape.length > 1 && r.shape.at(-1) === r.of.shape.at(-1))

@@ -104,6 +104,21 @@ export const moeKernels: { readonly [K in keyof typeof moeOps]: Kernel<K> } = {
     }
     return [out];
   },
+  expertHidden: (operands, call) => {
+    const [x, indices, gateUp] = [need(operands, 0), need(operands, 1), need(operands, 2)];
+    const [, inner2 = 2, width = 1] = gateUp.shape;
+    const inner = inner2 / 2;
+    const k = indices.shape[1] ?? 1;
+    const out = floats(shapeAt(call));
+    for (let i = 0; i < out.data.length; i++) {
+      const slot = Math.floor(i / inner);
+      const row = Math.floor(slot / k) * width;
+      const at = ((indices.data[slot] ?? 0) * inner2 + (i % inner)) * width;
+      const gate = dot(gateUp.data, at, x.data, row, width);
+      out.data[i] = silu(gate) * dot(gateUp.data, at + inner * width, x.data, row, width);
+    }
+    return [out];
+  },
   experts: (operands) => {
     const [x, indices, weights, gateUp, down] = [0, 1, 2, 3, 4].map((i) => need(operands, i)) as [
       Tensor,

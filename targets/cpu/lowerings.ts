@@ -330,56 +330,104 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
     );
   },
 
+  expertHidden: (cx, { operands: [x, indices, gateUp], results: [out] }) => {
+    const groups = expertGroups(cx, indices, fixed(gateUp?.type.dims[0], "expertHidden"));
+    hiddenOfExperts(cx, groups, x, gateUp, cx.output(out));
+  },
+
   experts: (cx, { operands: [x, indices, weights, gateUp, down], results: [out] }) => {
-    const input = flat(cx, x);
     const [experts, width, inner] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
     if (!experts || !width || !inner) throw new Error("down is [experts, width, inner]");
-    const k = fixed(indices?.type.dims[1], "experts");
-    const slots = { ...input.rows, times: input.rows.times * k };
-    const groups = cx.scratchBuffer("groups", slots, 4);
-    const counts = cx.scratchBuffer("counts", one, 4 * (experts + 1));
-    const hidden = cx.scratchBuffer("hidden", slots, 8 * inner);
-    const gated = cx.scratchBuffer("gated", slots, 4 * inner);
-    const shares = cx.scratchBuffer("shares", slots, 4 * width);
-    cx.step(
-      { kind: "expertGroups", experts, k },
-      [address(cx.view(indices)), address(counts), address(groups), count(input.rows)],
-      one,
-    );
-    const grouped = (
-      w: Value | undefined,
-      from: View,
-      to: View,
-      cols: number,
-      n: number,
-      ldx: number,
-      divisor: number,
-    ) => {
-      const weight = cx.weight(w, "packed");
-      cx.step(
-        { kind: "groupedLinear", weight: weight.dtype, k: cols, n, ldx, ldo: n, experts, divisor },
-        [
-          weightArg(weight.name),
-          address(from),
-          address(counts),
-          address(groups),
-          address(to),
-          count(input.rows),
-        ],
-        blocks(n),
-      );
-    };
-    grouped(gateUp, input.view, hidden, width, 2 * inner, rowStride(input.view), k);
-    swigluHalves(cx, hidden, gated, inner, slots);
-    grouped(down, gated, shares, inner, width, inner, 1);
+    const groups = expertGroups(cx, indices, experts);
+    const gated = cx.scratchBuffer("gated", groups.slots, 4 * inner);
+    const shares = cx.scratchBuffer("shares", groups.slots, 4 * width);
+    hiddenOfExperts(cx, groups, x, gateUp, gated);
+    groupedProduct(cx, groups, { weight: down, from: gated, to: shares, cols: inner, n: width, divisor: 1 });
     const to = cx.output(out);
     cx.step(
-      { kind: "combine", n: width, k },
-      [address(shares), address(cx.view(weights)), address(to), count(input.rows)],
-      input.rows,
+      { kind: "combine", n: width, k: groups.k },
+      [address(shares), address(cx.view(weights)), address(to), count(groups.rows)],
+      groups.rows,
     );
   },
 };
+
+/** The slots of a layer, a token's k choices one after another, in groups of one expert each. */
+type Groups = {
+  readonly experts: number;
+  readonly k: number;
+  readonly rows: Extent;
+  readonly slots: Extent;
+  readonly counts: View;
+  readonly order: View;
+};
+
+function expertGroups(cx: LoweringContext, indices: Value | undefined, experts: number): Groups {
+  const chosen = cx.view(indices);
+  const rows = rowsOf(chosen);
+  const k = fixed(chosen.dims[1], "experts");
+  const slots = { ...rows, times: rows.times * k };
+  const order = cx.scratchBuffer("groups", slots, 4);
+  const counts = cx.scratchBuffer("counts", one, 4 * (experts + 1));
+  cx.step(
+    { kind: "expertGroups", experts, k },
+    [address(chosen), address(counts), address(order), count(rows)],
+    one,
+  );
+  return { experts, k, rows, slots, counts, order };
+}
+
+/** A product of each slot's row with the matrix [n, cols] of its expert. A slot's input row is the slot divided by `divisor`. */
+type GroupedProduct = {
+  readonly weight: Value | undefined;
+  readonly from: View;
+  readonly to: View;
+  readonly cols: number;
+  readonly n: number;
+  readonly divisor: number;
+};
+
+function groupedProduct(cx: LoweringContext, groups: Groups, it: GroupedProduct): void {
+  const weight = cx.weight(it.weight, "packed");
+  const { cols: k, n, divisor } = it;
+  cx.step(
+    {
+      kind: "groupedLinear",
+      weight: weight.dtype,
+      k,
+      n,
+      ldx: rowStride(it.from),
+      ldo: n,
+      experts: groups.experts,
+      divisor,
+    },
+    [
+      weightArg(weight.name),
+      address(it.from),
+      address(groups.counts),
+      address(groups.order),
+      address(it.to),
+      count(groups.rows),
+    ],
+    blocks(n),
+  );
+}
+
+/** silu(gate x) * up x of each slot's expert, into rows of slots. */
+function hiddenOfExperts(
+  cx: LoweringContext,
+  groups: Groups,
+  x: Value | undefined,
+  gateUp: Value | undefined,
+  to: View,
+): void {
+  const input = flat(cx, x);
+  const n = fixed(gateUp?.type.dims[1], "experts");
+  const hidden = cx.scratchBuffer("hidden", groups.slots, 4 * n);
+  const from = input.view;
+  groupedProduct(cx, groups, { weight: gateUp, from, to: hidden, cols: input.width, n, divisor: groups.k });
+  swigluHalves(cx, hidden, to, n / 2, groups.slots);
+}
 
 /** silu(first half) * second half of each row. */
 function swigluHalves(cx: LoweringContext, from: View, to: View, n: number, rows: Extent): void {

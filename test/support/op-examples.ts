@@ -262,6 +262,7 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
     { operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [3, 4], [3, 4], [4, 3]], attrs: { index: 1 } },
   ],
   experts: [{ operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [2, 6, 4], [2, 4, 3]], attrs: {} }],
+  expertHidden: [{ operands: [["S", 4], { i32: ["S", 2] }, [2, 6, 4]], attrs: {} }],
   integerLinear: [
     { operands: [["S", 6], { i8: [5, 6] }, [5, 2]], attrs: { group: 4 } },
     { operands: [["S", 6], { i8: [5, 6] }, [5, 1], [5]], attrs: { group: 6 } },

@@ -74,6 +74,22 @@ export const moeOps = {
     },
     flops: ([x, , , gate], _, named) => 6 * sizeOf(x?.dims ?? [], named) * Number(gate?.dims[0] ?? 0),
   }),
+  expertHidden: defineOp({
+    summary:
+      "what experts pass from their first matrices to their last: out[s,k] = silu(gate[e] x) * up[e] x, e = indices[s,k]; gateUp as in experts",
+    operands: ["x", "indices", "gateUp"],
+    results: ["out"],
+    attrs: {},
+    infer: ([x, indices, gateUp]) => {
+      const [, inner2, width] = gateUp?.dims ?? [];
+      const [s, k] = indices?.dims ?? [];
+      if (!x || x.dims[1] !== width || typeof inner2 !== "number" || s === undefined || k === undefined)
+        return "gateUp must be [experts, 2 inner, width], x [S, width], indices [S, k]";
+      return [{ dtype: "f32", dims: [s, k, inner2 / 2] }];
+    },
+    flops: ([x, indices, gateUp], _, named) =>
+      2 * sizeOf(x?.dims ?? [], named) * Number(indices?.dims[1] ?? 0) * Number(gateUp?.dims[1] ?? 0),
+  }),
   experts: defineOp({
     summary:
       "the routed experts of a layer: out[s] = sum over k of weights[s,k] * down[e] (silu(gate[e] x) * up[e] x), e = indices[s,k]; gateUp is [experts, 2 inner, width]",

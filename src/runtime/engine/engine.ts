@@ -24,10 +24,11 @@ export type Engine = {
   readonly maxTokens: (program: string) => number;
   /** Run tokens at positions past, past+1, …; gives their logits, valid until the next call. */
   readonly run: (program: string, ids: readonly number[], past: number) => Float32Array;
-  /** Run a program on the buffers of a graph: fills those given, and gives the room of others by name and first byte. */
+  /** Run a program on `tokens` rows of its buffers: fills those given, and gives the room of others by name and first byte. */
   readonly call: (
     program: string,
     inputs: ReadonlyMap<string, Float32Array | Int32Array>,
+    tokens?: number,
   ) => (buffer: string, length: number, offset: number) => Float32Array;
   readonly close: () => Promise<void>;
 };
@@ -91,15 +92,15 @@ export function createEngine(parts: EngineParts): Engine {
       const values = logits ? (count(logits.rows, ids.length, past + ids.length) * logits.rowBytes) / 4 : 0;
       return new Float32Array(memory.buffer, at(program.logits), values);
     },
-    call: (name, inputs) => {
+    call: (name, inputs, tokens = 1) => {
       const number = numberOf(name);
       const at = (buffer: string) => layout.buffers.get(name)?.get(buffer) ?? 0;
       for (const [buffer, values] of inputs)
         new Uint8Array(memory.buffer, at(buffer), values.byteLength).set(
           new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
         );
-      start(number, 1, 0);
-      bound[number]?.(1, 0);
+      start(number, tokens, 0);
+      bound[number]?.(tokens, 0);
       return (buffer, length, offset) => new Float32Array(memory.buffer, at(buffer) + offset, length);
     },
     close: async () => {
