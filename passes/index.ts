@@ -68,6 +68,9 @@ export const pipeline: readonly Phase[] = [
   ),
 ];
 
+/** What remains of the pipeline for a module that has come through its first phase. */
+export const decoderPhases: readonly Phase[] = pipeline.slice(1);
+
 /** Graphs of single operators, as exporters write them, come up to the operators of the IR first. */
 const raise = phase(
   "raise",

@@ -38,7 +38,7 @@ function roleIn(site: Site, reader: Node, weight: Value): WeightRole | undefined
 }
 
 /** The one role of a weight for all that read it. */
-function roleOf(site: Site, weight: Value): WeightRole | undefined {
+export function roleOf(site: Site, weight: Value): WeightRole | undefined {
   const roles = new Set([...site.readers(weight)].map((reader) => roleIn(site, reader, weight)));
   return roles.size === 1 && !site.isResult(weight) ? [...roles][0] : undefined;
 }
@@ -67,6 +67,16 @@ export function mapMatrices(r: Recipe, f: (matrix: Recipe) => Recipe): Recipe {
 
 const mapped = (of: Recipe, r: Recipe & { readonly of: Recipe }, make: (of: Recipe) => Recipe): Recipe =>
   of === r.of ? r : make(of);
+
+/** The matrices that `mapMatrices` meets, in order. */
+export function matricesOf(r: Recipe): readonly Recipe[] {
+  const found: Recipe[] = [];
+  mapMatrices(r, (matrix) => {
+    found.push(matrix);
+    return matrix;
+  });
+  return found;
+}
 
 /** Where one part became quantized and another stayed, all are float32. */
 const ofOneType = (parts: readonly Recipe[]): readonly Recipe[] =>

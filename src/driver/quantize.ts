@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Quantization } from "../../passes/index.ts";
 import { namedScheme, nearestScheme, parseRecipeFile, schemeNames, type Scheme } from "../quant/scheme.ts";
+import type { FormatChoice } from "./calibration/calibrate.ts";
 import { fail } from "../support/diagnostics.ts";
 import type { Rounding } from "../tensor/format.ts";
 import { quantized } from "../tensor/recipe.ts";
@@ -18,17 +19,23 @@ export function schemeFrom(text: string): Scheme | undefined {
 }
 
 /** Products take the scheme's format; routers and heads stay as they are, unless the scheme names their tensors. */
-export function planQuantization(
-  { name, weights, activations, tensors }: Scheme,
-  rounding: Rounding,
-): PlannedQuantization {
+export const formatChoice =
+  ({ weights, tensors }: Scheme): FormatChoice =>
+  (tensor, role) => {
+    const said = tensors.find(({ pattern }) => pattern.test(tensor))?.format;
+    const format = said ?? (role === "linear" || role === "expert" ? weights : "none");
+    return format === "none" ? undefined : format;
+  };
+
+/** Quantize by what the weights alone tell. */
+export function planQuantization(scheme: Scheme, rounding: Rounding): PlannedQuantization {
+  const choose = formatChoice(scheme);
   return {
-    name,
-    activations,
+    name: scheme.name,
+    activations: scheme.activations,
     weights: (tensor, role, matrix) => {
-      const said = tensors.find(({ pattern }) => pattern.test(tensor))?.format;
-      const format = said ?? (role === "linear" || role === "expert" ? weights : "none");
-      return format === "none" ? undefined : quantized(matrix, format, rounding);
+      const format = choose(tensor, role);
+      return format && quantized(matrix, format, rounding);
     },
   };
 }

@@ -19,17 +19,21 @@ const chunkBytes = 1 << 19;
 export function writeWeight(fd: number, offset: number, w: WeightRequest, tools: Tools): number {
   let at = offset;
   let crc = 0;
-  const put = (bytes: Uint8Array) => {
+  weightBytes(w, tools, (bytes) => {
     crc = crc32(bytes, crc);
     for (let done = 0; done < bytes.byteLength;)
       done += writeSync(fd, bytes, done, bytes.byteLength - done, at + done);
     at += bytes.byteLength;
-  };
+  });
+  return crc;
+}
+
+/** Run one weight's recipe, and put what it gives piece by piece. */
+export function weightBytes(w: WeightRequest, tools: Tools, put: Put): void {
   const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
   if (dtypes[w.dtype].bits < 8) writeWhole(recipe, storedForm(w).bytes, tools, put);
   else if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
   else writePlain(recipe, tools, put);
-  return crc;
 }
 
 type Put = (bytes: Uint8Array) => void;

@@ -14,11 +14,10 @@ export type Segment = {
 
 const isFree = (node: Node): boolean => isOp(node, "weight") || isOp(node, "constant");
 
-/** Values by the place where they are last read; results of the function are read at its end. */
+/** Values by the place where they are last read. What only the function's caller reads, as caches, ends no stretch. */
 function lastReads(func: Func): ReadonlyMap<Value, number> {
   const last = new Map<Value, number>();
   func.body.forEach((node, i) => node.operands.forEach((v) => last.set(v, i)));
-  func.results.forEach(({ value }) => last.set(value, func.body.length));
   return last;
 }
 

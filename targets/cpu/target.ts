@@ -1,10 +1,10 @@
-import type { Module } from "../../src/ir/graph.ts";
+import type { Func, Module } from "../../src/ir/graph.ts";
 import type { Cache, Program } from "../../src/plan/program.ts";
-import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
+import { weightShelf, type WeightRequest, type WeightShelf } from "../../src/plan/weights.ts";
 import type { Assemble } from "../../src/wasm/assemble.ts";
 import { kernelsText } from "./kernels/module.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
-import { lower } from "./lower.ts";
+import { lower, type Lowered } from "./lower.ts";
 
 /** What the CPU target makes of a module: programs, the kernels they call, and the weights they read. */
 export type CpuCode = {
@@ -14,6 +14,15 @@ export type CpuCode = {
   readonly kernels: (assemble: Assemble) => Promise<Uint8Array>;
   readonly weights: readonly WeightRequest[];
 };
+
+/** What the CPU target makes of one function: its results lie where `results` says after the last step. */
+export type CpuFunction = Omit<Lowered, "kernels"> & { readonly kernels: CpuCode["kernels"] };
+
+/** Lower a function on its own, its weights onto a shelf. A call takes at most `maxTokens` tokens. */
+export function cpuFunction(func: Func, shelf: WeightShelf, maxTokens: number): CpuFunction {
+  const lowered = lower(func, shelf, maxTokens);
+  return { ...lowered, kernels: (assemble) => assemble(kernelsText(lowered.kernels)) };
+}
 
 /** Lower every phase of a module. `batchTokens` is how many tokens one prefill call takes at most. */
 export function cpuTarget(module: Module, batchTokens: number): CpuCode {

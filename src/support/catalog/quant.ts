@@ -12,6 +12,11 @@ export const quantCatalog = {
     message: `the quantization recipe is not understood: ${why}`,
     hint: 'for example {"weights": "int4-g32", "tensors": {"*.kv_b_proj.weight": "int8"}}',
   }),
+  "quant/no-text": (): Message => ({
+    exit: "usage",
+    message: "the calibration text is empty",
+    hint: "give a text of at least some hundred tokens, like those the model will meet",
+  }),
   "quant/scheme": (found: string, near: string | undefined, names: readonly string[]): Message => ({
     exit: "usage",
     message: `there is no quantization scheme ${found}`,

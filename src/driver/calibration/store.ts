@@ -1,0 +1,85 @@
+import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readHeader } from "../../frontend/safetensors/header.ts";
+import { encodeBf16 } from "../../tensor/codec.ts";
+import { formats, groupCount, groupWidth, type FormatName, type Quantized } from "../../tensor/format.ts";
+import { dequantize, source, type Recipe } from "../../tensor/recipe.ts";
+import type { StoredTensor } from "../../tensor/recipe-rows.ts";
+import { layoutSafetensors } from "../../tensor/safetensors-file.ts";
+
+/** A quantized matrix and its format. */
+export type Matrix = {
+  readonly name: string;
+  readonly format: FormatName;
+  readonly rows: number;
+  readonly cols: number;
+  readonly found: Quantized;
+};
+
+/**
+ * Quantized matrices on disk, one safetensors file a segment. A file is there whole or not at all, so that what an interrupted run left
+ * can be taken up again by whoever opens the folder of the same fingerprint.
+ */
+export type Store = {
+  /** The tensors of all segments that are there, by the names that recipes call them. */
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+  readonly has: (segment: number) => boolean;
+  readonly put: (segment: number, matrices: readonly Matrix[]) => void;
+  readonly remove: () => void;
+};
+
+const fileOf = (segment: number): string => `segment-${String(segment).padStart(5, "0")}.safetensors`;
+
+/** Open the store in `dir` for work of this fingerprint; what other work left there is cleared. */
+export function openStore(dir: string, fingerprint: string): Store {
+  const folder = join(dir, fingerprint);
+  if (existsSync(dir))
+    for (const name of readdirSync(dir)) if (name !== fingerprint) rmSync(join(dir, name), { recursive: true });
+  mkdirSync(folder, { recursive: true });
+  const tensors = new Map<string, StoredTensor>();
+  const read = (file: string): void => {
+    for (const [name, entry] of readHeader(file).tensors) tensors.set(name, entry);
+  };
+  for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) read(join(folder, name));
+  return {
+    tensors,
+    has: (segment) => existsSync(join(folder, fileOf(segment))),
+    put: (segment, matrices) => {
+      const file = join(folder, fileOf(segment));
+      writeMatrices(`${file}.partial`, matrices);
+      renameSync(`${file}.partial`, file);
+      read(file);
+    },
+    remove: () => rmSync(dir, { recursive: true, force: true }),
+  };
+}
+
+const partName = (matrix: string, part: string): string => `${matrix}:${part}`;
+
+function writeMatrices(file: string, matrices: readonly Matrix[]): void {
+  const parts = matrices.flatMap(({ name, format, rows, cols, found }) => {
+    const groups = groupCount(formats[format], cols);
+    const { scale } = formats[format];
+    const scales = scale === "bf16" ? encodeBf16(found.scales) : found.scales;
+    return [
+      { name: partName(name, "codes"), dtype: "i8" as const, shape: [rows, cols], data: found.codes },
+      { name: partName(name, "scales"), dtype: scale, shape: [rows, groups], data: scales },
+      ...(found.zeros
+        ? [{ name: partName(name, "zeros"), dtype: "i8" as const, shape: [rows, groups], data: found.zeros }]
+        : []),
+    ].map((it) => ({ ...it, bytes: it.data.byteLength }));
+  });
+  const bytes = parts.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  writeFileSync(file, Buffer.concat([layoutSafetensors(parts).header, ...bytes]));
+}
+
+/** A stored matrix as a recipe, or undefined where the store does not hold it in that format. */
+export function storedMatrix({ tensors }: Store, name: string, format: FormatName): Recipe | undefined {
+  const part = (of: string): Recipe | undefined => {
+    const entry = tensors.get(partName(name, of));
+    return entry && source(partName(name, of), entry.dtype, entry.shape);
+  };
+  const [codes, scales] = [part("codes"), part("scales")];
+  if (!codes || !scales) return undefined;
+  return dequantize(codes, scales, [1, groupWidth(formats[format], codes.shape[1] ?? 1)], part("zeros"));
+}
