@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import { statSync } from "node:fs";
-import { join } from "node:path";
+import { resolve } from "node:path";
 import { pipeline, quantizing } from "../../passes/index.ts";
 import { runPasses } from "../pass/runner.ts";
 import { windowsOf } from "../runtime/perplexity.ts";
 import { loadTokenizer } from "../runtime/tokenizer.ts";
 import type { Scheme } from "../quant/scheme.ts";
 import { fail } from "../support/diagnostics.ts";
-import { calibrate, storeChoice, type Coverage } from "./calibration/calibrate.ts";
-import { openStore, type Store } from "./calibration/store.ts";
+import { calibrate, storeChoice } from "./calibration/calibrate.ts";
+import { openStore, type QuantReport, type Store } from "./calibration/store.ts";
 import { emit, type CompileOptions, type Emitted } from "./compile.ts";
 import { openModel, type OpenedModel } from "./model.ts";
 import { formatChoice } from "./quantize.ts";
@@ -25,7 +25,7 @@ export type Calibration = {
   readonly onSegment?: (done: number, of: number) => void;
 };
 
-export type Calibrated = { readonly emitted: Emitted; readonly coverage: readonly Coverage[]; readonly store: Store };
+export type Calibrated = { readonly emitted: Emitted; readonly report: QuantReport; readonly store: Store };
 
 /** Import a checkpoint, quantize it on what it computes from a text, and emit its plan. Nothing is written but the store's files. */
 export async function emitCalibrated(path: string, options: CompileOptions, by: Calibration): Promise<Calibrated> {
@@ -35,7 +35,7 @@ export async function emitCalibrated(path: string, options: CompileOptions, by: 
   const store = openStore(by.work, fingerprint(model, by));
   const [imported] = runPasses(model.imported.module, pipeline.slice(0, 1), {}).funcs;
   if (!imported) throw new Error("a model has a prefill function");
-  const coverage = await calibrate(
+  const report = await calibrate(
     { func: imported, tensors: model.checkpoint.tensors, choose, windows, ...by },
     store,
   );
@@ -47,7 +47,7 @@ export async function emitCalibrated(path: string, options: CompileOptions, by: 
   const module = runPasses(model.imported.module, quantizing(pipeline, quantization), options.passes);
   const emitted = emit({ model, module }, { ...options, quantization });
   const tensors = new Map([...emitted.parts.tensors, ...store.tensors]);
-  return { emitted: { ...emitted, parts: { ...emitted.parts, tensors } }, coverage, store };
+  return { emitted: { ...emitted, parts: { ...emitted.parts, tensors } }, report, store };
 }
 
 function calibrationWindows(model: OpenedModel, { text, window }: Calibration): readonly (readonly number[])[] {
@@ -72,4 +72,4 @@ function fingerprint(model: OpenedModel, { scheme, text, window, minExpertTokens
 }
 
 /** Where a compile to `output` keeps its quantized matrices until the plan is written. */
-export const workFolder = (output: string): string => join(`${output}.quant`);
+export const workFolder = (output: string): string => `${resolve(output)}.quant`;

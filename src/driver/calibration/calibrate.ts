@@ -5,6 +5,7 @@ import { edit } from "../../pass/edit.ts";
 import { runPass } from "../../pass/runner.ts";
 import { gptq } from "../../quant/gptq.ts";
 import { shrunk, symmetric } from "../../quant/moments.ts";
+import { outputError } from "../../quant/output-error.ts";
 import { quantizer } from "../../quant/quantizer.ts";
 import { refine } from "../../quant/refine.ts";
 import { segmentFunc, segments, type Segment } from "../../quant/segments.ts";
@@ -16,7 +17,7 @@ import { sourceNames, type Recipe } from "../../tensor/recipe.ts";
 import { rowReader, type RowReader, type StoredTensor } from "../../tensor/recipe-rows.ts";
 import { loadSegment, type Activations } from "./segment-code.ts";
 import { nothingSeen, see, together, type Seen, type TapNames } from "./statistics.ts";
-import { storedMatrix, type Matrix, type Store } from "./store.ts";
+import { storedMatrix, type Coverage, type Matrix, type QuantReport, type Store } from "./store.ts";
 
 /** Which format a matrix of the checkpoint takes, or undefined where it stays. */
 export type FormatChoice = (name: string, role: WeightRole) => FormatName | undefined;
@@ -34,21 +35,17 @@ export type CalibrationTask = {
   readonly onSegment?: (done: number, of: number) => void;
 };
 
-/** How many tokens an expert saw of the calibration text. */
-export type Coverage = { readonly experts: string; readonly tokens: readonly number[] };
-
 /**
  * Quantize every product's weights by GPTQ on what the model itself computes from a text. Stretches of the model run one after another,
  * each on what the quantized stretches before it give; one stretch's weights are held at a time. What `store` holds already is taken over.
  */
-export async function calibrate(task: CalibrationTask, store: Store): Promise<readonly Coverage[]> {
+export async function calibrate(task: CalibrationTask, store: Store): Promise<QuantReport> {
   const { func, threads } = task;
   const reader = rowReader((name) => store.tensors.get(name) ?? found(task.tensors, name), quantizer);
   const cuts = segments(func);
   const tapped = cuts.map((it) => withTaps(func, it, task.choose));
   const last = tapped.findLastIndex((it) => it.taps.length > 0);
   const longest = Math.max(...task.windows.map((it) => it.length));
-  const coverage: Coverage[] = [];
   let carried: Activations[] = task.windows.map(() => new Map());
   const fed = (given: Activations, window: readonly number[]): Activations =>
     new Map([
@@ -76,11 +73,8 @@ export async function calibrate(task: CalibrationTask, store: Store): Promise<re
         await runAll(segmentFunc(func, segment, read), (result, _, tokens) =>
           taps.forEach((tap, t) => see(seen[t] ?? nothingSeen(tap), tap, names[t] ?? { x: "" }, result, tokens)),
         );
-        store.put(i, taps.flatMap((tap, t) => quantizeTap(func, tap, seen[t] ?? nothingSeen(tap), task, reader)));
-        taps.forEach((tap, t) => {
-          if (tap.kind === "routed" && seen[t])
-            coverage.push({ experts: nameOf(func, tap.weight), tokens: seen[t].experts.map((it) => it.tokens) });
-        });
+        const coverage = taps.flatMap((tap, t) => coverageOf(func, tap, seen[t]));
+        store.put(i, taps.flatMap((tap, t) => quantizeTap(func, tap, seen[t] ?? nothingSeen(tap), task, reader)), coverage);
       }
       task.onSegment?.(i + 1, last + 1);
       if (i === last || !segment.output) break;
@@ -93,7 +87,7 @@ export async function calibrate(task: CalibrationTask, store: Store): Promise<re
   } finally {
     reader.close();
   }
-  return coverage;
+  return store.report();
 }
 
 const found = (tensors: ReadonlyMap<string, StoredTensor>, name: string): StoredTensor => {
@@ -154,6 +148,12 @@ function namedValues(tap: Tap, names: TapNames | undefined): Func["results"] {
 
 const matrixName = (matrix: Recipe): string => sourceNames(matrix).join("+");
 
+/** What the experts of a layer saw; told once, where their first matrices are. */
+function coverageOf(func: Func, tap: Tap, seen: Seen | undefined): readonly Coverage[] {
+  if (tap.kind === "dense" || tap.x.type.dims.length === 3 || !seen) return [];
+  return [{ layer: nameOf(func, tap.weight), tokens: seen.experts.map((it) => it.tokens) }];
+}
+
 function nameOf(func: Func, weight: Value): string {
   const maker = definitions(func).get(weight);
   return isOp(maker, "weight") ? (sourceNames(maker.attrs.recipe)[0] ?? "") : "";
@@ -186,5 +186,7 @@ function quantizeMatrix(matrix: Recipe, format: FormatName, hessian: Float64Arra
   const w = new Float32Array(rows * cols);
   decodeToF32(matrix.dtype, stored, w);
   const start = gptq(w, rows, cols, hessian, formats[format]);
-  return { name: matrixName(matrix), format, rows, cols, found: refine(w, rows, cols, hessian, formats[format], start) };
+  const found = refine(w, rows, cols, hessian, formats[format], start);
+  const error = outputError(w, found, rows, cols, hessian, formats[format]);
+  return { name: matrixName(matrix), format, rows, cols, found, error };
 }

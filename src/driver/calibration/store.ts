@@ -1,8 +1,9 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import * as v from "valibot";
 import { readHeader } from "../../frontend/safetensors/header.ts";
 import { encodeBf16 } from "../../tensor/codec.ts";
-import { formats, groupCount, groupWidth, type FormatName, type Quantized } from "../../tensor/format.ts";
+import { formatNames, formats, groupCount, groupWidth, type FormatName, type Quantized } from "../../tensor/format.ts";
 import { dequantize, source, type Recipe } from "../../tensor/recipe.ts";
 import type { StoredTensor } from "../../tensor/recipe-rows.ts";
 import { layoutSafetensors } from "../../tensor/safetensors-file.ts";
@@ -14,6 +15,17 @@ export type Matrix = {
   readonly rows: number;
   readonly cols: number;
   readonly found: Quantized;
+  /** The mean square of what its output is off by, over the output's. */
+  readonly error: number;
+};
+
+/** How many tokens each expert of a layer saw. `layer` is the name of the first expert's first matrix. */
+export type Coverage = { readonly layer: string; readonly tokens: readonly number[] };
+
+/** What is told of quantized matrices. */
+export type QuantReport = {
+  readonly matrices: readonly (Pick<Matrix, "name" | "format" | "rows" | "cols" | "error">)[];
+  readonly coverage: readonly Coverage[];
 };
 
 /**
@@ -24,7 +36,9 @@ export type Store = {
   /** The tensors of all segments that are there, by the names that recipes call them. */
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly has: (segment: number) => boolean;
-  readonly put: (segment: number, matrices: readonly Matrix[]) => void;
+  readonly put: (segment: number, matrices: readonly Matrix[], coverage: readonly Coverage[]) => void;
+  /** What is told of all segments that are there. */
+  readonly report: () => QuantReport;
   readonly remove: () => void;
 };
 
@@ -37,16 +51,23 @@ export function openStore(dir: string, fingerprint: string): Store {
     for (const name of readdirSync(dir)) if (name !== fingerprint) rmSync(join(dir, name), { recursive: true });
   mkdirSync(folder, { recursive: true });
   const tensors = new Map<string, StoredTensor>();
+  const reports: QuantReport[] = [];
   const read = (file: string): void => {
-    for (const [name, entry] of readHeader(file).tensors) tensors.set(name, entry);
+    const header = readHeader(file);
+    for (const [name, entry] of header.tensors) tensors.set(name, entry);
+    reports.push(v.parse(report, JSON.parse(header.metadata.get(reportKey) ?? "")));
   };
   for (const name of readdirSync(folder)) if (name.endsWith(".safetensors")) read(join(folder, name));
   return {
     tensors,
     has: (segment) => existsSync(join(folder, fileOf(segment))),
-    put: (segment, matrices) => {
+    report: () => ({
+      matrices: reports.flatMap((it) => it.matrices),
+      coverage: reports.flatMap((it) => it.coverage),
+    }),
+    put: (segment, matrices, coverage) => {
       const file = join(folder, fileOf(segment));
-      writeMatrices(`${file}.partial`, matrices);
+      writeMatrices(`${file}.partial`, matrices, coverage);
       renameSync(`${file}.partial`, file);
       read(file);
     },
@@ -56,7 +77,21 @@ export function openStore(dir: string, fingerprint: string): Store {
 
 const partName = (matrix: string, part: string): string => `${matrix}:${part}`;
 
-function writeMatrices(file: string, matrices: readonly Matrix[]): void {
+const reportKey = "moec.report";
+const report = v.object({
+  matrices: v.array(
+    v.object({
+      name: v.string(),
+      format: v.picklist(formatNames),
+      rows: v.number(),
+      cols: v.number(),
+      error: v.number(),
+    }),
+  ),
+  coverage: v.array(v.object({ layer: v.string(), tokens: v.array(v.number()) })),
+});
+
+function writeMatrices(file: string, matrices: readonly Matrix[], coverage: readonly Coverage[]): void {
   const parts = matrices.flatMap(({ name, format, rows, cols, found }) => {
     const groups = groupCount(formats[format], cols);
     const { scale } = formats[format];
@@ -70,7 +105,9 @@ function writeMatrices(file: string, matrices: readonly Matrix[]): void {
     ].map((it) => ({ ...it, bytes: it.data.byteLength }));
   });
   const bytes = parts.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  writeFileSync(file, Buffer.concat([layoutSafetensors(parts).header, ...bytes]));
+  const told = matrices.map(({ name, format, rows, cols, error }) => ({ name, format, rows, cols, error }));
+  const metadata = { [reportKey]: JSON.stringify({ matrices: told, coverage }) };
+  writeFileSync(file, Buffer.concat([layoutSafetensors(parts, metadata).header, ...bytes]));
 }
 
 /** A stored matrix as a recipe, or undefined where the store does not hold it in that format. */
