@@ -47,6 +47,9 @@ const asTheyAre: Form = {
   one: (address, low) => and(word(address), low),
 };
 
+const evens = [0, 2, 4, 6];
+const odds = [1, 3, 5, 7];
+
 /** Codes of a byte each, eight to a word: the first four in the low halves of its bytes, the others in the high halves. */
 const halved: Form = {
   name: "packHalves",
@@ -67,9 +70,6 @@ const halved: Form = {
     return `(i32.or ${half(0, low)} (i32.shl ${half(4, high)} (i32.const 4)))`;
   },
 };
-
-const evens = [0, 2, 4, 6];
-const odds = [1, 3, 5, 7];
 
 /** Four words of each of four rows become four units' worth of these rows. */
 function transposeFour(form: Form, group: number): string {
