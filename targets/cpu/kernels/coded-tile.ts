@@ -33,10 +33,10 @@ export function codedTile(c: CodedWeight & { readonly zero: boolean }, k: number
     inputs: ["x"],
     locals: (rows) => ({
       i32: ["g", "i", "shift"],
-      v128: ["s", ...lanes.flatMap((v) => [`w${v}`, `p${v}`, `z${v}`]), ...perVector(["c"], rows)],
+      v128: ["s", "byte0", "byte1", "byte2", "byte3", "upper", ...lanes.flatMap((v) => [`w${v}`, `p${v}`, `z${v}`]), ...perVector(["c"], rows)],
     }),
     sums: (vectors, rows) =>
-      `${startSums(vectors, rows, startOf(bias))} ${eachGroup(c, k, perGroup, (columns) => groupSum(c, vectors, rows, columns))}`,
+      `${constants()} ${startSums(vectors, rows, startOf(bias))} ${eachGroup(c, k, perGroup, (columns) => groupSum(c, vectors, rows, columns))}`,
   };
 }
 
@@ -103,12 +103,21 @@ function unit(
   return columns > 4 ? `${first} ${part(4, (v) => upperHalves(words(v)))}` : first;
 }
 
-const upperHalves = (words: string): string =>
-  `(v128.and ${words} (v128.const i32x4 ${lanes.map(() => "0xf0f0f0f0").join(" ")}))`;
+const upperHalves = (words: string): string => `(v128.and ${words} ${get("upper")})`;
 
 /** One byte of each word to the top of the word, zeros below. */
-function toTop(words: string, byte: number): string {
-  if (byte === 3) return `(v128.and ${words} (v128.const i32x4 ${lanes.map(() => "0xff000000").join(" ")}))`;
+const toTop = (words: string, byte: number): string =>
+  byte === 3 ? `(v128.and ${words} ${get("byte3")})` : `(i8x16.swizzle ${words} ${get(`byte${byte}`)})`;
+
+/** The constants of the two above, in locals: as constants V8 makes them anew in every turn of a loop. */
+const constants = (): string => {
+  const all = (word: string) => `(v128.const i32x4 ${lanes.map(() => word).join(" ")})`;
   const zero = 128;
-  return `(i8x16.swizzle ${words} (v128.const i8x16 ${lanes.flatMap((l) => [zero, zero, zero, l * 4 + byte]).join(" ")}))`;
-}
+  const top = (byte: number) =>
+    `(v128.const i8x16 ${lanes.flatMap((l) => [zero, zero, zero, l * 4 + byte]).join(" ")})`;
+  return [
+    ...[0, 1, 2].map((byte) => set(`byte${byte}`, top(byte))),
+    set("byte3", all("0xff000000")),
+    set("upper", all("0xf0f0f0f0")),
+  ].join(" ");
+};
