@@ -1,10 +1,13 @@
-import { blockRows, packedBytes, packedWords, type PackedType } from "../tensor/pack.ts";
+import { blockRows, looseBytes, packedBytes, type PackedType } from "../tensor/pack.ts";
 import type { Assemble } from "../wasm/assemble.ts";
 import { add, get, i32, kernel, lanes, loop, mul, set, vload, vstore, when } from "../wasm/wat.ts";
 
 /** Packs rows in memory of its own, which grows to the largest chunk. */
 export type Packer = {
-  /** `fill` is given room for `rows` row-major rows; what they become is valid until the next call. */
+  /**
+   * `fill` is given room for `rows` row-major rows, codes of i8 and i4 one to a byte; what they become is valid until the
+   * next call.
+   */
   readonly pack: (
     dtype: PackedType,
     rows: number,
@@ -22,8 +25,54 @@ const shuffle = (a: string, b: string, words: readonly number[]): string =>
 const rowAt = (row: number): string =>
   add(get("row"), row === 0 ? i32(0) : `(i32.mul ${get("rowBytes")} ${i32(row)})`);
 
+/** How a word of the packed form comes of a row's bytes. */
+type Form = {
+  readonly name: string;
+  /** Bytes of a row that one word is made of. */
+  readonly wordBytes: number;
+  /** Four words in a row. */
+  readonly four: (address: string) => string;
+  /** One word; the masks leave out what lies beyond the row, `high` in the upper four bytes. */
+  readonly one: (address: string, low: string, high: string) => string;
+};
+
+const and = (a: string, b: string): string => `(i32.and ${a} ${b})`;
+const word = (address: string, offset = 0): string => `(i32.load offset=${offset} align=1 ${address})`;
+
+/** Words as they are. */
+const asTheyAre: Form = {
+  name: "pack",
+  wordBytes: 4,
+  four: (address) => vload(address),
+  one: (address, low) => and(word(address), low),
+};
+
+const evens = [0, 2, 4, 6];
+const odds = [1, 3, 5, 7];
+
+/** Codes of a byte each, eight to a word: the first four in the low halves of its bytes, the others in the high halves. */
+const halved: Form = {
+  name: "packHalves",
+  wordBytes: 8,
+  four: (address) => {
+    const firsts = shuffle(
+      `(local.tee $n0 ${vload(address)})`,
+      `(local.tee $n1 ${vload(address, 16)})`,
+      evens,
+    );
+    const seconds = shuffle(get("n0"), get("n1"), odds);
+    const low = (v: string) =>
+      `(v128.and ${v} (v128.const i32x4 ${lanes.map(() => "0x0f0f0f0f").join(" ")}))`;
+    return `(v128.or ${low(firsts)} (i32x4.shl ${low(seconds)} (i32.const 4)))`;
+  },
+  one: (address, low, high) => {
+    const half = (offset: number, mask: string) => and(word(address, offset), and(mask, i32(0x0f0f0f0f)));
+    return `(i32.or ${half(0, low)} (i32.shl ${half(4, high)} (i32.const 4)))`;
+  },
+};
+
 /** Four words of each of four rows become four units' worth of these rows. */
-function transposeFour(group: number): string {
+function transposeFour(form: Form, group: number): string {
   const first = group * 4;
   const v = (i: number): string => get(`v${i}`);
   const [low, high] = [
@@ -35,7 +84,7 @@ function transposeFour(group: number): string {
     [2, 3, 6, 7],
   ] as const;
   return [
-    ...lanes.map((i) => set(`v${i}`, vload(rowAt(first + i)))),
+    ...lanes.map((i) => set(`v${i}`, form.four(rowAt(first + i)))),
     set("a", shuffle(v(0), v(1), low)),
     set("b", shuffle(v(0), v(1), high)),
     set("c", shuffle(v(2), v(3), low)),
@@ -47,28 +96,31 @@ function transposeFour(group: number): string {
   ].join(" ");
 }
 
-/** One word of each row, or its low half only where `load` says so. */
-const oneUnit = (load: string): string =>
+/** One word of each row. */
+const oneUnit = (form: Form, low: string, high: string): string =>
   Array.from(
     { length: blockRows },
-    (_, row) => `(i32.store offset=${row * 4} ${get("to")} (${load} ${rowAt(row)}))`,
+    (_, row) => `(i32.store offset=${row * 4} ${get("to")} ${form.one(rowAt(row), low, high)})`,
   ).join(" ");
 
-/** Pack blocks begin..end: a row has `words` whole words, and half a word more where `odd` is 1. */
-function packKernel(): string {
+/** Pack blocks begin..end: a row has `words` whole words, and one more of the bytes in `low` and `high` if any are. */
+function packKernel(form: Form): string {
   const advance = (words: number): string =>
-    `${set("row", add(get("row"), i32(words * 4)))} ${set("to", add(get("to"), i32(words * blockRows * 4)))}`;
+    `${set("row", add(get("row"), i32(words * form.wordBytes)))} ${set("to", add(get("to"), i32(words * blockRows * 4)))}`;
   const whole = `(i32.and ${get("words")} ${i32(-4)})`;
   const block = [
     set("row", add(get("from"), `(i32.mul ${get("block")} ${mul(get("rowBytes"), blockRows)})`)),
-    loop("i", i32(0), whole, 4, [0, 1, 2, 3].map(transposeFour).join(" ") + advance(4)),
-    loop("i", whole, get("words"), 1, oneUnit("i32.load align=1") + advance(1)),
-    when(get("odd"), oneUnit("i32.load16_u align=1") + advance(1)),
+    loop("i", i32(0), whole, 4, lanes.map((group) => transposeFour(form, group)).join(" ") + advance(4)),
+    loop("i", whole, get("words"), 1, oneUnit(form, i32(-1), i32(-1)) + advance(1)),
+    when(get("low"), oneUnit(form, get("low"), get("high")) + advance(1)),
   ].join(" ");
-  const locals = { i32: ["block", "row", "i"], v128: ["v0", "v1", "v2", "v3", "a", "b", "c", "d"] };
+  const locals = {
+    i32: ["block", "row", "i"],
+    v128: ["v0", "v1", "v2", "v3", "a", "b", "c", "d", "n0", "n1"],
+  };
   return kernel(
-    "pack",
-    ["from", "to", "rowBytes", "words", "odd"],
+    form.name,
+    ["from", "to", "rowBytes", "words", "low", "high"],
     locals,
     loop("block", get("begin"), get("end"), 1, block),
   );
@@ -76,24 +128,32 @@ function packKernel(): string {
 
 /** The code of a packer, to be compiled once and given to every thread. */
 export const packerCode = async (assemble: Assemble): Promise<WebAssembly.Module> =>
-  new WebAssembly.Module(await assemble(`(module (memory (export "memory") 1) ${packKernel()})`));
+  new WebAssembly.Module(
+    await assemble(`(module (memory (export "memory") 1) ${packKernel(asTheyAre)} ${packKernel(halved)})`),
+  );
 
 type Pack = (
   from: number,
   to: number,
   rowBytes: number,
   words: number,
-  odd: number,
+  low: number,
+  high: number,
   begin: number,
   end: number,
 ) => void;
 
+type Exports = { memory: WebAssembly.Memory<ArrayBuffer>; pack: Pack; packHalves: Pack };
+
+/** The lowest `bytes` of a 32-bit word's bytes, none to all of them. */
+const maskOf = (bytes: number): number => (bytes <= 0 ? 0 : bytes >= 4 ? -1 : 2 ** (8 * bytes) - 1);
+
 export function createPacker(code: WebAssembly.Module): Packer {
   const { exports } = new WebAssembly.Instance(code);
-  const { memory, pack } = exports as { memory: WebAssembly.Memory<ArrayBuffer>; pack: Pack }; // as the text above exports them
+  const { memory, pack, packHalves } = exports as Exports; // as the text above exports them
   return {
     pack: (dtype, rows, cols, fill) => {
-      const rowBytes = cols * (dtype === "bf16" ? 2 : 4);
+      const rowBytes = cols * looseBytes[dtype];
       const blocks = Math.ceil(rows / blockRows);
       const to = Math.ceil((blocks * blockRows * rowBytes + 16) / 64) * 64;
       const bytes = packedBytes(dtype, rows, cols);
@@ -102,8 +162,9 @@ export function createPacker(code: WebAssembly.Module): Packer {
       const room = new Uint8Array(memory.buffer);
       fill(room.subarray(0, rows * rowBytes));
       room.fill(0, rows * rowBytes, blocks * blockRows * rowBytes);
-      const words = Math.floor(rowBytes / 4);
-      pack(0, to, rowBytes, words, packedWords(dtype, cols) - words, 0, blocks);
+      const [run, { wordBytes }] = dtype === "i4" ? [packHalves, halved] : [pack, asTheyAre];
+      const left = rowBytes % wordBytes;
+      run(0, to, rowBytes, Math.floor(rowBytes / wordBytes), maskOf(left), maskOf(left - 4), 0, blocks);
       return room.subarray(to, to + bytes);
     },
   };

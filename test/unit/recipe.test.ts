@@ -10,7 +10,7 @@ import { quantizer } from "../../src/quant/quantizer.ts";
 import { createRandom } from "../../src/support/random.ts";
 import { decodeToF32 } from "../../src/tensor/codec.ts";
 import { byteLength } from "../../src/tensor/dtype.ts";
-import { packedBytes } from "../../src/tensor/pack.ts";
+import { looseBytes, packedBytes } from "../../src/tensor/pack.ts";
 import {
   cast,
   concat,
@@ -130,13 +130,13 @@ test("any rows of any recipe are those of the whole", () => {
 test("a packed matrix has each element where the layout says, and zeros elsewhere", async () => {
   const packer = createPacker(await packerCode(assemble));
   const shape = fc.record({
-    dtype: fc.constantFrom("bf16", "f32"),
+    dtype: fc.constantFrom("bf16", "f32", "i8"),
     rows: fc.integer({ min: 1, max: 50 }),
     cols: fc.integer({ min: 1, max: 40 }),
   });
   fc.assert(
     fc.property(shape, ({ dtype, rows, cols }) => {
-      const width = dtype === "bf16" ? 2 : 4;
+      const width = looseBytes[dtype];
       const units = Math.ceil((cols * width) / 4);
       const given = noise(rows * cols * width);
       const expected = new Uint8Array(packedBytes(dtype, rows, cols));
@@ -146,6 +146,25 @@ test("a packed matrix has each element where the layout says, and zeros elsewher
           expected[unit * 4 + (byte % 4)] = given[row * cols * width + byte] ?? 0;
         }
       const packed = packer.pack(dtype, rows, cols, (room) => room.set(given));
+      expect(Buffer.compare(packed, expected)).toBe(0);
+    }),
+  );
+});
+
+test("packed codes of four bits stand four columns apart in a byte", async () => {
+  const packer = createPacker(await packerCode(assemble));
+  const size = fc.integer({ min: 1, max: 80 });
+  fc.assert(
+    fc.property(size, size, (rows, cols) => {
+      const given = noise(rows * cols);
+      const expected = new Uint8Array(packedBytes("i4", rows, cols));
+      given.forEach((code, i) => {
+        const [row, col] = [Math.floor(i / cols), i % cols];
+        const unit = (Math.floor(row / 16) * Math.ceil(cols / 8) + Math.floor(col / 8)) * 16 + (row % 16);
+        const at = unit * 4 + (col % 4);
+        expected[at] = (expected[at] ?? 0) | ((code & 15) << (col & 4));
+      });
+      const packed = packer.pack("i4", rows, cols, (room) => room.set(given));
       expect(Buffer.compare(packed, expected)).toBe(0);
     }),
   );

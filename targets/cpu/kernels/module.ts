@@ -1,20 +1,27 @@
 import { attention } from "./attention.ts";
-import { groupedLinear, headLinear, linear, tiles } from "./linear.ts";
+import { groupedLinear, headLinear, linear } from "./linear.ts";
 import { mathFunctions } from "./math.ts";
+import { isMatrixSpec, matrixOf } from "./matrix.ts";
+import { quantizeRows } from "./quantize.ts";
 import { expertGroups, router } from "./router.ts";
 import { addRmsNorm, binary, combine, copy, embed, rmsNorm, rope, siluRows, swiglu } from "./rowwise.ts";
 import { kernelName, type KernelSpec } from "./spec.ts";
+import { tileTexts } from "./tile.ts";
 
 /** The WebAssembly text of one kernel. */
 function kernelText(s: KernelSpec): string {
   const name = kernelName(s);
   switch (s.kind) {
     case "linear":
+    case "integerLinear":
       return linear(name, s);
     case "headLinear":
       return headLinear(name, s);
     case "groupedLinear":
+    case "groupedIntegerLinear":
       return groupedLinear(name, s);
+    case "quantizeRows":
+      return quantizeRows(name, s);
     case "attention":
       return attention(name, s);
     case "router":
@@ -46,10 +53,8 @@ function kernelText(s: KernelSpec): string {
 /** All kernels as one WebAssembly text; tiles that several matrix kernels share stand once. */
 export function kernelsText(specs: readonly KernelSpec[]): string {
   const shared = new Map<string, string>();
-  for (const s of specs)
-    if (s.kind === "linear" || s.kind === "headLinear" || s.kind === "groupedLinear")
-      for (const [name, text] of tiles(s.weight, s.k, s.n, s.kind === "linear" && s.bias))
-        shared.set(name, text);
+  for (const s of specs.filter(isMatrixSpec))
+    for (const [name, text] of tileTexts(matrixOf(s).tile, s.n)) shared.set(name, text);
   const functions = [...mathFunctions, ...shared.values(), ...specs.map(kernelText)];
   return `(module (import "env" "memory" (memory 1 65536 shared)) ${functions.join("\n")})`;
 }

@@ -4,6 +4,16 @@
  */
 export type WeightType = "bf16" | "f32";
 
+/** How the weights of a matrix kernel [n, k] lie: packed (tensor/pack.ts), as numbers or as codes. */
+export type WeightFormat = { weight: WeightType } | (CodedWeight & { zero: boolean });
+
+/**
+ * Signed codes with one scale for each row and `group` columns: w = (code - zero) * scale. `group` is k or a multiple of 8;
+ * the last group may be short. Scales are a packed matrix [n, ceil(k / group)] of their own, and so are the zeros, if any, in
+ * the same type.
+ */
+export type CodedWeight = { weight: "i8" | "i4"; group: number; scale: WeightType };
+
 export type KernelSpec =
   | {
       kind: "copy";
@@ -16,10 +26,9 @@ export type KernelSpec =
     }
   | { kind: "add" | "mul"; n: number; lda: number; ldb: number; ldo: number }
   | { kind: "embed"; weight: WeightType; n: number }
-  | { kind: "linear"; weight: WeightType; k: number; n: number; ldx: number; ldo: number; bias: boolean }
-  | {
+  | ({ kind: "linear"; k: number; n: number; ldx: number; ldo: number; bias: boolean } & WeightFormat)
+  | ({
       kind: "headLinear";
-      weight: WeightType;
       heads: number;
       k: number;
       n: number;
@@ -27,10 +36,9 @@ export type KernelSpec =
       ldo: number;
       headStrideX: number;
       headStrideOut: number;
-    }
-  | {
+    } & WeightFormat)
+  | ({
       kind: "groupedLinear";
-      weight: WeightType;
       k: number;
       n: number;
       ldx: number;
@@ -38,7 +46,17 @@ export type KernelSpec =
       experts: number;
       /** A slot's input row is the slot divided by this. */
       divisor: number;
-    }
+    } & WeightFormat)
+  | { kind: "quantizeRows"; k: number; ldx: number }
+  | ({ kind: "integerLinear"; k: number; n: number; ldo: number; bias: boolean } & CodedWeight)
+  | ({
+      kind: "groupedIntegerLinear";
+      k: number;
+      n: number;
+      ldo: number;
+      experts: number;
+      divisor: number;
+    } & CodedWeight)
   | { kind: "expertGroups"; experts: number; k: number }
   | { kind: "combine"; n: number; k: number }
   | {
