@@ -24,7 +24,7 @@ function recipeNumbering() {
       case "source":
         return JSON.stringify(r.name);
       case "dequantize":
-        return r.block.join();
+        return `${r.block.join()} ${r.bits ?? ""}`;
       case "quantize":
         return `${r.format} ${r.rounding} ${r.part}`;
       case "slice":

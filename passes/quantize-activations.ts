@@ -35,7 +35,11 @@ export const quantizeActivations: Pass = {
         const parts = symmetricParts(site, node.operands[1]);
         if (!parts) return;
         const operands = [x, ...weightsOf(site, parts), ...node.operands.slice(2)];
-        editor.replace(node, [node], [[old, site.make("integerLinear", operands, { group: parts.group })]]);
+        editor.replace(
+          node,
+          [node],
+          [[old, site.make("integerLinear", operands, { group: parts.group, bits: parts.bits })]],
+        );
         add("integer-linear");
       }
       if (isOp(node, "experts") && enabled("integer-experts") && indices && weights) {
@@ -45,7 +49,12 @@ export const quantizeActivations: Pass = {
         ];
         if (!gateUp || !down) return;
         const operands = [x, indices, weights, ...weightsOf(site, gateUp), ...weightsOf(site, down)];
-        const attrs = { gateUpGroup: gateUp.group, downGroup: down.group };
+        const attrs = {
+          gateUpGroup: gateUp.group,
+          gateUpBits: gateUp.bits,
+          downGroup: down.group,
+          downBits: down.bits,
+        };
         editor.replace(node, [node], [[old, site.make("integerExperts", operands, attrs)]]);
         add("integer-experts");
       }

@@ -28,7 +28,11 @@ export type Calibration = {
 export type Calibrated = { readonly emitted: Emitted; readonly report: QuantReport; readonly store: Store };
 
 /** Import a checkpoint, quantize it on what it computes from a text, and emit its plan. Nothing is written but the store's files. */
-export async function emitCalibrated(path: string, options: CompileOptions, by: Calibration): Promise<Calibrated> {
+export async function emitCalibrated(
+  path: string,
+  options: CompileOptions,
+  by: Calibration,
+): Promise<Calibrated> {
   const model = openModel(path);
   const windows = calibrationWindows(model, by);
   const choose = formatChoice(by.scheme);
@@ -50,7 +54,10 @@ export async function emitCalibrated(path: string, options: CompileOptions, by: 
   return { emitted: { ...emitted, parts: { ...emitted.parts, tensors } }, report, store };
 }
 
-function calibrationWindows(model: OpenedModel, { text, window }: Calibration): readonly (readonly number[])[] {
+function calibrationWindows(
+  model: OpenedModel,
+  { text, window }: Calibration,
+): readonly (readonly number[])[] {
   const tokenizer = loadTokenizer(model.checkpoint.dir) ?? fail("run/no-tokenizer", undefined);
   const ids = tokenizer.encode(text, { bos: true });
   const windows = windowsOf(ids, Math.min(window, ids.length));

@@ -159,8 +159,10 @@ function parseRecipe(p: Cursor, depth = 0): recipe.Recipe {
         const of = inner();
         const scale = then(inner);
         const [rows = 1, cols = 1] = then(() => integers(p));
-        const zero = p.accept(",") ? inner() : undefined;
-        return recipe.dequantize(of, scale, [rows, cols], zero);
+        const more = p.accept(",");
+        const narrow = more && p.is("number", "4") && p.take("number", "4") === "4";
+        const zero = (narrow ? p.accept(",") : more) ? inner() : undefined;
+        return { ...recipe.dequantize(of, scale, [rows, cols], zero), ...(narrow && { bits: 4 as const }) };
       }
       case "quantize":
         return recipe.quantize(

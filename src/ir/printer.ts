@@ -20,7 +20,7 @@ export function formatRecipe(r: Recipe): string {
     case "literal":
       return `literal(${formatDims(r.shape)}, [${r.values.map(formatNumber).join(", ")}])`;
     case "dequantize":
-      return `dequantize(${formatRecipe(r.of)}, ${formatRecipe(r.scale)}, ${formatDims(r.block)}${r.zero ? `, ${formatRecipe(r.zero)}` : ""})`;
+      return `dequantize(${formatRecipe(r.of)}, ${formatRecipe(r.scale)}, ${formatDims(r.block)}${r.bits ? `, ${r.bits}` : ""}${r.zero ? `, ${formatRecipe(r.zero)}` : ""})`;
     case "quantize":
       return `quantize(${formatRecipe(r.of)}, ${JSON.stringify(r.format)}, ${r.rounding}, ${r.part})`;
     case "cast":

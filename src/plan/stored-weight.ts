@@ -1,4 +1,4 @@
-import { packedBytes } from "../tensor/pack.ts";
+import { packedBytes, packedWords } from "../tensor/pack.ts";
 import { byteLength, dtypes, factsOf, type DType } from "../tensor/dtype.ts";
 import type { Recipe } from "../tensor/recipe.ts";
 import { rowCount, rowWidth } from "../tensor/recipe-rows.ts";
@@ -31,10 +31,11 @@ export function storedForm(w: WeightRequest): {
     return { dtype: w.dtype, shape: w.recipe.shape, bytes };
   }
   const { count, rows, cols } = matrices(w.recipe);
-  const blocks = Math.ceil(rows / 16);
-  const shape = w.dtype === "bf16" ? [blocks, Math.ceil(cols / 2), 16, 2] : [blocks, cols, 16];
+  const unit = { f32: [], bf16: [2], i8: [4], i4: [4] }[w.dtype];
+  const shape = [Math.ceil(rows / 16), packedWords(w.dtype, cols), 16, ...unit];
   return {
-    dtype: w.dtype,
+    // safetensors has no name for codes of four bits: two lie in a byte.
+    dtype: w.dtype === "i4" ? "u8" : w.dtype,
     shape: [...w.recipe.shape.slice(0, -2), ...shape],
     bytes: count * packedBytes(w.dtype, rows, cols),
   };

@@ -17,6 +17,14 @@ export type EngineWeight = {
   readonly recipe: Recipe;
 };
 
+/** Codes of a quantized matrix; the recipe gives them a byte each. */
+export type CodeWeight = {
+  readonly name: string;
+  readonly layout: "packed";
+  readonly dtype: Extract<DType, "i8" | "i4">;
+  readonly recipe: Recipe;
+};
+
 /** A weight as its recipe gives it, row-major and in its own dtype. */
 export type ExactWeight = {
   readonly name: string;
@@ -26,11 +34,13 @@ export type ExactWeight = {
 };
 
 /** A weight the plan must hold: what to write and how. */
-export type WeightRequest = EngineWeight | ExactWeight;
+export type WeightRequest = EngineWeight | CodeWeight | ExactWeight;
 
 /** Collects the weights that programs ask for; the same recipe in the same layout is stored once. */
 export type WeightShelf = {
   readonly request: (recipe: Recipe, layout: WeightLayout, key: string) => EngineWeight;
+  /** A matrix of signed bytes of which so many bits count, packed. */
+  readonly codes: (recipe: Recipe, bits: 4 | 8, key: string) => CodeWeight;
   readonly exact: (recipe: Recipe, key: string) => ExactWeight;
   readonly requests: () => readonly WeightRequest[];
 };
@@ -44,6 +54,7 @@ function readableName(recipe: Recipe): string {
 
 export function weightShelf(): WeightShelf {
   const engine = new Map<string, EngineWeight>();
+  const codes = new Map<string, CodeWeight>();
   const exact = new Map<string, ExactWeight>();
   const taken = new Map<string, number>();
   const freshName = (recipe: Recipe, layout: string): string => {
@@ -65,6 +76,13 @@ export function weightShelf(): WeightShelf {
         dtype: layout !== "vector" && recipe.dtype === "bf16" ? "bf16" : "f32",
         recipe,
       })),
+    codes: (recipe, bits, key) =>
+      once(codes, `${bits}:${key}`, () => ({
+        name: freshName(recipe, `int${bits}`),
+        layout: "packed",
+        dtype: bits === 4 ? "i4" : "i8",
+        recipe,
+      })),
     exact: (recipe, key) =>
       once(exact, key, () => ({
         name: freshName(recipe, "exact"),
@@ -72,6 +90,6 @@ export function weightShelf(): WeightShelf {
         dtype: recipe.dtype,
         recipe,
       })),
-    requests: () => [...engine.values(), ...exact.values()],
+    requests: () => [...engine.values(), ...codes.values(), ...exact.values()],
   };
 }

@@ -30,9 +30,10 @@ export function writeWeight(fd: number, offset: number, w: WeightRequest, tools:
 
 /** Run one weight's recipe, and put what it gives piece by piece. */
 export function weightBytes(w: WeightRequest, tools: Tools, put: Put): void {
-  const recipe = w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
-  if (dtypes[w.dtype].bits < 8) writeWhole(recipe, storedForm(w).bytes, tools, put);
-  else if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
+  const isCodes = w.dtype === "i8" || w.dtype === "i4";
+  const recipe = isCodes || w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
+  if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
+  else if (dtypes[w.dtype].bits < 8) writeWhole(recipe, storedForm(w).bytes, tools, put);
   else writePlain(recipe, tools, put);
 }
 

@@ -27,7 +27,8 @@ function invertLower(l: Float64Array, n: number): Float64Array {
     const pivot = 1 / (l[row + i] ?? 1);
     for (let p = 0; p < i; p++) {
       const f = (l[row + p] ?? 0) * -pivot;
-      if (f !== 0) for (let j = 0; j <= p; j++) out[row + j] = (out[row + j] ?? 0) + f * (out[p * n + j] ?? 0);
+      if (f !== 0)
+        for (let j = 0; j <= p; j++) out[row + j] = (out[row + j] ?? 0) + f * (out[p * n + j] ?? 0);
     }
     out[row + i] = pivot;
   }

@@ -25,7 +25,12 @@ export function searchGrid(
   const weigh = importance ?? new Float64Array(cols).fill(1);
   for (let top = 0; top < rows; top += format.blockRows)
     for (let g = 0; g < groups; g++) {
-      const block = { top, bottom: Math.min(rows, top + format.blockRows), from: g * width, to: Math.min(cols, (g + 1) * width) };
+      const block = {
+        top,
+        bottom: Math.min(rows, top + format.blockRows),
+        from: g * width,
+        to: Math.min(cols, (g + 1) * width),
+      };
       const { scale, zero } = searchBlock(w, cols, block, format, weigh);
       for (let row = top; row < block.bottom; row++) {
         scales[row * groups + g] = scale;
@@ -37,7 +42,13 @@ export function searchGrid(
 
 type Block = { readonly top: number; readonly bottom: number; readonly from: number; readonly to: number };
 
-function searchBlock(w: Float32Array, cols: number, block: Block, format: WeightFormat, weigh: ArrayLike<number>) {
+function searchBlock(
+  w: Float32Array,
+  cols: number,
+  block: Block,
+  format: WeightFormat,
+  weigh: ArrayLike<number>,
+) {
   let [low, high] = [0, 0];
   for (let row = block.top; row < block.bottom; row++)
     for (let i = row * cols + block.from; i < row * cols + block.to; i++) {
@@ -83,7 +94,13 @@ function blockError(
 }
 
 /** Round to nearest on a given grid. */
-export function roundOnGrid(w: Float32Array, rows: number, cols: number, format: WeightFormat, grid: Grid): Quantized {
+export function roundOnGrid(
+  w: Float32Array,
+  rows: number,
+  cols: number,
+  format: WeightFormat,
+  grid: Grid,
+): Quantized {
   const width = groupWidth(format, cols);
   const groups = groupCount(format, cols);
   const [least, greatest] = codeRange(format);
@@ -96,4 +113,3 @@ export function roundOnGrid(w: Float32Array, rows: number, cols: number, format:
     }
   return { codes, ...grid };
 }
-

@@ -38,7 +38,13 @@ const diagonal = (a: Float64Array, n: number): Float64Array =>
  * each column is rounded, and what is lost is made up for by the columns not yet rounded. `hessian` [cols, cols] is the second moment
  * of the activations, in any unit. A Hessian that no damping makes positive definite leaves rounding to nearest.
  */
-export function gptq(w: Float32Array, rows: number, cols: number, hessian: Float64Array, format: WeightFormat): Quantized {
+export function gptq(
+  w: Float32Array,
+  rows: number,
+  cols: number,
+  hessian: Float64Array,
+  format: WeightFormat,
+): Quantized {
   const grid = searchGrid(w, rows, cols, format, diagonal(hessian, cols));
   return gptqOnGrid(w, rows, cols, hessian, format, grid, fallingDiagonal(hessian, cols));
 }

@@ -4,7 +4,11 @@
  */
 export type Moments = { readonly width: number; readonly sum: Float64Array; tokens: number };
 
-export const noMoments = (width: number): Moments => ({ width, sum: new Float64Array(width * width), tokens: 0 });
+export const noMoments = (width: number): Moments => ({
+  width,
+  sum: new Float64Array(width * width),
+  tokens: 0,
+});
 
 /** Rows taken together, so that each sum is read and written once for all of them. */
 const together = 8;

@@ -1,7 +1,12 @@
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
 
 /** The elements that a quantized matrix [rows, cols] stands for. */
-export function valuesOf({ codes, scales, zeros }: Quantized, rows: number, cols: number, format: WeightFormat): Float32Array {
+export function valuesOf(
+  { codes, scales, zeros }: Quantized,
+  rows: number,
+  cols: number,
+  format: WeightFormat,
+): Float32Array {
   const width = groupWidth(format, cols);
   const groups = groupCount(format, cols);
   const out = new Float32Array(rows * cols);

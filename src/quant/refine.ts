@@ -44,7 +44,11 @@ type Row = {
   readonly hessian: Float64Array;
 };
 
-type Rounded = { readonly codes: Int8Array; readonly scales: Float32Array; readonly zeros: Int8Array | undefined };
+type Rounded = {
+  readonly codes: Int8Array;
+  readonly scales: Float32Array;
+  readonly zeros: Int8Array | undefined;
+};
 
 function setGradient({ w, gradient, cols, hessian }: Row, own: Rounded, format: WeightFormat): void {
   gradient.fill(0);

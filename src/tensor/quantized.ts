@@ -7,6 +7,8 @@ export type QuantizedRecipe = {
   readonly zeros?: Recipe;
   /** Columns that a scale covers. */
   readonly group: number;
+  /** How many bits the codes need. */
+  readonly bits: 4 | 8;
 };
 
 /** The parts of a weight whose values are codes behind scales, stacked or joined by rows; undefined for any other. */
@@ -14,7 +16,13 @@ export function quantizedParts(r: Recipe): QuantizedRecipe | undefined {
   switch (r.kind) {
     case "dequantize":
       return r.of.dtype === "i8" && r.block[0] === 1
-        ? { codes: r.of, scales: r.scale, ...(r.zero && { zeros: r.zero }), group: r.block[1] }
+        ? {
+            codes: r.of,
+            scales: r.scale,
+            ...(r.zero && { zeros: r.zero }),
+            group: r.block[1],
+            bits: r.bits ?? 8,
+          }
         : undefined;
     case "stack":
     case "concat":
@@ -51,6 +59,7 @@ function joined(
   const alike = all.every(
     (it) =>
       it.group === first?.group &&
+      it.bits === first.bits &&
       it.scales.dtype === first.scales.dtype &&
       (it.zeros === undefined) === (first.zeros === undefined),
   );
@@ -58,6 +67,7 @@ function joined(
   const zeros = all.flatMap((it) => it.zeros ?? []);
   return {
     group: first.group,
+    bits: first.bits,
     codes: join(all.map((it) => it.codes)),
     scales: join(all.map((it) => it.scales)),
     ...(zeros.length > 0 && { zeros: join(zeros) }),

@@ -62,7 +62,7 @@ export function rowReader(stored: (name: string) => StoredTensor, quantizer: Qua
       case "literal":
         return out.set(new Uint8Array(Float32Array.from(r.values).buffer, begin * rowBytes(r), out.length));
       case "cast":
-        return readAsF32(r.of, begin, floatsOf(out), read, memory);
+        return castRows(r, begin, out, read, memory);
       case "dequantize":
         readAsF32(r.of, begin, floatsOf(out), read, memory);
         return scaleBlocks(floatsOf(out), r, begin, scaleOf(r.scale), r.zero && zeroOf(r.zero));
@@ -91,6 +91,16 @@ export function rowReader(stored: (name: string) => StoredTensor, quantizer: Qua
 
 const floatsOf = (bytes: Uint8Array): Float32Array =>
   new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+
+/** Rows in another dtype that holds their values. */
+function castRows(r: Of<"cast">, begin: number, out: Uint8Array, read: Read, memory: Scratch): void {
+  if (r.dtype !== "bf16") return readAsF32(r.of, begin, floatsOf(out), read, memory);
+  memory.lend(out.length * 2, (bytes) => {
+    readAsF32(r.of, begin, floatsOf(bytes), read, memory);
+    const narrow = encodeBf16(floatsOf(bytes));
+    out.set(new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength));
+  });
+}
 
 /** Rows widened to float32, exactly. */
 function readAsF32(r: Recipe, begin: number, out: Float32Array, read: Read, memory: Scratch): void {

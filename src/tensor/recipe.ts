@@ -18,6 +18,8 @@ export type Recipe = {
       /** A zero point a block, or one for all as [1, 1]; absent, it is 0. */
       readonly zero?: Recipe;
       readonly block: readonly [number, number];
+      /** How many bits the codes need; absent, it is what their dtype has. */
+      readonly bits?: 4;
     }
   | /** One part of a matrix in a number format. */ {
       readonly kind: "quantize";
@@ -98,8 +100,14 @@ export function quantize(of: Recipe, format: FormatName, rounding: Rounding, par
 export function quantized(of: Recipe, format: FormatName, rounding: Rounding): Recipe {
   const part = (name: QuantizedPart) => quantize(of, format, rounding, name);
   const zeros = formats[format].symmetric ? undefined : part("zeros");
-  return dequantize(part("codes"), part("scales"), [1, groupWidth(formats[format], of.shape[1] ?? 1)], zeros);
+  return inFormat(format, part("codes"), part("scales"), zeros);
 }
+
+/** Codes of a format behind their scales. */
+export const inFormat = (format: FormatName, codes: Recipe, scales: Recipe, zeros?: Recipe): Recipe => ({
+  ...dequantize(codes, scales, [1, groupWidth(formats[format], codes.shape[1] ?? 1)], zeros),
+  ...(formats[format].bits === 4 && { bits: 4 }),
+});
 
 export const cast = (of: Recipe, dtype: DType): Recipe =>
   of.dtype === dtype ? of : { kind: "cast", of, dtype, shape: of.shape };

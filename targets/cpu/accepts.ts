@@ -11,6 +11,9 @@ const ofMatrices: ReadonlySet<OpName> = new Set<OpName>([
   "swigluPacked",
   "router",
   "experts",
+  "expertHidden",
+  "integerLinear",
+  "integerExperts",
   "addRmsNorm",
 ]);
 

@@ -2,9 +2,10 @@ import { definitions, isOp, type Func, type Node, type Value } from "../../src/i
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Dim } from "../../src/ir/dim.ts";
 import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/program.ts";
-import type { EngineWeight, WeightLayout, WeightShelf } from "../../src/plan/weights.ts";
+import type { CodeWeight, EngineWeight, WeightLayout, WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
-import { constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
+import { quantizedParts, type QuantizedRecipe } from "../../src/tensor/quantized.ts";
+import { cast, constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
 import { misfit } from "./accepts.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
 import { lowerings } from "./lowerings.ts";
@@ -20,6 +21,10 @@ export type LoweringContext = {
     layout: WeightLayout,
     shape?: readonly number[],
   ) => EngineWeight;
+  /** The codes, scales and zero points of a quantized weight, or undefined where it is none. */
+  readonly coded: (value: Value | undefined) => CodedMatrix | undefined;
+  /** A weight of codes, packed. */
+  readonly codes: (value: Value | undefined, bits: number) => CodeWeight;
   readonly isWeight: (value: Value | undefined) => boolean;
   /** A fresh row-major buffer for a value, bound to it. */
   readonly output: (value: Value | undefined) => View;
@@ -32,6 +37,14 @@ export type LoweringContext = {
     readonly view: (dims: readonly Dim[]) => View;
   };
   readonly needScratch: (fixedBytes: number, bytesPerPosition: number) => void;
+};
+
+/** A quantized weight as kernels take it. */
+export type CodedMatrix = {
+  readonly codes: CodeWeight;
+  readonly scales: EngineWeight;
+  readonly zeros?: EngineWeight;
+  readonly group: number;
 };
 
 export type Lowered = {
@@ -103,6 +116,25 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
       const shaped = shape ? reshape(recipe, shape) : recipe;
       return shelf.request(shaped, layout, formatRecipe(shaped));
     },
+    coded: (value) => {
+      const recipe = value && recipeOf(value);
+      const parts = recipe && quantizedParts(recipe);
+      if (!parts || !fitsUnits(parts)) return undefined;
+      const packed = (it: Recipe) => shelf.request(it, "packed", formatRecipe(it));
+      const { codes, scales, zeros, group, bits } = parts;
+      return {
+        group,
+        codes: shelf.codes(codes, bits, formatRecipe(codes)),
+        scales: packed(scales),
+        ...(zeros && { zeros: packed(cast(zeros, scales.dtype)) }),
+      };
+    },
+    codes: (value, bits) => {
+      const recipe =
+        recipeOf(present(value)) ??
+        unsupported(current?.op ?? "operator", "its codes are computed at run time");
+      return shelf.codes(recipe, bits === 4 ? 4 : 8, formatRecipe(recipe));
+    },
     isWeight: (value) => value !== undefined && recipeOf(value) !== undefined,
     output,
     scratchBuffer: (name, rows, rowBytes) => {
@@ -147,6 +179,10 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
   };
   return { program, kernels: [...kernels.values()], caches: [...caches.values()], results };
 }
+
+/** Kernels take groups of whole words, or one for a whole row. */
+const fitsUnits = ({ group, codes }: QuantizedRecipe): boolean =>
+  group % 8 === 0 || group >= (codes.shape.at(-1) ?? 1);
 
 const unsupported = (op: string, why: string): never => fail("target/unsupported-op", undefined, op, why);
 

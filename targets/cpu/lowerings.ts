@@ -1,34 +1,10 @@
 import { fail } from "../../src/support/diagnostics.ts";
-import type { NodeOf, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
-import type { Arg, Extent } from "../../src/plan/program.ts";
+import { expertHidden, experts, integerExperts, swigluHalves } from "./experts.ts";
 import type { LoweringContext } from "./lower.ts";
-import {
-  address,
-  compactStrides,
-  extentOf,
-  fixed,
-  reshapeView,
-  rowStride,
-  runLength,
-  sliceView,
-  type View,
-} from "./views.ts";
-
-type Rule<K extends OpName> = (cx: LoweringContext, node: NodeOf<K>) => void;
-
-const one: Extent = { times: 1, dim: "1" };
-const literal = (value: number): Arg => ({ kind: "literal", value });
-const count = (extent: Extent): Arg => ({ kind: "extent", extent });
-const rowsOf = (view: View, times = 1): Extent => extentOf(view.dims[0] ?? 1, times);
-const weightArg = (name: string): Arg => ({ kind: "weight", name });
-const blocks = (rows: number): Extent => ({ times: Math.ceil(rows / 16), dim: "1" });
-
-/** The rows of a view and their width, all axes after the first taken as one run. */
-function flat(cx: LoweringContext, value: Value | undefined): { view: View; width: number; rows: Extent } {
-  const view = cx.compactRows(value);
-  return { view, width: runLength(view) ?? 1, rows: rowsOf(view) };
-}
+import { headLinear, integerLinear, linear } from "./products.ts";
+import { count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
+import { address, compactStrides, fixed, reshapeView, rowStride, sliceView, type View } from "./views.ts";
 
 /** A view of rank 2 as one head a row. */
 const withHeads = (v: View): View =>
@@ -69,64 +45,17 @@ const rowwise =
     );
   };
 
-export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
+export const lowerings: {
+  readonly [K in OpName]?: Rule<K>;
+} = {
   gather: (cx, { operands: [table, ids], results: [out] }) => {
     const w = cx.weight(table, "plain");
     const to = cx.output(out);
     const rows = rowsOf(to);
     cx.step(
       { kind: "embed", weight: w.dtype, n: fixed(to.dims[1], "gather") },
-      [weightArg(w.name), address(cx.view(ids)), address(to), count(rows)],
+      [weightArg(w), address(cx.view(ids)), address(to), count(rows)],
       rows,
-    );
-  },
-
-  linear: (cx, { operands: [x, w, bias], results: [out] }) => {
-    const input = flat(cx, x);
-    const weight = cx.weight(w, "packed");
-    const to = cx.output(out);
-    const n = fixed(out?.type.dims.at(-1), "linear");
-    cx.step(
-      {
-        kind: "linear",
-        weight: weight.dtype,
-        k: input.width,
-        n,
-        ldx: rowStride(input.view),
-        ldo: n,
-        bias: bias !== undefined,
-      },
-      [
-        weightArg(weight.name),
-        address(input.view),
-        bias ? weightArg(cx.weight(bias, "vector").name) : literal(0),
-        address(to),
-        count(input.rows),
-      ],
-      blocks(n),
-    );
-  },
-
-  headLinear: (cx, { operands: [x, w], results: [out] }) => {
-    const input = cx.view(x);
-    const weight = cx.weight(w, "packed");
-    const to = cx.output(out);
-    const [, heads, k] = input.dims.map((d, i) => (i === 0 ? 0 : fixed(d, "headLinear")));
-    const n = fixed(to.dims[2], "headLinear");
-    cx.step(
-      {
-        kind: "headLinear",
-        weight: weight.dtype,
-        heads: heads ?? 1,
-        k: k ?? 1,
-        n,
-        ldx: rowStride(input),
-        ldo: rowStride(to),
-        headStrideX: input.strides[1] ?? 0,
-        headStrideOut: to.strides[1] ?? 0,
-      },
-      [weightArg(weight.name), address(input), address(to), count(rowsOf(to))],
-      { times: heads ?? 1, dim: "1" },
     );
   },
 
@@ -145,7 +74,7 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
         ldo: rowStride(to),
         headStrideOut: to.strides[1] ?? 0,
       },
-      [address(input), weightArg(cx.weight(gain, "vector").name), address(to), count(rows)],
+      [address(input), weightArg(cx.weight(gain, "vector")), address(to), count(rows)],
       rows,
     );
   },
@@ -160,7 +89,7 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
       [
         address(a.view),
         address(b.view),
-        weightArg(cx.weight(gain, "vector").name),
+        weightArg(cx.weight(gain, "vector")),
         address(total),
         address(to),
         count(a.rows),
@@ -188,7 +117,7 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
       [
         address(input),
         address(cx.view(positions)),
-        weightArg(cx.weight(invFreq, "vector").name),
+        weightArg(cx.weight(invFreq, "vector")),
         address(to),
         count(rows),
       ],
@@ -283,6 +212,12 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
     });
   },
 
+  linear,
+  integerLinear,
+  headLinear,
+  experts,
+  integerExperts,
+  expertHidden,
   add: rowwise("add"),
   mul: rowwise("mul"),
   silu: (cx, { operands: [x], results: [out] }) => {
@@ -320,7 +255,7 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
       { kind: "router", experts: input.width, k: topK, ...rest, bias: bias !== undefined },
       [
         address(input.view),
-        bias ? weightArg(cx.weight(bias, "vector").name) : literal(0),
+        bias ? weightArg(cx.weight(bias, "vector")) : literal(0),
         address(to),
         address(shares),
         count(input.rows),
@@ -329,112 +264,4 @@ export const lowerings: { readonly [K in OpName]?: Rule<K> } = {
       input.rows,
     );
   },
-
-  expertHidden: (cx, { operands: [x, indices, gateUp], results: [out] }) => {
-    const groups = expertGroups(cx, indices, fixed(gateUp?.type.dims[0], "expertHidden"));
-    hiddenOfExperts(cx, groups, x, gateUp, cx.output(out));
-  },
-
-  experts: (cx, { operands: [x, indices, weights, gateUp, down], results: [out] }) => {
-    const [experts, width, inner] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
-    if (!experts || !width || !inner) throw new Error("down is [experts, width, inner]");
-    const groups = expertGroups(cx, indices, experts);
-    const gated = cx.scratchBuffer("gated", groups.slots, 4 * inner);
-    const shares = cx.scratchBuffer("shares", groups.slots, 4 * width);
-    hiddenOfExperts(cx, groups, x, gateUp, gated);
-    groupedProduct(cx, groups, { weight: down, from: gated, to: shares, cols: inner, n: width, divisor: 1 });
-    const to = cx.output(out);
-    cx.step(
-      { kind: "combine", n: width, k: groups.k },
-      [address(shares), address(cx.view(weights)), address(to), count(groups.rows)],
-      groups.rows,
-    );
-  },
 };
-
-/** The slots of a layer, a token's k choices one after another, in groups of one expert each. */
-type Groups = {
-  readonly experts: number;
-  readonly k: number;
-  readonly rows: Extent;
-  readonly slots: Extent;
-  readonly counts: View;
-  readonly order: View;
-};
-
-function expertGroups(cx: LoweringContext, indices: Value | undefined, experts: number): Groups {
-  const chosen = cx.view(indices);
-  const rows = rowsOf(chosen);
-  const k = fixed(chosen.dims[1], "experts");
-  const slots = { ...rows, times: rows.times * k };
-  const order = cx.scratchBuffer("groups", slots, 4);
-  const counts = cx.scratchBuffer("counts", one, 4 * (experts + 1));
-  cx.step(
-    { kind: "expertGroups", experts, k },
-    [address(chosen), address(counts), address(order), count(rows)],
-    one,
-  );
-  return { experts, k, rows, slots, counts, order };
-}
-
-/** A product of each slot's row with the matrix [n, cols] of its expert. A slot's input row is the slot divided by `divisor`. */
-type GroupedProduct = {
-  readonly weight: Value | undefined;
-  readonly from: View;
-  readonly to: View;
-  readonly cols: number;
-  readonly n: number;
-  readonly divisor: number;
-};
-
-function groupedProduct(cx: LoweringContext, groups: Groups, it: GroupedProduct): void {
-  const weight = cx.weight(it.weight, "packed");
-  const { cols: k, n, divisor } = it;
-  cx.step(
-    {
-      kind: "groupedLinear",
-      weight: weight.dtype,
-      k,
-      n,
-      ldx: rowStride(it.from),
-      ldo: n,
-      experts: groups.experts,
-      divisor,
-    },
-    [
-      weightArg(weight.name),
-      address(it.from),
-      address(groups.counts),
-      address(groups.order),
-      address(it.to),
-      count(groups.rows),
-    ],
-    blocks(n),
-  );
-}
-
-/** silu(gate x) * up x of each slot's expert, into rows of slots. */
-function hiddenOfExperts(
-  cx: LoweringContext,
-  groups: Groups,
-  x: Value | undefined,
-  gateUp: Value | undefined,
-  to: View,
-): void {
-  const input = flat(cx, x);
-  const n = fixed(gateUp?.type.dims[1], "experts");
-  const hidden = cx.scratchBuffer("hidden", groups.slots, 4 * n);
-  const from = input.view;
-  groupedProduct(cx, groups, { weight: gateUp, from, to: hidden, cols: input.width, n, divisor: groups.k });
-  swigluHalves(cx, hidden, to, n / 2, groups.slots);
-}
-
-/** silu(first half) * second half of each row. */
-function swigluHalves(cx: LoweringContext, from: View, to: View, n: number, rows: Extent): void {
-  const second = { ...from, offset: from.offset + n };
-  cx.step(
-    { kind: "swiglu", n, ldg: rowStride(from), ldu: rowStride(from), ldo: n },
-    [address(from), address(second), address(to), count(rows)],
-    rows,
-  );
-}

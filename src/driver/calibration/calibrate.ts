@@ -1,4 +1,10 @@
-import { matricesOf, quantizeWeights, roleOf, type WeightChoice, type WeightRole } from "../../../passes/quantize-weights.ts";
+import {
+  matricesOf,
+  quantizeWeights,
+  roleOf,
+  type WeightChoice,
+  type WeightRole,
+} from "../../../passes/quantize-weights.ts";
 import { makeNode } from "../../ir/builder.ts";
 import { definitions, isOp, type Func, type Node, type Value } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";
@@ -48,12 +54,11 @@ export async function calibrate(task: CalibrationTask, store: Store): Promise<Qu
   const longest = Math.max(...task.windows.map((it) => it.length));
   let carried: Activations[] = task.windows.map(() => new Map());
   const fed = (given: Activations, window: readonly number[]): Activations =>
-    new Map([
-      ...given,
-      ["ids", Int32Array.from(window)],
-      ["positions", Int32Array.from(window.keys())],
-    ]);
-  const runAll = async (of: Func, onResult: (result: Activations, window: number, tokens: number) => void) => {
+    new Map([...given, ["ids", Int32Array.from(window)], ["positions", Int32Array.from(window.keys())]]);
+  const runAll = async (
+    of: Func,
+    onResult: (result: Activations, window: number, tokens: number) => void,
+  ) => {
     const code = await loadSegment(of, reader, longest, threads);
     const wanted = new Set(of.params.map((p) => p.name));
     try {
@@ -71,10 +76,16 @@ export async function calibrate(task: CalibrationTask, store: Store): Promise<Qu
         const seen = taps.map(nothingSeen);
         const read = taps.flatMap((tap, t) => namedValues(tap, names[t]));
         await runAll(segmentFunc(func, segment, read), (result, _, tokens) =>
-          taps.forEach((tap, t) => see(seen[t] ?? nothingSeen(tap), tap, names[t] ?? { x: "" }, result, tokens)),
+          taps.forEach((tap, t) =>
+            see(seen[t] ?? nothingSeen(tap), tap, names[t] ?? { x: "" }, result, tokens),
+          ),
         );
         const coverage = taps.flatMap((tap, t) => coverageOf(func, tap, seen[t]));
-        store.put(i, taps.flatMap((tap, t) => quantizeTap(func, tap, seen[t] ?? nothingSeen(tap), task, reader)), coverage);
+        store.put(
+          i,
+          taps.flatMap((tap, t) => quantizeTap(func, tap, seen[t] ?? nothingSeen(tap), task, reader)),
+          coverage,
+        );
       }
       task.onSegment?.(i + 1, last + 1);
       if (i === last || !segment.output) break;
@@ -104,7 +115,11 @@ export const storeChoice =
     return format && storedMatrix(store, name, format);
   };
 
-type Tapped = { readonly segment: Segment; readonly taps: readonly Tap[]; readonly names: readonly TapNames[] };
+type Tapped = {
+  readonly segment: Segment;
+  readonly taps: readonly Tap[];
+  readonly names: readonly TapNames[];
+};
 
 /** A segment with what its quantized products multiply, each value under a name of its own. */
 function withTaps(func: Func, segment: Segment, choose: FormatChoice): Tapped {
@@ -160,7 +175,13 @@ function nameOf(func: Func, weight: Value): string {
 }
 
 /** All matrices of a tap's weight, quantized on what it saw. */
-function quantizeTap(func: Func, tap: Tap, seen: Seen, task: CalibrationTask, reader: RowReader): readonly Matrix[] {
+function quantizeTap(
+  func: Func,
+  tap: Tap,
+  seen: Seen,
+  task: CalibrationTask,
+  reader: RowReader,
+): readonly Matrix[] {
   const maker = definitions(func).get(tap.weight);
   const role = roleOf(edit(func).site, tap.weight);
   if (!isOp(maker, "weight") || !role) return [];
@@ -179,7 +200,12 @@ function quantizeTap(func: Func, tap: Tap, seen: Seen, task: CalibrationTask, re
   );
 }
 
-function quantizeMatrix(matrix: Recipe, format: FormatName, hessian: Float64Array, reader: RowReader): Matrix {
+function quantizeMatrix(
+  matrix: Recipe,
+  format: FormatName,
+  hessian: Float64Array,
+  reader: RowReader,
+): Matrix {
   const [rows = 1, cols = 1] = matrix.shape;
   const stored = new Uint8Array(byteLength(matrix.dtype, rows * cols));
   reader.read(matrix, 0, stored);

@@ -22,7 +22,12 @@ export type SegmentCode = {
 };
 
 /** Lower a function whose first axes count tokens, and load it: at most `maxTokens` tokens a call. */
-export async function loadSegment(func: Func, reader: RowReader, maxTokens: number, threads: number): Promise<SegmentCode> {
+export async function loadSegment(
+  func: Func,
+  reader: RowReader,
+  maxTokens: number,
+  threads: number,
+): Promise<SegmentCode> {
   const [lowered] = runPasses({ funcs: [func] }, decoderPhases).funcs;
   if (!lowered) throw new Error("a module of one function lost it");
   const shelf = weightShelf();
@@ -73,7 +78,8 @@ function gather(
 ): Float32Array<ArrayBuffer> {
   const span = sizes.reduce((n, d, i) => n + (d - 1) * (strides[i] ?? 0), 1);
   const room = read(region, span, offset * 4);
-  const [a = 1, b = 1, c = 1] = sizes.length === 3 ? sizes : sizes.length === 2 ? [sizes[0], 1, sizes[1]] : [1, 1, sizes[0]];
+  const [a = 1, b = 1, c = 1] =
+    sizes.length === 3 ? sizes : sizes.length === 2 ? [sizes[0], 1, sizes[1]] : [1, 1, sizes[0]];
   const [sa = 0, sb = 0, sc = 1] =
     sizes.length === 3 ? strides : sizes.length === 2 ? [strides[0], 0, strides[1]] : [0, 0, strides[0]];
   const out = new Float32Array(a * b * c);

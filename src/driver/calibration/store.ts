@@ -3,8 +3,8 @@ import { join } from "node:path";
 import * as v from "valibot";
 import { readHeader } from "../../frontend/safetensors/header.ts";
 import { encodeBf16 } from "../../tensor/codec.ts";
-import { formatNames, formats, groupCount, groupWidth, type FormatName, type Quantized } from "../../tensor/format.ts";
-import { dequantize, source, type Recipe } from "../../tensor/recipe.ts";
+import { formatNames, formats, groupCount, type FormatName, type Quantized } from "../../tensor/format.ts";
+import { inFormat, source, type Recipe } from "../../tensor/recipe.ts";
 import type { StoredTensor } from "../../tensor/recipe-rows.ts";
 import { layoutSafetensors } from "../../tensor/safetensors-file.ts";
 
@@ -24,7 +24,7 @@ export type Coverage = { readonly layer: string; readonly tokens: readonly numbe
 
 /** What is told of quantized matrices. */
 export type QuantReport = {
-  readonly matrices: readonly (Pick<Matrix, "name" | "format" | "rows" | "cols" | "error">)[];
+  readonly matrices: readonly Pick<Matrix, "name" | "format" | "rows" | "cols" | "error">[];
   readonly coverage: readonly Coverage[];
 };
 
@@ -48,7 +48,8 @@ const fileOf = (segment: number): string => `segment-${String(segment).padStart(
 export function openStore(dir: string, fingerprint: string): Store {
   const folder = join(dir, fingerprint);
   if (existsSync(dir))
-    for (const name of readdirSync(dir)) if (name !== fingerprint) rmSync(join(dir, name), { recursive: true });
+    for (const name of readdirSync(dir))
+      if (name !== fingerprint) rmSync(join(dir, name), { recursive: true });
   mkdirSync(folder, { recursive: true });
   const tensors = new Map<string, StoredTensor>();
   const reports: QuantReport[] = [];
@@ -118,5 +119,5 @@ export function storedMatrix({ tensors }: Store, name: string, format: FormatNam
   };
   const [codes, scales] = [part("codes"), part("scales")];
   if (!codes || !scales) return undefined;
-  return dequantize(codes, scales, [1, groupWidth(formats[format], codes.shape[1] ?? 1)], part("zeros"));
+  return inFormat(format, codes, scales, part("zeros"));
 }

@@ -15,10 +15,10 @@ const scaled = (codes: TensorType | undefined, scales: TensorType | undefined, g
 export const quantizedOps = {
   integerLinear: defineOp({
     summary:
-      "x @ (codes * scales)^T + bias with x rounded to int8 a row; codes [out, in] are signed bytes, scales [out, groups] one for each `group` columns: f32 sum over groups of (exact integer sum * scale), times the scale of the row of x, plus bias",
+      "x @ (codes * scales)^T + bias with x rounded to int8 a row; codes [out, in] are signed bytes of which `bits` count, scales [out, groups] one for each `group` columns: f32 sum over groups of (exact integer sum * scale), times the scale of the row of x, plus bias",
     operands: ["x", "codes", "scales", "bias?"],
     results: ["out"],
-    attrs: { group: int },
+    attrs: { group: int, bits: int },
     infer: ([x, codes, scales, bias], { group }) => {
       const [n, k] = codes?.dims ?? [];
       if (!x || n === undefined || codes?.dims.length !== 2 || x.dims.at(-1) !== k)
@@ -34,7 +34,7 @@ export const quantizedOps = {
       "experts with products as in integerLinear: x and each silu(gate) * up rounded to int8 a row; gateUp and down are codes with their scales",
     operands: ["x", "indices", "weights", "gateUp", "gateUpScales", "down", "downScales"],
     results: ["out"],
-    attrs: { gateUpGroup: int, downGroup: int },
+    attrs: { gateUpGroup: int, gateUpBits: int, downGroup: int, downBits: int },
     infer: ([x, indices, weights, gateUp, gateUpScales, down, downScales], { gateUpGroup, downGroup }) => {
       const [experts, inner2, width] = gateUp?.dims ?? [];
       if (!x || x.dims[1] !== width || down?.dims[0] !== experts || down?.dims[1] !== width)

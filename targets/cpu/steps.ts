@@ -1,0 +1,27 @@
+import type { NodeOf, Value } from "../../src/ir/graph.ts";
+import type { OpName } from "../../src/ir/ops/index.ts";
+import type { Arg, Extent } from "../../src/plan/program.ts";
+import type { LoweringContext } from "./lower.ts";
+import { extentOf, runLength, type View } from "./views.ts";
+
+/** Words for writing the steps of a program. */
+
+/** How an operator becomes steps. */
+export type Rule<K extends OpName> = (cx: LoweringContext, node: NodeOf<K>) => void;
+
+export const one: Extent = { times: 1, dim: "1" };
+export const literal = (value: number): Arg => ({ kind: "literal", value });
+export const count = (extent: Extent): Arg => ({ kind: "extent", extent });
+export const rowsOf = (view: View, times = 1): Extent => extentOf(view.dims[0] ?? 1, times);
+export const weightArg = ({ name }: { readonly name: string }): Arg => ({ kind: "weight", name });
+/** The blocks of 16 rows that so many rows of a packed matrix make. */
+export const blocks = (rows: number): Extent => ({ times: Math.ceil(rows / 16), dim: "1" });
+
+/** Rows one after another, and their width. */
+export type Flat = { readonly view: View; readonly width: number; readonly rows: Extent };
+
+/** The rows of a view and their width, all axes after the first taken as one run. */
+export function flat(cx: LoweringContext, value: Value | undefined): Flat {
+  const view = cx.compactRows(value);
+  return { view, width: runLength(view) ?? 1, rows: rowsOf(view) };
+}
