@@ -9,6 +9,7 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
+import { emitCalibrated, workFolder, type Calibration } from "../../driver/compile-calibrated.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { structureOf } from "../../driver/structure.ts";
@@ -20,6 +21,8 @@ import { fail } from "../../support/diagnostics.ts";
 import { roundings, type Rounding } from "../../tensor/format.ts";
 import { bytes, number, short } from "../../support/text.ts";
 import { listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
+import { quantLines, quantSummary } from "../quant-report.ts";
+import { readText } from "../read-text.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
 
 type Options = {
@@ -29,6 +32,8 @@ type Options = {
   readonly dims: ReadonlyMap<string, number>;
   readonly quant: string;
   readonly rounding: Rounding;
+  readonly calibrate: string | undefined;
+  readonly minExpertTokens: number;
   readonly context: number | undefined;
   readonly batch: number | undefined;
   readonly threads: number;
@@ -36,6 +41,9 @@ type Options = {
   readonly printIrAfter: string | undefined;
   readonly dryRun: boolean;
 };
+
+/** Tokens of a sequence of the calibration text. */
+const calibrationWindow = 512;
 
 /** Checkpoints of fewer bytes are compiled before a thread has started. */
 const worthThreads = 8 << 20;
@@ -104,6 +112,22 @@ function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: string,
   cx.log.info(`weights ${bytes(weightBytes)}`);
 }
 
+/** How to calibrate, if that was asked for. */
+function calibrationOf(options: Options, output: string | undefined): Calibration | undefined {
+  const { calibrate, quant, minExpertTokens, threads } = options;
+  if (calibrate === undefined) return undefined;
+  const scheme = schemeFrom(quant);
+  if (!scheme) return fail("usage/missing", { kind: "flag", flag: "--quant" }, "the scheme to calibrate for");
+  if (output === undefined)
+    return fail(
+      "usage/missing",
+      { kind: "flag", flag: "-o" },
+      "the folder of the plan, beside which calibrated weights are kept",
+    );
+  const text = readText(calibrate);
+  return { scheme, text, window: calibrationWindow, minExpertTokens, threads, work: workFolder(output) };
+}
+
 export const compileCommand: CommandSpec<Options> = {
   name: "compile",
   summary: "compile a checkpoint into a plan",
@@ -141,6 +165,16 @@ export const compileCommand: CommandSpec<Options> = {
       default: "clipped",
       choices: roundings,
     },
+    calibrate: {
+      flags: "--calibrate <text>",
+      help: "quantize by GPTQ on what the model computes from this text",
+    },
+    minExpertTokens: {
+      flags: "--min-expert-tokens <n>",
+      help: "experts that see fewer tokens of the text take what their whole layer sees",
+      default: 32,
+      parse: wholeNumber(0),
+    },
     context: {
       flags: "-c, --context <positions>",
       help: "the longest sequence the plan can hold (default: 4096, or the model's own limit)",
@@ -171,6 +205,8 @@ export const compileCommand: CommandSpec<Options> = {
   },
   examples: [
     "moec compile fixtures/moe-6m -o build/moe-6m",
+    "moec compile fixtures/moe-6m -o build/moe-6m-int4 --quant int4-g32",
+    "moec compile fixtures/moe-6m -o build/moe-6m-gptq --quant int4-g32 --calibrate fixtures/text/sample.txt",
     "moec compile model.onnx -o build/graph",
     "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",
@@ -194,22 +230,34 @@ export const compileCommand: CommandSpec<Options> = {
     };
     const progress = cx.log.progress(`compiling ${path}`);
     try {
-      const emitted = !isOnnx(path)
-        ? emit(lowerModel(path, settings), settings)
-        : options.as === "decoder"
-          ? await emitOnnxDecoder(path, settings)
-          : await emitOnnx(path, settings);
+      const by = calibrationOf(options, output);
+      const calibrated =
+        by &&
+        (await emitCalibrated(path, settings, {
+          ...by,
+          onSegment: (done, of) => progress.update(`quantized ${done} of ${of} stretches`),
+        }));
+      const emitted = calibrated
+        ? calibrated.emitted
+        : !isOnnx(path)
+          ? emit(lowerModel(path, settings), settings)
+          : options.as === "decoder"
+            ? await emitOnnxDecoder(path, settings)
+            : await emitOnnx(path, settings);
+      if (calibrated) cx.log.info(quantLines(calibrated.report, options.minExpertTokens));
       if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);
       else tellGraph(emitted, report.runs, path, cx);
       if (writes) {
         progress.update(`writing ${output}`);
         await write(output, emitted, crew);
+        calibrated?.store.remove();
         progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
       }
       if (cx.json) {
         const found =
           emitted.kind === "decoder" ? summary(emitted, report.runs) : graphSummary(emitted, report.runs);
-        cx.stdout.write(`${JSON.stringify(found, undefined, 2)}\n`);
+        const quant = calibrated && { quant: quantSummary(calibrated.report, options.minExpertTokens) };
+        cx.stdout.write(`${JSON.stringify({ ...found, ...quant }, undefined, 2)}\n`);
       }
     } finally {
       progress.done();
