@@ -33,7 +33,16 @@ export function codedTile(c: CodedWeight & { readonly zero: boolean }, k: number
     inputs: ["x"],
     locals: (rows) => ({
       i32: ["g", "i", "shift"],
-      v128: ["s", "byte0", "byte1", "byte2", "byte3", "upper", ...lanes.flatMap((v) => [`w${v}`, `p${v}`, `z${v}`]), ...perVector(["c"], rows)],
+      v128: [
+        "s",
+        "byte0",
+        "byte1",
+        "byte2",
+        "byte3",
+        "upper",
+        ...lanes.flatMap((v) => [`w${v}`, `p${v}`, `z${v}`]),
+        ...perVector(["c"], rows),
+      ],
     }),
     sums: (vectors, rows) =>
       `${constants()} ${startSums(vectors, rows, startOf(bias))} ${eachGroup(c, k, perGroup, (columns) => groupSum(c, vectors, rows, columns))}`,
