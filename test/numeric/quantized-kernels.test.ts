@@ -89,7 +89,7 @@ const cases: readonly Case[] = Array.from({ length: 48 }, (_, i) => {
   const any = (most: number) => 1 + Math.floor(next() * most);
   const one = <T>(...choices: readonly [T, ...T[]]) =>
     choices[Math.floor(next() * choices.length)] ?? choices[0];
-  const k = one(any(40), any(300), 64, 256);
+  const k = one(any(40), any(300), 64, 256, 500 + any(900));
   return {
     weight: i % 2 ? "i4" : "i8",
     rows: any(9),
@@ -265,16 +265,20 @@ test("rows that quantize to edges: all zeros, ties, the largest codes", async ()
   expect([...bytes(codes, 16)]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 127, 0, 2, -2, -126, 126, 0, 0]);
 });
 
-test("the largest sums of 32,768 columns are exact", async () => {
+test.each([
+  ["i8", -127],
+  ["i8", -128],
+  ["i4", -8],
+] as const)("the largest sums of 32,768 columns are exact: %s %d", async (weight, code) => {
   const k = 32768;
   const spec: Spec<"integerLinear"> = {
     ...{ kind: "integerLinear", k, n: 1, ldo: 1, bias: false },
-    ...{ weight: "i8", group: k, scale: "f32" },
+    ...{ weight, group: k, scale: "f32" },
   };
   const { put, room, run, floats } = await kernelBench([spec], 32);
-  const largest = new Int8Array(k).fill(-127);
-  const [w, x, out] = [put(packed("i8", largest, 1, k)), put(largest), room(4)];
+  const w = put(packed(weight, new Int8Array(k).fill(code), 1, k));
+  const [x, out] = [put(new Int8Array(k).fill(-127)), room(4)];
   const one = put(packed("f32", Float32Array.of(1), 1, 1));
   run(spec, [w, one, x, put(Float32Array.of(1)), 0, out, 1], 0, 1);
-  expect(floats(out, 1)[0]).toBe(Math.fround(127 * 127 * k));
+  expect(floats(out, 1)[0]).toBe(Math.fround(code * -127 * k));
 });

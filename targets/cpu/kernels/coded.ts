@@ -5,7 +5,7 @@ import type { CodedWeight } from "./spec.ts";
 import { times, type Tile } from "./tile.ts";
 
 /** What the tiles over coded weights share: the parts of the weight, and the walk over the groups of a row. */
-export const groupsOf = (c: CodedWeight, k: number): number => Math.ceil(k / c.group);
+const groupsOf = (c: CodedWeight, k: number): number => Math.ceil(k / c.group);
 
 export function partsOf(c: CodedWeight, k: number, names: readonly string[]): Tile["parts"] {
   const perGroup = packedBytes(c.scale, 16, groupsOf(c, k));

@@ -8,6 +8,10 @@ import { biasOf, perVector, range, startSums, times, type Tile } from "./tile.ts
  * Weights and x both codes (`quantizeRows`). A group's sum is an exact int32: products are at most 128 * 127, so 132,104 columns
  * fit. Then in float32, every step rounded: the output grows by f32(sum) * scale of the weight, groups in order from
  * zero; at the end it is multiplied with the scale of the row of x, and the bias is added.
+ *
+ * Codes of the weight are taken to the top of 16 bits, which keeps their sign and costs least; so they count 2^8 or 2^12
+ * times what they are. Sums of these over `stretch` columns fit (512 * 128 * 127 * 2^8 and 512 * 8 * 127 * 2^12 are below
+ * 2^31), and are shifted back before they are added up.
  */
 export function integerTile(c: CodedWeight, k: number, bias: boolean): Tile {
   return {
@@ -15,17 +19,15 @@ export function integerTile(c: CodedWeight, k: number, bias: boolean): Tile {
     parts: partsOf(c, k, ["scales"]),
     inputs: ["x", "rowScales"],
     locals: (rows) => ({
-      i32: ["g", "i", "shift"],
+      i32: ["g", "j", "i", "shift"],
       v128: [
-        "s",
-        "even",
-        "odd",
-        ...lanes.flatMap((v) => [`w${v}`, `e${v}`, `d${v}`]),
-        ...perVector(["t"], rows),
+        ...["s", "even", "odd", "top", ...lanes.flatMap((v) => [`w${v}`, `e${v}`, `d${v}`])],
+        ...perVector(["t", "u"], rows),
       ],
     }),
     sums: (vectors, rows) =>
       [
+        set("top", topMask[c.weight]),
         startSums(vectors, rows, () => zero4),
         eachGroup(c, k, ["scales"], (columns) => groupSum(c, vectors, rows, columns)),
         ...range(rows).flatMap((r) => [
@@ -39,11 +41,33 @@ export function integerTile(c: CodedWeight, k: number, bias: boolean): Tile {
   };
 }
 
-/** Columns that no unit fills are zeros in x and w: all units are taken whole. */
+const stretch = 512;
+
+/** Outputs += scale * the sum of one group, which is made in `u<v>_<r>`. */
 function groupSum(c: CodedWeight, vectors: readonly number[], rows: number, columns: number): string {
-  const perUnit = wordColumns[c.weight];
   return [
-    ...vectors.flatMap((v) => range(rows).map((r) => set(`t${v}_${r}`, zero4))),
+    ...vectors.flatMap((v) => range(rows).map((r) => set(`u${v}_${r}`, zero4))),
+    times("j", Math.floor(columns / stretch), stretchSum(c, vectors, rows, stretch)),
+    columns % stretch ? stretchSum(c, vectors, rows, columns % stretch) : "",
+    ...vectors.flatMap((v) => [
+      set("s", groupVector(c, "scales", v)),
+      ...range(rows).map((r) =>
+        set(
+          `a${v}_${r}`,
+          vadd(get(`a${v}_${r}`), vmul(`(f32x4.convert_i32x4_s ${get(`u${v}_${r}`)})`, get("s"))),
+        ),
+      ),
+    ]),
+  ].join(" ");
+}
+
+/** Group sums += what at most `stretch` columns add. What no unit fills are zeros in x and w: all units are taken whole. */
+function stretchSum(c: CodedWeight, vectors: readonly number[], rows: number, columns: number): string {
+  const perUnit = wordColumns[c.weight];
+  const each = (f: (t: string, u: string) => string) =>
+    vectors.flatMap((v) => range(rows).map((r) => f(`t${v}_${r}`, `u${v}_${r}`)));
+  return [
+    ...each((t) => set(t, zero4)),
     times(
       "i",
       Math.ceil(columns / perUnit),
@@ -54,48 +78,44 @@ function groupSum(c: CodedWeight, vectors: readonly number[], rows: number, colu
         ...range(rows).map((r) => set(`x${r}`, add(get(`x${r}`), i32(perUnit)))),
       ].join(" "),
     ),
-    ...vectors.flatMap((v) => [
-      set("s", groupVector(c, "scales", v)),
-      ...range(rows).map((r) =>
-        set(
-          `a${v}_${r}`,
-          vadd(get(`a${v}_${r}`), vmul(`(f32x4.convert_i32x4_s ${get(`t${v}_${r}`)})`, get("s"))),
-        ),
-      ),
-    ]),
+    ...each((t, u) =>
+      set(u, `(i32x4.add ${get(u)} (i32x4.shr_s ${get(t)} ${i32(c.weight === "i8" ? 8 : 12)}))`),
+    ),
   ].join(" ");
 }
 
-/** The bits of each 16-bit half from `from` on, so many of them, widened with their sign. */
-const bits = (v: string, from: number, width: number): string => {
-  const up = 16 - from - width;
-  return `(i16x8.shr_s ${up ? `(i16x8.shl ${v} ${i32(up)})` : v} ${i32(16 - width)})`;
-};
-
-/** Four columns of each row as 16-bit pairs: the first and third, and the second and fourth. */
+/** Four columns of each row as 16-bit pairs, codes at the top: the first and third, and the second and fourth. */
 type Quad = { readonly even: (v: string) => string; readonly odd: (v: string) => string };
 
-const bytes: Quad = { even: (v) => bits(v, 0, 8), odd: (v) => bits(v, 8, 8) };
+const up = (v: string, bits: number): string => `(i16x8.shl ${v} ${i32(bits)})`;
+const top = (v: string): string => `(v128.and ${v} ${get("top")})`;
+
+/** The top byte, or the top half of it, of every 16 bits. */
+const topMask: { readonly [W in CodedWeight["weight"]]: string } = {
+  i8: `(v128.const i32x4 ${lanes.map(() => "0xff00ff00").join(" ")})`,
+  i4: `(v128.const i32x4 ${lanes.map(() => "0xf000f000").join(" ")})`,
+};
 
 /** The quads of columns that a word holds. */
 const quads: { readonly [W in CodedWeight["weight"]]: readonly Quad[] } = {
-  i8: [bytes],
+  i8: [{ even: (v) => up(v, 8), odd: top }],
   i4: [
-    { even: (v) => bits(v, 0, 4), odd: (v) => bits(v, 8, 4) },
-    { even: (v) => bits(v, 4, 4), odd: (v) => bits(v, 12, 4) },
+    { even: (v) => up(v, 12), odd: (v) => top(up(v, 4)) },
+    { even: (v) => top(up(v, 8)), odd: top },
   ],
 };
 
-/** Group sums += w * x for four columns, those of x at `offset`. */
+/** Sums += w * x for four columns, those of x at `offset`. */
 function fourColumns(quad: Quad, vectors: readonly number[], rows: number, offset: number): string {
   const dot = (w: string, x: string) => `(i32x4.dot_i16x8_s ${get(w)} ${get(x)})`;
   const grow = (sum: string, by: string) => set(sum, `(i32x4.add ${get(sum)} ${by})`);
+  const widened = (bytes: string) => `(i16x8.shr_s ${bytes} ${i32(8)})`;
   return [
     ...vectors.flatMap((v) => [set(`e${v}`, quad.even(get(`w${v}`))), set(`d${v}`, quad.odd(get(`w${v}`)))]),
     ...range(rows).flatMap((r) => [
       set("s", vsplat(get(`x${r}`), offset)),
-      set("even", bytes.even(get("s"))),
-      set("odd", bytes.odd(get("s"))),
+      set("even", widened(up(get("s"), 8))),
+      set("odd", widened(get("s"))),
       ...vectors.flatMap((v) => [
         grow(`t${v}_${r}`, dot(`e${v}`, "even")),
         grow(`t${v}_${r}`, dot(`d${v}`, "odd")),
