@@ -25,6 +25,8 @@ function recipeNumbering() {
         return JSON.stringify(r.name);
       case "dequantize":
         return `${r.block.join()} ${r.bits ?? ""}`;
+      case "rotate":
+        return `${r.block}`;
       case "quantize":
         return `${r.format} ${r.rounding} ${r.part}`;
       case "slice":

@@ -16,6 +16,10 @@ function symmetricParts(site: Site, value: Value | undefined): QuantizedRecipe |
 const weightsOf = (site: Site, { codes, scales }: QuantizedRecipe): readonly Value[] =>
   [codes, scales].map((recipe) => site.make("weight", [], { recipe }));
 
+/** x as it meets the codes of a weight: where those are of a rotated weight, x is rotated too. */
+const rotated = (site: Site, x: Value, { rotation }: QuantizedRecipe): Value =>
+  rotation === 1 ? x : site.make("hadamard", [x], { block: rotation });
+
 /** Products with symmetric integer weights take their activations as integers too, so that only integers are multiplied. */
 export const quantizeActivations: Pass = {
   name: "quantize-activations",
@@ -34,7 +38,7 @@ export const quantizeActivations: Pass = {
       if (isOp(node, "linear") && enabled("integer-linear")) {
         const parts = symmetricParts(site, node.operands[1]);
         if (!parts) return;
-        const operands = [x, ...weightsOf(site, parts), ...node.operands.slice(2)];
+        const operands = [rotated(site, x, parts), ...weightsOf(site, parts), ...node.operands.slice(2)];
         editor.replace(
           node,
           [node],
@@ -48,12 +52,14 @@ export const quantizeActivations: Pass = {
           symmetricParts(site, node.operands[4]),
         ];
         if (!gateUp || !down) return;
-        const operands = [x, indices, weights, ...weightsOf(site, gateUp), ...weightsOf(site, down)];
+        const input = rotated(site, x, gateUp);
+        const operands = [input, indices, weights, ...weightsOf(site, gateUp), ...weightsOf(site, down)];
         const attrs = {
           gateUpGroup: gateUp.group,
           gateUpBits: gateUp.bits,
           downGroup: down.group,
           downBits: down.bits,
+          downRotation: down.rotation,
         };
         editor.replace(node, [node], [[old, site.make("integerExperts", operands, attrs)]]);
         add("integer-experts");

@@ -40,13 +40,20 @@ export async function emitCalibrated(
   const [imported] = runPasses(model.imported.module, pipeline.slice(0, 1), {}).funcs;
   if (!imported) throw new Error("a model has a prefill function");
   const report = await calibrate(
-    { func: imported, tensors: model.checkpoint.tensors, choose, windows, ...by },
+    {
+      func: imported,
+      tensors: model.checkpoint.tensors,
+      choose,
+      activations: by.scheme.activations,
+      windows,
+      ...by,
+    },
     store,
   );
   const quantization = {
     name: by.scheme.name,
     activations: by.scheme.activations,
-    weights: storeChoice(store, choose),
+    weights: storeChoice(store, { choose, activations: by.scheme.activations }),
   };
   const module = runPasses(model.imported.module, quantizing(pipeline, quantization), options.passes);
   const emitted = emit({ model, module }, { ...options, quantization });

@@ -4,7 +4,8 @@ import { namedScheme, nearestScheme, parseRecipeFile, schemeNames, type Scheme }
 import type { FormatChoice } from "./calibration/calibrate.ts";
 import { fail } from "../support/diagnostics.ts";
 import type { Rounding } from "../tensor/format.ts";
-import { quantized } from "../tensor/recipe.ts";
+import { rotationOf } from "../tensor/hadamard.ts";
+import { quantized, rotate } from "../tensor/recipe.ts";
 
 /** What a compile quantizes, and how the plan calls it. */
 export type PlannedQuantization = Quantization & { readonly name: string };
@@ -35,7 +36,9 @@ export function planQuantization(scheme: Scheme, rounding: Rounding): PlannedQua
     activations: scheme.activations,
     weights: (tensor, role, matrix) => {
       const format = choose(tensor, role);
-      return format && quantized(matrix, format, rounding);
+      if (!format) return undefined;
+      const block = scheme.activations === "int8" ? rotationOf(matrix.shape.at(-1) ?? 1) : 1;
+      return rotate(quantized(rotate(matrix, block), format, rounding), block);
     },
   };
 }

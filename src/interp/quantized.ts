@@ -1,4 +1,5 @@
 import type { quantizedOps } from "../ir/ops/quantized.ts";
+import { rotateBlocks } from "../tensor/hadamard.ts";
 import { need, shapeAt, type Kernel } from "./kernel.ts";
 import { silu } from "./moe.ts";
 import { roundHalfEven } from "./numbers.ts";
@@ -42,6 +43,12 @@ function product(x: Row, { codes, scales, group, row }: Matrix, j: number): numb
 }
 
 export const quantizedKernels: { readonly [K in keyof typeof quantizedOps]: Kernel<K> } = {
+  hadamard: (operands, call) => {
+    const x = need(operands, 0);
+    const data = Float32Array.from(x.data);
+    rotateBlocks(data, call.attrs.block);
+    return [floats(x.shape, data)];
+  },
   integerLinear: (operands, call) => {
     const [x, codes, scales, bias] = [need(operands, 0), need(operands, 1), need(operands, 2), operands[3]];
     const [n = 1, k = 1] = codes.shape;
@@ -77,6 +84,7 @@ export const quantizedKernels: { readonly [K in keyof typeof quantizedOps]: Kern
         { length: inner },
         (_, i) => silu(product(rounded, up, i)) * product(rounded, up, inner + i),
       );
+      rotateBlocks(hidden, call.attrs.downRotation);
       const share = roundRow(hidden, 0, inner);
       for (let j = 0; j < width; j++)
         out.data[row * width + j] =

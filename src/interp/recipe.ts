@@ -1,5 +1,6 @@
 import type { Recipe } from "../tensor/recipe.ts";
 import { formats } from "../tensor/format.ts";
+import { rotateBlocks } from "../tensor/hadamard.ts";
 import type { Quantizer } from "../tensor/recipe-rows.ts";
 import { floats, gatherStrided, sizeOfShape, stridesOf, type Tensor } from "./tensor.ts";
 import { concatTensors } from "./shape.ts";
@@ -14,6 +15,11 @@ export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor, quanti
       return floats(r.shape, Float32Array.from(r.values));
     case "cast":
       return inner(r.of);
+    case "rotate": {
+      const data = Float32Array.from(inner(r.of).data);
+      rotateBlocks(data, r.block);
+      return floats(r.shape, data);
+    }
     case "quantize": {
       const [rows = 1, cols = 1] = r.of.shape;
       const values = Float32Array.from(inner(r.of).data);

@@ -176,6 +176,11 @@ function parseRecipe(p: Cursor, depth = 0): recipe.Recipe {
           inner(),
           then(() => dtype(p)),
         );
+      case "rotate":
+        return recipe.rotate(
+          inner(),
+          then(() => integer(p)),
+        );
       case "reshape":
         return recipe.reshape(
           inner(),

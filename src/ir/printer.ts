@@ -28,6 +28,8 @@ export function formatRecipe(r: Recipe): string {
     case "concat":
     case "stack":
       return `${r.kind}(${r.parts.map(formatRecipe).join(", ")})`;
+    case "rotate":
+      return `rotate(${formatRecipe(r.of)}, ${r.block})`;
     case "reshape":
       return `reshape(${formatRecipe(r.of)}, ${formatDims(r.shape)})`;
     case "slice":

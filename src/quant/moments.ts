@@ -2,7 +2,11 @@
  * Second moments of activations [width, width], the sum of x^T x over rows, with their number: the Hessian of the squared error of a
  * product's output, up to a factor.
  */
-export type Moments = { readonly width: number; readonly sum: Float64Array; tokens: number };
+export type Moments = {
+  readonly width: number;
+  readonly sum: Float64Array;
+  tokens: number;
+};
 
 export const noMoments = (width: number): Moments => ({
   width,
@@ -33,6 +37,7 @@ export function addRows(
       for (let i = 0; i < width; i++) {
         const value = isThere ? (x[at + i] ?? 0) : 0;
         plain[i * together + r] = value;
+
         weighed[i * together + r] = value * weight;
       }
     }

@@ -7,6 +7,8 @@ export type QuantizedRecipe = {
   readonly zeros?: Recipe;
   /** Columns that a scale covers. */
   readonly group: number;
+  /** Columns that are rotated together behind the scales; 1 where none are. */
+  readonly rotation: number;
   /** How many bits the codes need. */
   readonly bits: 4 | 8;
 };
@@ -22,8 +24,13 @@ export function quantizedParts(r: Recipe): QuantizedRecipe | undefined {
             ...(r.zero && { zeros: r.zero }),
             group: r.block[1],
             bits: r.bits ?? 8,
+            rotation: 1,
           }
         : undefined;
+    case "rotate": {
+      const parts = quantizedParts(r.of);
+      return parts?.rotation === 1 ? { ...parts, rotation: r.block } : undefined;
+    }
     case "stack":
     case "concat":
       return r.shape.length < 2
@@ -60,6 +67,7 @@ function joined(
     (it) =>
       it.group === first?.group &&
       it.bits === first.bits &&
+      it.rotation === first.rotation &&
       it.scales.dtype === first.scales.dtype &&
       (it.zeros === undefined) === (first.zeros === undefined),
   );
@@ -68,6 +76,7 @@ function joined(
   return {
     group: first.group,
     bits: first.bits,
+    rotation: first.rotation,
     codes: join(all.map((it) => it.codes)),
     scales: join(all.map((it) => it.scales)),
     ...(zeros.length > 0 && { zeros: join(zeros) }),

@@ -3,6 +3,7 @@ import { decodeToF32, encodeBf16 } from "./codec.ts";
 import { formats, type Quantized, type Rounding, type WeightFormat } from "./format.ts";
 import { byteLength, dtypes, type DType } from "./dtype.ts";
 import type { QuantizedPart, Recipe } from "./recipe.ts";
+import { rotateBlocks } from "./hadamard.ts";
 import { scratch, type Scratch } from "./scratch.ts";
 import { readInto, type FileRegion } from "./source.ts";
 
@@ -66,6 +67,9 @@ export function rowReader(stored: (name: string) => StoredTensor, quantizer: Qua
       case "dequantize":
         readAsF32(r.of, begin, floatsOf(out), read, memory);
         return scaleBlocks(floatsOf(out), r, begin, scaleOf(r.scale), r.zero && zeroOf(r.zero));
+      case "rotate":
+        readAsF32(r.of, begin, floatsOf(out), read, memory);
+        return rotateBlocks(floatsOf(out), r.block);
       case "quantize":
         return quantizeRows(r, begin, out, quantizer, read, memory);
       case "concat":

@@ -37,6 +37,11 @@ export type Recipe = {
       readonly kind: "stack";
       readonly parts: readonly Recipe[];
     }
+  | /** Each `block` consecutive elements of a row rotated, see hadamard.ts. Result f32. */ {
+      readonly kind: "rotate";
+      readonly of: Recipe;
+      readonly block: number;
+    }
   | { readonly kind: "reshape"; readonly of: Recipe }
   | /** Elements begin..end of one axis. */ {
       readonly kind: "slice";
@@ -133,6 +138,10 @@ export const reshape = (of: Recipe, shape: readonly number[]): Recipe => ({
   shape,
 });
 
+/** Each `block` elements of a row rotated by a Hadamard matrix, which is its own inverse. */
+export const rotate = (of: Recipe, block: number): Recipe =>
+  block === 1 ? of : { kind: "rotate", of, block, dtype: "f32", shape: of.shape };
+
 export const slice = (of: Recipe, axis: number, begin: number, end: number): Recipe => ({
   kind: "slice",
   of,
@@ -214,6 +223,8 @@ export function recipeFault(r: Recipe): string | undefined {
       );
       return fits ? undefined : `the parts of ${r.kind} do not fit`;
     }
+    case "rotate":
+      return (r.of.shape.at(-1) ?? 0) % r.block === 0 ? undefined : `rows do not divide into ${r.block}`;
     case "reshape":
       return count(r.shape) === count(r.of.shape) ? undefined : "reshape changes the number of elements";
     case "slice":

@@ -2,7 +2,7 @@ import type { Value } from "../../src/ir/graph.ts";
 import type { Extent } from "../../src/plan/program.ts";
 import type { CodedWeight, WeightFormat } from "./kernels/spec.ts";
 import type { LoweringContext } from "./lower.ts";
-import { integerMatrix, matrixOf, roundRows, type Matrix } from "./products.ts";
+import { integerMatrix, matrixOf, rotateRows, roundRows, type Matrix } from "./products.ts";
 import { blocks, count, flat, one, rowsOf, type Flat, type Rule } from "./steps.ts";
 import { address, fixed, rowStride, type View } from "./views.ts";
 
@@ -85,6 +85,7 @@ function layer(
   cx: LoweringContext,
   [x, indices, weights, down]: readonly (Value | undefined)[],
   out: Value | undefined,
+  rotation: number,
   products: readonly [
     first: (groups: Groups, it: Product) => void,
     last: (groups: Groups, it: Product) => void,
@@ -98,7 +99,9 @@ function layer(
   const [first, last] = products;
   first(groups, { from: flat(cx, x), to: hidden, n: 2 * inner, divisor: groups.k });
   swigluHalves(cx, hidden, gated, inner, groups.slots);
-  last(groups, { from: { view: gated, width: inner, rows: groups.slots }, to: shares, n: width, divisor: 1 });
+  const input = rotation === 1 ? gated : cx.scratchBuffer("rotated", groups.slots, 4 * inner);
+  if (rotation > 1) rotateRows(cx, { view: gated, width: inner, rows: groups.slots }, input, rotation);
+  last(groups, { from: { view: input, width: inner, rows: groups.slots }, to: shares, n: width, divisor: 1 });
   const to = cx.output(out);
   cx.step(
     { kind: "combine", n: width, k: groups.k },
@@ -108,7 +111,7 @@ function layer(
 }
 
 export const experts: Rule<"experts"> = (cx, { operands: [x, indices, weights, gateUp, down], results }) =>
-  layer(cx, [x, indices, weights, down], results[0], [
+  layer(cx, [x, indices, weights, down], results[0], 1, [
     (groups, it) => groupedProduct(cx, groups, matrixOf(cx, gateUp), it),
     (groups, it) => groupedProduct(cx, groups, matrixOf(cx, down), it),
   ]);
@@ -117,7 +120,7 @@ export const integerExperts: Rule<"integerExperts"> = (cx, { operands, results, 
   const [x, indices, weights, gateUp, gateUpScales, down, downScales] = operands;
   const first = integerMatrix(cx, gateUp, gateUpScales, { group: attrs.gateUpGroup, bits: attrs.gateUpBits });
   const last = integerMatrix(cx, down, downScales, { group: attrs.downGroup, bits: attrs.downBits });
-  layer(cx, [x, indices, weights, down], results[0], [
+  layer(cx, [x, indices, weights, down], results[0], attrs.downRotation, [
     (groups, it) => groupedIntegerProduct(cx, groups, first, it),
     (groups, it) => groupedIntegerProduct(cx, groups, last, it),
   ]);

@@ -119,7 +119,7 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     coded: (value) => {
       const recipe = value && recipeOf(value);
       const parts = recipe && quantizedParts(recipe);
-      if (!parts || !fitsUnits(parts)) return undefined;
+      if (!parts || parts.rotation > 1 || !fitsUnits(parts)) return undefined;
       const packed = (it: Recipe) => shelf.request(it, "packed", formatRecipe(it));
       const { codes, scales, zeros, group, bits } = parts;
       return {

@@ -2,7 +2,7 @@ import { fail } from "../../src/support/diagnostics.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import { expertHidden, experts, integerExperts, swigluHalves } from "./experts.ts";
 import type { LoweringContext } from "./lower.ts";
-import { headLinear, integerLinear, linear } from "./products.ts";
+import { hadamard, headLinear, integerLinear, linear } from "./products.ts";
 import { count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
 import { address, compactStrides, fixed, reshapeView, rowStride, sliceView, type View } from "./views.ts";
 
@@ -214,6 +214,7 @@ export const lowerings: {
 
   linear,
   integerLinear,
+  hadamard,
   headLinear,
   experts,
   integerExperts,

@@ -3,7 +3,7 @@ import type { Arg, Extent } from "../../src/plan/program.ts";
 import { codesWidth } from "./kernels/quantize.ts";
 import type { CodedWeight, WeightFormat } from "./kernels/spec.ts";
 import type { LoweringContext } from "./lower.ts";
-import { blocks, count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
+import { blocks, count, flat, literal, rowsOf, weightArg, type Flat, type Rule } from "./steps.ts";
 import { address, fixed, rowStride, type View } from "./views.ts";
 
 /** A weight matrix as a matrix kernel takes it: how it lies, and the arguments that say where. */
@@ -54,6 +54,18 @@ export function roundRows(
   );
   return { codes, scales };
 }
+
+/** Rotate rows, each `block` of their elements together. */
+export function rotateRows(cx: LoweringContext, from: Flat, to: View, block: number): void {
+  cx.step(
+    { kind: "hadamard", n: from.width, ldx: rowStride(from.view), block },
+    [address(from.view), address(to), count(from.rows)],
+    from.rows,
+  );
+}
+
+export const hadamard: Rule<"hadamard"> = (cx, { operands: [x], results: [out], attrs: { block } }) =>
+  rotateRows(cx, flat(cx, x), cx.output(out), block);
 
 const biasArg = (cx: LoweringContext, bias: Value | undefined): Arg =>
   bias ? weightArg(cx.weight(bias, "vector")) : literal(0);

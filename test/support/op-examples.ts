@@ -263,6 +263,7 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
   ],
   experts: [{ operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [2, 6, 4], [2, 4, 3]], attrs: {} }],
   expertHidden: [{ operands: [["S", 4], { i32: ["S", 2] }, [2, 6, 4]], attrs: {} }],
+  hadamard: [{ operands: [["S", 16]], attrs: { block: 8 } }],
   integerLinear: [
     { operands: [["S", 6], { i8: [5, 6] }, [5, 2]], attrs: { group: 4, bits: 8 } },
     { operands: [["S", 6], { i8: [5, 6] }, [5, 1], [5]], attrs: { group: 6, bits: 4 } },
@@ -278,7 +279,7 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
         { i8: [2, 4, 3] },
         [2, 4, 1],
       ],
-      attrs: { gateUpGroup: 2, gateUpBits: 8, downGroup: 3, downBits: 4 },
+      attrs: { gateUpGroup: 2, gateUpBits: 8, downGroup: 3, downBits: 4, downRotation: 1 },
     },
   ],
 };

@@ -9,21 +9,18 @@ import { makeNode } from "../../ir/builder.ts";
 import { definitions, isOp, type Func, type Node, type Value } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";
 import { runPass } from "../../pass/runner.ts";
-import { gptq } from "../../quant/gptq.ts";
-import { shrunk, symmetric } from "../../quant/moments.ts";
-import { outputError } from "../../quant/output-error.ts";
 import { quantizer } from "../../quant/quantizer.ts";
-import { refine } from "../../quant/refine.ts";
+import type { Scheme } from "../../quant/scheme.ts";
 import { segmentFunc, segments, type Segment } from "../../quant/segments.ts";
 import { tapsOf, type Tap } from "../../quant/taps.ts";
-import { decodeToF32 } from "../../tensor/codec.ts";
-import { byteLength } from "../../tensor/dtype.ts";
-import { formats, type FormatName } from "../../tensor/format.ts";
-import { sourceNames, type Recipe } from "../../tensor/recipe.ts";
-import { rowReader, type RowReader, type StoredTensor } from "../../tensor/recipe-rows.ts";
+import type { FormatName } from "../../tensor/format.ts";
+import { rotationOf } from "../../tensor/hadamard.ts";
+import { rotate, sourceNames } from "../../tensor/recipe.ts";
+import { rowReader, type StoredTensor } from "../../tensor/recipe-rows.ts";
+import { jobsOf, matrixName, quantizeMatrix } from "./jobs.ts";
 import { loadSegment, type Activations } from "./segment-code.ts";
-import { nothingSeen, see, together, type Seen, type TapNames } from "./statistics.ts";
-import { storedMatrix, type Coverage, type Matrix, type QuantReport, type Store } from "./store.ts";
+import { nothingSeen, see, type Seen, type TapNames } from "./statistics.ts";
+import { storedMatrix, type Coverage, type QuantReport, type Store } from "./store.ts";
 
 /** Which format a matrix of the checkpoint takes, or undefined where it stays. */
 export type FormatChoice = (name: string, role: WeightRole) => FormatName | undefined;
@@ -33,6 +30,8 @@ export type CalibrationTask = {
   readonly func: Func;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly choose: FormatChoice;
+  /** Whether activations will be rounded, so that weights should make that easy. */
+  readonly activations: Scheme["activations"];
   /** Sequences of token ids, each run on its own. */
   readonly windows: readonly (readonly number[])[];
   /** Experts that saw fewer tokens take what their whole layer saw. */
@@ -81,16 +80,19 @@ export async function calibrate(task: CalibrationTask, store: Store): Promise<Qu
           ),
         );
         const coverage = taps.flatMap((tap, t) => coverageOf(func, tap, seen[t]));
+        const jobs = taps.flatMap((tap, t) =>
+          jobsOf(func, tap, seen[t] ?? nothingSeen(tap), task.choose, task.minExpertTokens),
+        );
         store.put(
           i,
-          taps.flatMap((tap, t) => quantizeTap(func, tap, seen[t] ?? nothingSeen(tap), task, reader)),
+          jobs.map((job) => quantizeMatrix(job, blockOf(task, job.matrix.shape.at(-1) ?? 1), reader)),
           coverage,
         );
       }
       task.onSegment?.(i + 1, last + 1);
       if (i === last || !segment.output) break;
       const whole = segmentFunc(func, segment, [{ name: "x", value: segment.output }]);
-      const { module } = runPass({ funcs: [whole] }, quantizeWeights(storeChoice(store, task.choose)));
+      const { module } = runPass({ funcs: [whole] }, quantizeWeights(storeChoice(store, task)));
       const next: Activations[] = [];
       await runAll(module.funcs[0] ?? whole, (result, window) => (next[window] = result));
       carried = next;
@@ -107,12 +109,17 @@ const found = (tensors: ReadonlyMap<string, StoredTensor>, name: string): Stored
   return tensor;
 };
 
+/** Columns that are rotated together: activations that will be rounded are, and weights with them. */
+const blockOf = ({ activations }: Pick<CalibrationTask, "activations">, cols: number): number =>
+  activations === "int8" ? rotationOf(cols) : 1;
+
 /** The matrices of a store as what the quantizing pass puts in the place of weights. */
 export const storeChoice =
-  (store: Store, choose: FormatChoice): WeightChoice =>
+  (store: Store, task: Pick<CalibrationTask, "choose" | "activations">): WeightChoice =>
   (name, role) => {
-    const format = choose(name, role);
-    return format && storedMatrix(store, name, format);
+    const format = task.choose(name, role);
+    const matrix = format && storedMatrix(store, name, format);
+    return matrix && rotate(matrix, blockOf(task, matrix.shape.at(-1) ?? 1));
   };
 
 type Tapped = {
@@ -161,8 +168,6 @@ function namedValues(tap: Tap, names: TapNames | undefined): Func["results"] {
   return [x, { name: names.indices, value: tap.indices }, { name: names.shares, value: tap.shares }];
 }
 
-const matrixName = (matrix: Recipe): string => sourceNames(matrix).join("+");
-
 /** What the experts of a layer saw; told once, where their first matrices are. */
 function coverageOf(func: Func, tap: Tap, seen: Seen | undefined): readonly Coverage[] {
   if (tap.kind === "dense" || tap.x.type.dims.length === 3 || !seen) return [];
@@ -172,47 +177,4 @@ function coverageOf(func: Func, tap: Tap, seen: Seen | undefined): readonly Cove
 function nameOf(func: Func, weight: Value): string {
   const maker = definitions(func).get(weight);
   return isOp(maker, "weight") ? (sourceNames(maker.attrs.recipe)[0] ?? "") : "";
-}
-
-/** All matrices of a tap's weight, quantized on what it saw. */
-function quantizeTap(
-  func: Func,
-  tap: Tap,
-  seen: Seen,
-  task: CalibrationTask,
-  reader: RowReader,
-): readonly Matrix[] {
-  const maker = definitions(func).get(tap.weight);
-  const role = roleOf(edit(func).site, tap.weight);
-  if (!isOp(maker, "weight") || !role) return [];
-  const { recipe } = maker.attrs;
-  const layer = together(seen);
-  // A stack's parts are the experts; what is no stack cannot be told apart by them.
-  const perExpert = tap.kind === "routed" && recipe.kind === "stack" ? recipe.parts : undefined;
-  const quantizeAll = (of: Recipe, hessian: Float64Array): readonly Matrix[] =>
-    matricesOf(of).flatMap((matrix) => {
-      const format = task.choose(matrixName(matrix), role);
-      return format ? [quantizeMatrix(matrix, format, hessian, reader)] : [];
-    });
-  if (!perExpert) return quantizeAll(recipe, symmetric(layer));
-  return perExpert.flatMap((of, e) =>
-    quantizeAll(of, shrunk(seen.experts[e] ?? layer, layer, task.minExpertTokens)),
-  );
-}
-
-function quantizeMatrix(
-  matrix: Recipe,
-  format: FormatName,
-  hessian: Float64Array,
-  reader: RowReader,
-): Matrix {
-  const [rows = 1, cols = 1] = matrix.shape;
-  const stored = new Uint8Array(byteLength(matrix.dtype, rows * cols));
-  reader.read(matrix, 0, stored);
-  const w = new Float32Array(rows * cols);
-  decodeToF32(matrix.dtype, stored, w);
-  const start = gptq(w, rows, cols, hessian, formats[format]);
-  const found = refine(w, rows, cols, hessian, formats[format], start);
-  const error = outputError(w, found, rows, cols, hessian, formats[format]);
-  return { name: matrixName(matrix), format, rows, cols, found, error };
 }

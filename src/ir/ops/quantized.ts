@@ -13,6 +13,20 @@ const scaled = (codes: TensorType | undefined, scales: TensorType | undefined, g
  * nearest even. A group's products are summed exactly; everything behind is float32, rounded after each step.
  */
 export const quantizedOps = {
+  hadamard: defineOp({
+    summary:
+      "each `block` consecutive elements of the last axis times Sylvester's Hadamard matrix over sqrt(block), which is its own inverse",
+    operands: ["x"],
+    results: ["out"],
+    attrs: { block: int },
+    infer: ([x], { block }) => {
+      const isPower = block > 0 && (block & (block - 1)) === 0;
+      return x && isPower && Number(x.dims.at(-1)) % block === 0
+        ? [x]
+        : `rows must divide into powers of two, not ${block}`;
+    },
+    flops: ([x], { block }, named) => (Math.log2(Number(block)) + 1) * sizeOf(x?.dims ?? [], named),
+  }),
   integerLinear: defineOp({
     summary:
       "x @ (codes * scales)^T + bias with x rounded to int8 a row; codes [out, in] are signed bytes of which `bits` count, scales [out, groups] one for each `group` columns: f32 sum over groups of (exact integer sum * scale), times the scale of the row of x, plus bias",
@@ -31,10 +45,10 @@ export const quantizedOps = {
   }),
   integerExperts: defineOp({
     summary:
-      "experts with products as in integerLinear: x and each silu(gate) * up rounded to int8 a row; gateUp and down are codes with their scales",
+      "experts with products as in integerLinear: x and each silu(gate) * up rounded to int8 a row, the latter with each `downRotation` elements rotated as hadamard does; gateUp and down are codes with their scales",
     operands: ["x", "indices", "weights", "gateUp", "gateUpScales", "down", "downScales"],
     results: ["out"],
-    attrs: { gateUpGroup: int, gateUpBits: int, downGroup: int, downBits: int },
+    attrs: { gateUpGroup: int, gateUpBits: int, downGroup: int, downBits: int, downRotation: int },
     infer: ([x, indices, weights, gateUp, gateUpScales, down, downScales], { gateUpGroup, downGroup }) => {
       const [experts, inner2, width] = gateUp?.dims ?? [];
       if (!x || x.dims[1] !== width || down?.dims[0] !== experts || down?.dims[1] !== width)

@@ -1,5 +1,6 @@
 import { attention } from "./attention.ts";
 import { groupedLinear, headLinear, linear } from "./linear.ts";
+import { hadamard } from "./hadamard.ts";
 import { mathFunctions } from "./math.ts";
 import { isMatrixSpec, matrixOf } from "./matrix.ts";
 import { quantizeRows } from "./quantize.ts";
@@ -20,6 +21,8 @@ function kernelText(s: KernelSpec): string {
     case "groupedLinear":
     case "groupedIntegerLinear":
       return groupedLinear(name, s);
+    case "hadamard":
+      return hadamard(name, s);
     case "quantizeRows":
       return quantizeRows(name, s);
     case "attention":

@@ -47,6 +47,7 @@ export type KernelSpec =
       /** A slot's input row is the slot divided by this. */
       divisor: number;
     } & WeightFormat)
+  | { kind: "hadamard"; n: number; ldx: number; block: number }
   | { kind: "quantizeRows"; k: number; ldx: number }
   | ({ kind: "integerLinear"; k: number; n: number; ldo: number; bias: boolean } & CodedWeight)
   | ({
