@@ -23,6 +23,7 @@ const program = v.object({
   steps: v.array(v.object({ kernel: v.string(), args: v.array(argument), units: extent, value: v.string() })),
   inputs: v.object({ ids: v.string(), positions: v.string() }),
   logits: v.string(),
+  routers: v.optional(v.array(v.object({ buffer: v.string(), k: whole })), []),
   scratch: v.object({ fixed: whole, perPosition: whole }),
 });
 

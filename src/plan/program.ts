@@ -46,6 +46,8 @@ export type Program = {
   readonly logits: string;
   /** Further buffers that live from the first step to the last: what a graph takes and gives. */
   readonly kept?: readonly string[];
+  /** Where each router's choices lie after the last step, in order: i32 [S, k]. */
+  readonly routers: readonly { readonly buffer: string; readonly k: number }[];
   /** Bytes of private scratch a thread needs: `fixed` + `perPosition` × T. */
   readonly scratch: { readonly fixed: number; readonly perPosition: number };
 };

@@ -14,7 +14,7 @@ export type Session = {
    * Run these tokens behind the past. `sink` sees each position's logits in order; the array is valid only meanwhile.
    * Throws `run/id-range` and `run/context`.
    */
-  readonly feed: (ids: readonly number[], by: Feeding, sink: LogitsSink) => void;
+  readonly feed: (ids: readonly number[], by: Feeding, sink: LogitsSink, routes?: RoutesSink) => void;
   /** Forget the past and begin another sequence. */
   readonly restart: () => void;
   readonly close: () => Promise<void>;
@@ -24,6 +24,9 @@ export type Session = {
 export type Feeding = "prefill" | "decode";
 
 export type LogitsSink = (logits: Float32Array, position: number) => void;
+
+/** Hears of the experts that each position goes to in each layer of experts; the array is valid only meanwhile. */
+export type RoutesSink = (layer: number, experts: Int32Array, position: number) => void;
 
 /** Load a plan into the engine. `threads` defaults to the cores there are. */
 export function openSession(plan: Plan, threads = availableParallelism()): Session {
@@ -49,7 +52,7 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
     vocab,
     context: manifest.context,
     past: () => past,
-    feed: (ids, by, sink) => {
+    feed: (ids, by, sink, routes) => {
       const stranger = ids.find((id) => id < 0 || id >= vocab);
       if (stranger !== undefined) fail("run/id-range", undefined, stranger, vocab);
       if (past + ids.length > manifest.context)
@@ -59,6 +62,11 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
         const chunk = ids.slice(at, at + most);
         const logits = engine.run(by, chunk, past);
         chunk.forEach((_, i) => sink(logits.subarray(i * vocab, (i + 1) * vocab), past + i));
+        if (routes)
+          engine.routes(by, chunk.length).forEach((chosen, layer) => {
+            const k = chosen.length / chunk.length;
+            chunk.forEach((_, i) => routes(layer, chosen.subarray(i * k, (i + 1) * k), past + i));
+          });
         past += chunk.length;
       }
     },

@@ -3,6 +3,7 @@
  * and what to do. The messages stand in `catalog/`, one file an area; nothing else in moec words an error.
  */
 import { checkpointCatalog } from "./catalog/checkpoint.ts";
+import { evalCatalog } from "./catalog/eval.ts";
 import { irCatalog } from "./catalog/ir.ts";
 import { onnxCatalog } from "./catalog/onnx.ts";
 import { planCatalog } from "./catalog/plan.ts";
@@ -37,6 +38,7 @@ export const catalog = {
   ...checkpointCatalog,
   ...onnxCatalog,
   ...irCatalog,
+  ...evalCatalog,
   ...planCatalog,
   ...quantCatalog,
   ...usageCatalog,

@@ -165,6 +165,10 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
   const results = new Map(
     func.results.flatMap(({ name, value }) => (views.has(value) ? [[name, view(value)]] : [])),
   );
+  const routers = func.body.flatMap((node) => {
+    const [indices] = isOp(node, "router") ? node.results : [];
+    return indices ? [{ buffer: view(indices).region, k: fixed(indices.type.dims[1], "router") }] : [];
+  });
   const program: Program = {
     name: func.name,
     maxTokens,
@@ -175,6 +179,7 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     ...(results.has("logits")
       ? {}
       : { kept: [...func.params.map((p) => p.name), ...[...results.values()].map((v) => v.region)] }),
+    routers,
     scratch,
   };
   return { program, kernels: [...kernels.values()], caches: [...caches.values()], results };

@@ -36,6 +36,7 @@ const program = (steps: number): Program => ({
   })),
   inputs: { ids: "ids", positions: "positions" },
   logits: "a",
+  routers: [],
   scratch: { fixed: 0, perPosition: 0 },
 });
 

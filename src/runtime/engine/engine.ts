@@ -30,6 +30,8 @@ export type Engine = {
     inputs: ReadonlyMap<string, Float32Array | Int32Array>,
     tokens?: number,
   ) => (buffer: string, length: number, offset: number) => Float32Array;
+  /** The choices of each router in the last run of a program on so many tokens, [tokens, k]; valid until the next call. */
+  readonly routes: (program: string, tokens: number) => readonly Int32Array[];
   readonly close: () => Promise<void>;
 };
 
@@ -103,6 +105,11 @@ export function createEngine(parts: EngineParts): Engine {
       bound[number]?.(tokens, 0);
       return (buffer, length, offset) => new Float32Array(memory.buffer, at(buffer) + offset, length);
     },
+    routes: (name, tokens) =>
+      (programs[numberOf(name)]?.routers ?? []).map(
+        ({ buffer, k }) =>
+          new Int32Array(memory.buffer, layout.buffers.get(name)?.get(buffer) ?? 0, tokens * k),
+      ),
     close: async () => {
       start(-1, 0, 0);
       await Promise.all(workers.map((w) => w.terminate()));

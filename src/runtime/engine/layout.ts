@@ -32,6 +32,7 @@ function lifetimes(program: Program): ReadonlyMap<string, readonly [number, numb
   touch(program.inputs.ids, -1);
   touch(program.inputs.positions, -1);
   touch(program.logits, program.steps.length);
+  for (const { buffer } of program.routers) touch(buffer, program.steps.length);
   for (const name of program.kept ?? []) {
     touch(name, -1);
     touch(name, program.steps.length);
