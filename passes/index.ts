@@ -1,4 +1,3 @@
-import { quantized } from "../src/tensor/recipe.ts";
 import { phase, type Pass, type Phase } from "../src/pass/pass.ts";
 import { absorbKvB } from "./absorb-kv-b.ts";
 import { canonicalize } from "./canonicalize.ts";
@@ -22,7 +21,7 @@ import { raiseQuantized } from "./raise/quantized.ts";
 import { raiseRouter } from "./raise/router.ts";
 import { dropUnitAxes } from "./raise/unit-axes.ts";
 import { quantizeActivations } from "./quantize-activations.ts";
-import { quantizeWeights, type WeightChoice } from "./quantize-weights.ts";
+import { allInt8, quantizeWeights, type WeightChoice } from "./quantize-weights.ts";
 import { removeDead } from "./remove-dead.ts";
 
 /** The compiler, read from top to bottom. */
@@ -143,11 +142,6 @@ export function quantizing(
     ...(activations === "int8" ? [phase("integers", quantizeActivations, removeDead)] : []),
   ];
 }
-
-/** Every product's weights in one format, for whoever asks for the pass by name. */
-const allInt8 = quantizeWeights((_, role, matrix) =>
-  role === "linear" || role === "expert" ? quantized(matrix, "int8", "nearest") : undefined,
-);
 
 /** Passes that run when asked for by name. */
 export const others: readonly Pass[] = [allInt8, quantizeActivations, decompose];

@@ -3,7 +3,16 @@ import { isOp, type Node, type NodeOf, type Value } from "../src/ir/graph.ts";
 import { edit, type Site } from "../src/pass/edit.ts";
 import { counter, type Pass } from "../src/pass/pass.ts";
 import { quantizedParts } from "../src/tensor/quantized.ts";
-import { cast, concat, reshape, slice, sourceNames, stack, type Recipe } from "../src/tensor/recipe.ts";
+import {
+  cast,
+  concat,
+  quantized,
+  reshape,
+  slice,
+  sourceNames,
+  stack,
+  type Recipe,
+} from "../src/tensor/recipe.ts";
 
 /** What a weight is to the model. Routers and heads are products too, yet a small error in them costs more. */
 export type WeightRole = "linear" | "expert" | "router" | "head";
@@ -105,6 +114,11 @@ export const quantizeWeights = (choose: WeightChoice): Pass => ({
     return { func: quantizedOf.size > 0 ? { ...func, body } : func, counts };
   },
 });
+
+/** The weights of layers in one format, for whoever asks for the pass by name. */
+export const allInt8 = quantizeWeights((_, role, matrix) =>
+  role === "linear" || role === "expert" ? quantized(matrix, "int8", "nearest") : undefined,
+);
 
 /** A weight with its matrices quantized, or undefined where it stays. Its dtype may change; products take any. */
 function quantizedNode(site: Site, node: NodeOf<"weight">, choose: WeightChoice): Node | undefined {

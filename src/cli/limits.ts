@@ -53,7 +53,9 @@ export function checkLimits(found: Judgement, given: Limits): void {
   const over = [...given].flatMap(([name, limit]) => {
     const { badness, shown, help } = measures[name];
     const isOver = !(badness(found) <= shown(limit));
-    return isOver ? [diag("eval/over", undefined, name, shown(badness(found)), help, limit)] : [];
+    return isOver
+      ? [diag("eval/over", undefined, name, `${Number(shown(badness(found)).toPrecision(6))}`, help, limit)]
+      : [];
   });
   if (over.length > 0) throw new CompileError(over);
 }

@@ -2,9 +2,9 @@ import type { Message } from "../diagnostics.ts";
 
 /** Checks of a plan against its model that failed. */
 export const evalCatalog = {
-  "eval/over": (name: string, found: number, what: string, limit: number): Message => ({
+  "eval/over": (name: string, found: string, what: string, limit: number): Message => ({
     exit: "check",
-    message: `${name} is ${Number(found.toPrecision(6))}, expected ${what} ${limit}`,
+    message: `${name} is ${found}, expected ${what} ${limit}`,
     hint: "quantize less, calibrate on text like this, or raise the limit",
   }),
   "eval/other-vocabulary": (found: number, expected: number): Message => ({
