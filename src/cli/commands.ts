@@ -10,7 +10,7 @@ export const commands: readonly CommandEntry[] = [
   lazy("run", "let a plan write, or give its logits", async () => (await import("./commands/run.ts")).run),
   lazy(
     "eval",
-    "measure a plan's perplexity on a text, and how near it is to its model",
+    "measure a plan's perplexity, and how near it is to its model",
     async () => (await import("./commands/eval.ts")).evaluate,
   ),
   lazy(

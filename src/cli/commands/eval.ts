@@ -107,7 +107,7 @@ function comparison(name: string, it: Judgement): string {
 
 export const evaluate: CommandSpec<Options> = {
   name: "eval",
-  summary: "measure a plan's perplexity on a text, and how near it is to its model",
+  summary: "measure a plan's perplexity, and how near it is to its model",
   args: [["<plan>", "a folder made by moec compile"]],
   options: {
     text: {
