@@ -2,6 +2,7 @@ import * as v from "valibot";
 import { formatNames, isFormatName, type FormatName } from "../tensor/format.ts";
 import { fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
+import { parseJson } from "../support/parse-json.ts";
 import { globToRegExp } from "../support/glob.ts";
 
 /** What becomes of the weights and of the activations that meet them. */
@@ -50,18 +51,7 @@ const recipe = v.strictObject({
 export function parseRecipeFile(text: string, file: string): Scheme {
   const wrong = (pointer: string, why: string): never =>
     fail("quant/recipe", { kind: "json", file, pointer }, why);
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    return wrong("", error instanceof Error ? error.message : String(error));
-  }
-  const parsed = v.safeParse(recipe, json);
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    return wrong(`/${(issue.path ?? []).map((p) => String(p.key)).join("/")}`, issue.message);
-  }
-  const { weights, activations, tensors } = parsed.output;
+  const { weights, activations, tensors } = parseJson(recipe, text, wrong);
   return {
     name: file,
     weights,

@@ -3,6 +3,7 @@
  * and what to do. The messages stand in `catalog/`, one file an area; nothing else in moec words an error.
  */
 import { checkpointCatalog } from "./catalog/checkpoint.ts";
+import { clusterCatalog } from "./catalog/cluster.ts";
 import { evalCatalog } from "./catalog/eval.ts";
 import { irCatalog } from "./catalog/ir.ts";
 import { onnxCatalog } from "./catalog/onnx.ts";
@@ -41,6 +42,7 @@ export const catalog = {
   ...evalCatalog,
   ...planCatalog,
   ...quantCatalog,
+  ...clusterCatalog,
   ...usageCatalog,
 } as const;
 export type Code = keyof typeof catalog;

@@ -1,0 +1,20 @@
+/** JSON from outside, checked once at the border. */
+import * as v from "valibot";
+
+/** Read a text as what a schema says. `wrong` is told of the first fault: its place as a JSON pointer, and why. */
+export function parseJson<S extends v.GenericSchema>(
+  schema: S,
+  text: string,
+  wrong: (pointer: string, why: string) => never,
+): v.InferOutput<S> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    return wrong("", error instanceof Error ? error.message : String(error));
+  }
+  const parsed = v.safeParse(schema, json);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  return wrong(`/${(issue.path ?? []).map((p) => String(p.key)).join("/")}`, issue.message);
+}
