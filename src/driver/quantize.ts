@@ -5,7 +5,7 @@ import type { FormatChoice } from "./calibration/calibrate.ts";
 import { fail } from "../support/diagnostics.ts";
 import type { Rounding } from "../tensor/format.ts";
 import { rotationOf } from "../tensor/hadamard.ts";
-import { quantized, rotate } from "../tensor/recipe.ts";
+import { quantized, rotate, takesWidth } from "../tensor/recipe.ts";
 
 /** What a compile quantizes, and how the plan calls it. */
 export type PlannedQuantization = Quantization & { readonly name: string };
@@ -36,8 +36,9 @@ export function planQuantization(scheme: Scheme, rounding: Rounding): PlannedQua
     activations: scheme.activations,
     weights: (tensor, role, matrix) => {
       const format = choose(tensor, role);
-      if (!format) return undefined;
-      const block = scheme.activations === "int8" ? rotationOf(matrix.shape.at(-1) ?? 1) : 1;
+      const cols = matrix.shape.at(-1) ?? 1;
+      if (!format || !takesWidth(format, cols)) return undefined;
+      const block = scheme.activations === "int8" ? rotationOf(cols) : 1;
       return rotate(quantized(rotate(matrix, block), format, rounding), block);
     },
   };

@@ -1,9 +1,11 @@
 import type { Recipe } from "../tensor/recipe.ts";
 import { formats } from "../tensor/format.ts";
 import { rotateBlocks } from "../tensor/hadamard.ts";
+import { bytesOfPart } from "../tensor/stored-parts.ts";
 import type { Quantizer } from "../tensor/recipe-rows.ts";
 import { floats, gatherStrided, sizeOfShape, stridesOf, type Tensor } from "./tensor.ts";
 import { concatTensors } from "./shape.ts";
+import { tensorFromBytes } from "./stored.ts";
 
 /** A recipe's elements in float32, the slow and obvious way. `read` gives a checkpoint tensor. */
 export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor, quantizer: Quantizer): Tensor {
@@ -24,12 +26,7 @@ export function evaluateRecipe(r: Recipe, read: (name: string) => Tensor, quanti
       const [rows = 1, cols = 1] = r.of.shape;
       const values = Float32Array.from(inner(r.of).data);
       const found = quantizer(values, rows, cols, formats[r.format], r.rounding);
-      const data = found[r.part] ?? new Int8Array();
-      return {
-        dtype: r.dtype,
-        shape: r.shape,
-        data: r.part === "scales" ? Float32Array.from(data) : Int32Array.from(data),
-      };
+      return tensorFromBytes(r.dtype, r.shape, bytesOfPart(found, r.part, formats[r.format]));
     }
     case "reshape":
       return { ...inner(r.of), shape: r.shape };

@@ -71,6 +71,33 @@ const halved: Form = {
   },
 };
 
+/** The halves of bytes in another order: eight of a row one after another become bytes of the first and fifth, second and sixth, … */
+const reordered = (words: string): string => {
+  const bytes = (first: number) =>
+    lanes.flatMap((l) => [0, 1].flatMap((b) => [l * 4 + first + b, 16 + l * 4 + first + b]));
+  const evens = `(v128.and (local.tee $n0 ${words}) (v128.const i32x4 ${lanes.map(() => "0x0f0f0f0f").join(" ")}))`;
+  const odds = `(i8x16.shr_u ${get("n0")} ${i32(4)})`;
+  const mixed = (first: number) => `(i8x16.shuffle ${bytes(first).join(" ")} ${get("n1")} ${get("n2")})`;
+  return `(v128.or (block (result v128) ${set("n1", evens)} ${set("n2", odds)} ${mixed(0)}) (i8x16.shl ${mixed(2)} ${i32(4)}))`;
+};
+
+/** Codes two to a byte, one after another, come as `halved` leaves them. */
+const mingled: Form = {
+  name: "packMingled",
+  wordBytes: 4,
+  four: (address) => reordered(vload(address)),
+  one: (address, low) => `(i32x4.extract_lane 0 ${reordered(`(i32x4.splat ${and(word(address), low)})`)})`,
+};
+
+const forms: { readonly [T in PackedType]: Form } = {
+  f32: asTheyAre,
+  bf16: asTheyAre,
+  f8e8m0: asTheyAre,
+  i8: asTheyAre,
+  i4: halved,
+  f4e2m1: mingled,
+};
+
 /** Four words of each of four rows become four units' worth of these rows. */
 function transposeFour(form: Form, group: number): string {
   const first = group * 4;
@@ -116,7 +143,7 @@ function packKernel(form: Form): string {
   ].join(" ");
   const locals = {
     i32: ["block", "row", "i"],
-    v128: ["v0", "v1", "v2", "v3", "a", "b", "c", "d", "n0", "n1"],
+    v128: ["v0", "v1", "v2", "v3", "a", "b", "c", "d", "n0", "n1", "n2"],
   };
   return kernel(
     form.name,
@@ -129,7 +156,9 @@ function packKernel(form: Form): string {
 /** The code of a packer, to be compiled once and given to every thread. */
 export const packerCode = async (assemble: Assemble): Promise<WebAssembly.Module> =>
   new WebAssembly.Module(
-    await assemble(`(module (memory (export "memory") 1) ${packKernel(asTheyAre)} ${packKernel(halved)})`),
+    await assemble(
+      `(module (memory (export "memory") 1) ${[...new Set(Object.values(forms))].map(packKernel).join(" ")})`,
+    ),
   );
 
 type Pack = (
@@ -143,14 +172,14 @@ type Pack = (
   end: number,
 ) => void;
 
-type Exports = { memory: WebAssembly.Memory<ArrayBuffer>; pack: Pack; packHalves: Pack };
+type Exports = { readonly memory: WebAssembly.Memory<ArrayBuffer> } & Readonly<Record<string, Pack>>;
 
 /** The lowest `bytes` of a 32-bit word's bytes, none to all of them. */
 const maskOf = (bytes: number): number => (bytes <= 0 ? 0 : bytes >= 4 ? -1 : 2 ** (8 * bytes) - 1);
 
 export function createPacker(code: WebAssembly.Module): Packer {
   const { exports } = new WebAssembly.Instance(code);
-  const { memory, pack, packHalves } = exports as Exports; // as the text above exports them
+  const { memory, ...packs } = exports as Exports; // as the text above exports them
   return {
     pack: (dtype, rows, cols, fill) => {
       const rowBytes = cols * looseBytes[dtype];
@@ -162,9 +191,18 @@ export function createPacker(code: WebAssembly.Module): Packer {
       const room = new Uint8Array(memory.buffer);
       fill(room.subarray(0, rows * rowBytes));
       room.fill(0, rows * rowBytes, blocks * blockRows * rowBytes);
-      const [run, { wordBytes }] = dtype === "i4" ? [packHalves, halved] : [pack, asTheyAre];
+      const { name, wordBytes } = forms[dtype];
       const left = rowBytes % wordBytes;
-      run(0, to, rowBytes, Math.floor(rowBytes / wordBytes), maskOf(left), maskOf(left - 4), 0, blocks);
+      packs[name]?.(
+        0,
+        to,
+        rowBytes,
+        Math.floor(rowBytes / wordBytes),
+        maskOf(left),
+        maskOf(left - 4),
+        0,
+        blocks,
+      );
       return room.subarray(to, to + bytes);
     },
   };

@@ -31,7 +31,7 @@ export function storedForm(w: WeightRequest): {
     return { dtype: w.dtype, shape: w.recipe.shape, bytes };
   }
   const { count, rows, cols } = matrices(w.recipe);
-  const unit = { f32: [], bf16: [2], i8: [4], i4: [4] }[w.dtype];
+  const unit = { f32: [], bf16: [2], f8e8m0: [4], i8: [4], i4: [4], f4e2m1: [8] }[w.dtype];
   const shape = [Math.ceil(rows / 16), packedWords(w.dtype, cols), 16, ...unit];
   return {
     // safetensors has no name for codes of four bits: two lie in a byte.

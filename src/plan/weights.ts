@@ -17,11 +17,19 @@ export type EngineWeight = {
   readonly recipe: Recipe;
 };
 
-/** Codes of a quantized matrix; the recipe gives them a byte each. */
+/** Codes of a quantized matrix; the recipe gives integers a byte each. */
 export type CodeWeight = {
   readonly name: string;
   readonly layout: "packed";
-  readonly dtype: Extract<DType, "i8" | "i4">;
+  readonly dtype: Extract<DType, "i8" | "i4" | "f4e2m1">;
+  readonly recipe: Recipe;
+};
+
+/** Scales that are powers of two, a byte each. */
+export type PowerWeight = {
+  readonly name: string;
+  readonly layout: "packed";
+  readonly dtype: Extract<DType, "f8e8m0">;
   readonly recipe: Recipe;
 };
 
@@ -34,12 +42,14 @@ export type ExactWeight = {
 };
 
 /** A weight the plan must hold: what to write and how. */
-export type WeightRequest = EngineWeight | CodeWeight | ExactWeight;
+export type WeightRequest = EngineWeight | CodeWeight | PowerWeight | ExactWeight;
 
 /** Collects the weights that programs ask for; the same recipe in the same layout is stored once. */
 export type WeightShelf = {
   readonly request: (recipe: Recipe, layout: WeightLayout, key: string) => EngineWeight;
-  /** A matrix of signed bytes of which so many bits count, packed. */
+  /** The scales of a quantized matrix, packed in the dtype they have. */
+  readonly scales: (recipe: Recipe, key: string) => EngineWeight | PowerWeight;
+  /** A matrix of codes, packed: signed bytes of which so many bits count, or f4e2m1. */
   readonly codes: (recipe: Recipe, bits: 4 | 8, key: string) => CodeWeight;
   readonly exact: (recipe: Recipe, key: string) => ExactWeight;
   readonly requests: () => readonly WeightRequest[];
@@ -55,6 +65,7 @@ function readableName(recipe: Recipe): string {
 export function weightShelf(): WeightShelf {
   const engine = new Map<string, EngineWeight>();
   const codes = new Map<string, CodeWeight>();
+  const powers = new Map<string, PowerWeight>();
   const exact = new Map<string, ExactWeight>();
   const taken = new Map<string, number>();
   const freshName = (recipe: Recipe, layout: string): string => {
@@ -68,19 +79,29 @@ export function weightShelf(): WeightShelf {
     shelf.set(id, known);
     return known;
   };
+  const request: WeightShelf["request"] = (recipe, layout, key) =>
+    once(engine, `${layout}:${key}`, () => ({
+      name: freshName(recipe, layout),
+      layout,
+      dtype: layout !== "vector" && recipe.dtype === "bf16" ? "bf16" : "f32",
+      recipe,
+    }));
   return {
-    request: (recipe, layout, key) =>
-      once(engine, `${layout}:${key}`, () => ({
-        name: freshName(recipe, layout),
-        layout,
-        dtype: layout !== "vector" && recipe.dtype === "bf16" ? "bf16" : "f32",
-        recipe,
-      })),
+    request,
+    scales: (recipe, key) =>
+      recipe.dtype === "f8e8m0"
+        ? once(powers, key, () => ({
+            name: freshName(recipe, "e8m0"),
+            layout: "packed",
+            dtype: "f8e8m0",
+            recipe,
+          }))
+        : request(recipe, "packed", key),
     codes: (recipe, bits, key) =>
       once(codes, `${bits}:${key}`, () => ({
-        name: freshName(recipe, `int${bits}`),
+        name: freshName(recipe, recipe.dtype === "f4e2m1" ? "e2m1" : `int${bits}`),
         layout: "packed",
-        dtype: bits === 4 ? "i4" : "i8",
+        dtype: recipe.dtype === "f4e2m1" ? "f4e2m1" : bits === 4 ? "i4" : "i8",
         recipe,
       })),
     exact: (recipe, key) =>
@@ -90,6 +111,6 @@ export function weightShelf(): WeightShelf {
         dtype: recipe.dtype,
         recipe,
       })),
-    requests: () => [...engine.values(), ...codes.values(), ...exact.values()],
+    requests: () => [...engine.values(), ...powers.values(), ...codes.values(), ...exact.values()],
   };
 }

@@ -1,5 +1,5 @@
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
-import { codeRange, cover, roundEven } from "./nearest.ts";
+import { codeRange, cover, nearestCode } from "./nearest.ts";
 
 /** Shares of the full range that are tried. */
 const shares = Float64Array.from({ length: 46 }, (_, i) => 1.08 - i * 0.012);
@@ -84,7 +84,7 @@ function blockError(
   for (let row = top; row < bottom && sum < limit; row++)
     for (let i = from; i < to; i++) {
       const x = w[row * cols + i] ?? 0;
-      let code = roundEven(x * inverse);
+      let code = nearestCode(x * inverse, format.codes);
       if (code < low) code = low;
       else if (code > high) code = high;
       const error = x - code * scale;
@@ -108,7 +108,8 @@ export function roundOnGrid(
   for (let row = 0; row < rows; row++)
     for (let i = 0; i < cols; i++) {
       const g = row * groups + Math.floor(i / width);
-      const code = roundEven((w[row * cols + i] ?? 0) / (grid.scales[g] ?? 1)) + (grid.zeros?.[g] ?? 0);
+      const quotient = Math.fround((w[row * cols + i] ?? 0) / (grid.scales[g] ?? 1));
+      const code = nearestCode(quotient, format.codes) + (grid.zeros?.[g] ?? 0);
       codes[row * cols + i] = Math.max(least, Math.min(greatest, code));
     }
   return { codes, ...grid };

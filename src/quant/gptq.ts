@@ -1,7 +1,7 @@
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
 import { inverseUpperFactor } from "./cholesky.ts";
 import { roundOnGrid, searchGrid, type Grid } from "./clip.ts";
-import { codeRange, roundEven } from "./nearest.ts";
+import { codeRange, nearestCode } from "./nearest.ts";
 
 /** A share of the mean diagonal added to it, and how it grows until the matrix is positive definite. */
 const damping = 0.01;
@@ -85,7 +85,8 @@ function roundInOrder(
     for (let i = 0; i < cols; i++) {
       const g = row * groups + (groupOf[i] ?? 0);
       const [scale, zero] = [scales[g] ?? 1, zeros?.[g] ?? 0];
-      const code = Math.max(least, Math.min(greatest, roundEven((left[i] ?? 0) / scale) + zero));
+      const nearest = nearestCode((left[i] ?? 0) / scale, format.codes) + zero;
+      const code = Math.max(least, Math.min(greatest, nearest));
       codes[row * cols + (order[i] ?? 0)] = code;
       const error = ((left[i] ?? 0) - (code - zero) * scale) / (factor[i * cols + i] ?? 1);
       for (let j = i + 1; j < cols; j++) left[j] = (left[j] ?? 0) - error * (factor[i * cols + j] ?? 0);

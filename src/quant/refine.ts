@@ -1,5 +1,5 @@
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
-import { codeRange, roundScale } from "./nearest.ts";
+import { codeRange, nearestCode, roundScale } from "./nearest.ts";
 
 const sweeps = 8;
 
@@ -75,7 +75,7 @@ function improveCodes({ gradient, cols, hessian }: Row, own: Rounded, format: We
     if (curvature <= 0) continue;
     const scale = own.scales[Math.floor(i / width)] ?? 1;
     const code = own.codes[i] ?? 0;
-    const wanted = Math.round(code + (gradient[i] ?? 0) / (curvature * scale));
+    const wanted = nearestCode(code + (gradient[i] ?? 0) / (curvature * scale), format.codes);
     const next = Math.max(least, Math.min(greatest, wanted));
     if (next === code) continue;
     const step = (next - code) * scale;

@@ -17,13 +17,13 @@ export type QuantizedRecipe = {
 export function quantizedParts(r: Recipe): QuantizedRecipe | undefined {
   switch (r.kind) {
     case "dequantize":
-      return r.of.dtype === "i8" && r.block[0] === 1
+      return (r.of.dtype === "i8" || r.of.dtype === "f4e2m1") && r.block[0] === 1
         ? {
             codes: r.of,
             scales: r.scale,
             ...(r.zero && { zeros: r.zero }),
             group: r.block[1],
-            bits: r.bits ?? 8,
+            bits: r.of.dtype === "f4e2m1" ? 4 : (r.bits ?? 8),
             rotation: 1,
           }
         : undefined;
@@ -67,6 +67,7 @@ function joined(
     (it) =>
       it.group === first?.group &&
       it.bits === first.bits &&
+      it.codes.dtype === first.codes.dtype &&
       it.rotation === first.rotation &&
       it.scales.dtype === first.scales.dtype &&
       (it.zeros === undefined) === (first.zeros === undefined),

@@ -2,7 +2,8 @@ import { closeSync, openSync } from "node:fs";
 import { decodeToF32, encodeBf16 } from "./codec.ts";
 import { formats, type Quantized, type Rounding, type WeightFormat } from "./format.ts";
 import { byteLength, dtypes, type DType } from "./dtype.ts";
-import type { QuantizedPart, Recipe } from "./recipe.ts";
+import type { Recipe } from "./recipe.ts";
+import { bytesOfPart } from "./stored-parts.ts";
 import { rotateBlocks } from "./hadamard.ts";
 import { scratch, type Scratch } from "./scratch.ts";
 import { readInto, type FileRegion } from "./source.ts";
@@ -167,14 +168,6 @@ function quantizeRows(
     const skip = (begin - first) * rowBytes(r);
     out.set(bytesOfPart(found, r.part, format).subarray(skip, skip + out.length));
   });
-}
-
-/** A part as it is stored: codes and zero points a byte each, scales in their dtype. */
-function bytesOfPart(it: Quantized, part: QuantizedPart, { scale }: WeightFormat): Uint8Array {
-  const bytes = ({ buffer, byteOffset, byteLength: size }: ArrayBufferView) =>
-    new Uint8Array(buffer, byteOffset, size);
-  if (part === "scales") return bytes(scale === "bf16" ? encodeBf16(it.scales) : it.scales);
-  return bytes((part === "codes" ? it.codes : it.zeros) ?? new Int8Array());
 }
 
 /** Parts follow one another row by row, under a new axis or along the first. */

@@ -86,20 +86,25 @@ export const dequantize = (
   shape: of.shape,
 });
 
-/** One part of a matrix [rows, cols] in a number format: codes [rows, cols] i8, or its scales or zero points [rows, groups]. */
+/** One part of a matrix [rows, cols] in a number format: codes [rows, cols] i8 or f4e2m1, or its scales or zero points [rows, groups]. */
 export function quantize(of: Recipe, format: FormatName, rounding: Rounding, part: QuantizedPart): Recipe {
   const [rows = 1, cols = 1] = of.shape;
-  const { scale } = formats[format];
+  const { scale, codes } = formats[format];
+  const dtypes = { codes: codes === "e2m1" ? "f4e2m1" : "i8", scales: scale, zeros: "i8" } as const;
   return {
     kind: "quantize",
     of,
     format,
     rounding,
     part,
-    dtype: part === "scales" ? scale : "i8",
+    dtype: dtypes[part],
     shape: [rows, part === "codes" ? cols : groupCount(formats[format], cols)],
   };
 }
+
+/** Whether rows of `cols` can be in a format: two codes of f4e2m1 share a byte. */
+export const takesWidth = (format: FormatName, cols: number): boolean =>
+  formats[format].codes === "integer" || cols % 2 === 0;
 
 /** A matrix rounded to a number format: its codes behind their scales. */
 export function quantized(of: Recipe, format: FormatName, rounding: Rounding): Recipe {
@@ -111,7 +116,7 @@ export function quantized(of: Recipe, format: FormatName, rounding: Rounding): R
 /** Codes of a format behind their scales. */
 export const inFormat = (format: FormatName, codes: Recipe, scales: Recipe, zeros?: Recipe): Recipe => ({
   ...dequantize(codes, scales, [1, groupWidth(formats[format], codes.shape[1] ?? 1)], zeros),
-  ...(formats[format].bits === 4 && { bits: 4 }),
+  ...(formats[format].bits === 4 && codes.dtype === "i8" && { bits: 4 }),
 });
 
 export const cast = (of: Recipe, dtype: DType): Recipe =>
@@ -198,7 +203,10 @@ export function recipeFault(r: Recipe): string | undefined {
     case "cast":
       return undefined;
     case "quantize":
-      return r.of.shape.length === 2 ? undefined : "only a matrix can be quantized";
+      if (r.of.shape.length !== 2) return "only a matrix can be quantized";
+      return takesWidth(r.format, r.of.shape[1] ?? 1)
+        ? undefined
+        : `${r.format} needs an even number of columns`;
     case "literal":
       return count(r.shape) === r.values.length
         ? undefined

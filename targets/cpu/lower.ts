@@ -2,7 +2,13 @@ import { definitions, isOp, type Func, type Node, type Value } from "../../src/i
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Dim } from "../../src/ir/dim.ts";
 import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/program.ts";
-import type { CodeWeight, EngineWeight, WeightLayout, WeightShelf } from "../../src/plan/weights.ts";
+import type {
+  CodeWeight,
+  EngineWeight,
+  PowerWeight,
+  WeightLayout,
+  WeightShelf,
+} from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
 import { quantizedParts, type QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import { cast, constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
@@ -23,6 +29,8 @@ export type LoweringContext = {
   ) => EngineWeight;
   /** The codes, scales and zero points of a quantized weight, or undefined where it is none. */
   readonly coded: (value: Value | undefined) => CodedMatrix | undefined;
+  /** The scales of a weight of codes, packed. */
+  readonly scales: (value: Value | undefined) => EngineWeight | PowerWeight;
   /** A weight of codes, packed. */
   readonly codes: (value: Value | undefined, bits: number) => CodeWeight;
   readonly isWeight: (value: Value | undefined) => boolean;
@@ -42,7 +50,7 @@ export type LoweringContext = {
 /** A quantized weight as kernels take it. */
 export type CodedMatrix = {
   readonly codes: CodeWeight;
-  readonly scales: EngineWeight;
+  readonly scales: EngineWeight | PowerWeight;
   readonly zeros?: EngineWeight;
   readonly group: number;
 };
@@ -103,6 +111,8 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     if (isOp(node, "constant")) return constant(node.attrs.dims, node.attrs.values);
     return undefined;
   };
+  const known = (value: Value | undefined, otherwise: string): Recipe =>
+    recipeOf(present(value)) ?? unsupported(current?.op ?? "operator", otherwise);
   const context: LoweringContext = {
     view,
     compactRows: (value) => {
@@ -110,9 +120,7 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
       return runLength(v) === undefined ? unsupported("copy", "rows are not one run") : v;
     },
     weight: (value, layout, shape) => {
-      const recipe =
-        recipeOf(present(value)) ??
-        unsupported(current?.op ?? "operator", "a weight is computed at run time");
+      const recipe = known(value, "a weight is computed at run time");
       const shaped = shape ? reshape(recipe, shape) : recipe;
       return shelf.request(shaped, layout, formatRecipe(shaped));
     },
@@ -125,14 +133,16 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
       return {
         group,
         codes: shelf.codes(codes, bits, formatRecipe(codes)),
-        scales: packed(scales),
+        scales: shelf.scales(scales, formatRecipe(scales)),
         ...(zeros && { zeros: packed(cast(zeros, scales.dtype)) }),
       };
     },
+    scales: (value) => {
+      const recipe = known(value, "its scales are computed at run time");
+      return shelf.scales(recipe, formatRecipe(recipe));
+    },
     codes: (value, bits) => {
-      const recipe =
-        recipeOf(present(value)) ??
-        unsupported(current?.op ?? "operator", "its codes are computed at run time");
+      const recipe = known(value, "its codes are computed at run time");
       return shelf.codes(recipe, bits === 4 ? 4 : 8, formatRecipe(recipe));
     },
     isWeight: (value) => value !== undefined && recipeOf(value) !== undefined,

@@ -30,7 +30,7 @@ export function integerMatrix(
   scales: Value | undefined,
   { group, bits }: { readonly group: number; readonly bits: number },
 ): Matrix<CodedWeight> {
-  const [w, s] = [cx.codes(codes, bits), cx.weight(scales, "packed")];
+  const [w, s] = [cx.codes(codes, bits), cx.scales(scales)];
   return { format: { weight: w.dtype, group, scale: s.dtype }, args: [weightArg(w), weightArg(s)] };
 }
 

@@ -10,7 +10,7 @@ import { decodeToF32 } from "../../tensor/codec.ts";
 import { byteLength } from "../../tensor/dtype.ts";
 import { formats, type FormatName } from "../../tensor/format.ts";
 import { rotateBlocks } from "../../tensor/hadamard.ts";
-import { sourceNames, type Recipe } from "../../tensor/recipe.ts";
+import { sourceNames, takesWidth, type Recipe } from "../../tensor/recipe.ts";
 import type { RowReader } from "../../tensor/recipe-rows.ts";
 import type { FormatChoice } from "./calibrate.ts";
 import { together, type Seen } from "./statistics.ts";
@@ -47,7 +47,9 @@ export function jobsOf(
     matricesOf(of).flatMap((matrix): readonly Job[] => {
       const name = matrixName(matrix);
       const format = choose(name, role);
-      return format ? [{ matrix, name, format, hessian }] : [];
+      return format && takesWidth(format, matrix.shape.at(-1) ?? 1)
+        ? [{ matrix, name, format, hessian }]
+        : [];
     });
   // A stack's parts are the experts; what is no stack cannot be told apart by them.
   if (tap.kind === "dense" || recipe.kind !== "stack") return jobs(recipe, symmetric(layer));

@@ -2,10 +2,11 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync }
 import { join } from "node:path";
 import * as v from "valibot";
 import { readHeader } from "../../frontend/safetensors/header.ts";
-import { encodeBf16 } from "../../tensor/codec.ts";
+import type { DType } from "../../tensor/dtype.ts";
 import { formatNames, formats, groupCount, type FormatName, type Quantized } from "../../tensor/format.ts";
-import { inFormat, source, type Recipe } from "../../tensor/recipe.ts";
+import { inFormat, source, type QuantizedPart, type Recipe } from "../../tensor/recipe.ts";
 import type { StoredTensor } from "../../tensor/recipe-rows.ts";
+import { bytesOfPart } from "../../tensor/stored-parts.ts";
 import { layoutSafetensors } from "../../tensor/safetensors-file.ts";
 
 /** A quantized matrix and its format. */
@@ -96,19 +97,23 @@ function writeMatrices(file: string, matrices: readonly Matrix[], coverage: read
   const parts = matrices.flatMap(({ name, format, rows, cols, found }) => {
     const groups = groupCount(formats[format], cols);
     const { scale } = formats[format];
-    const scales = scale === "bf16" ? encodeBf16(found.scales) : found.scales;
+    const codes = formats[format].codes === "e2m1" ? ("f4e2m1" as const) : ("i8" as const);
+    const part = (of: QuantizedPart, dtype: DType, width: number) => {
+      const data = bytesOfPart(found, of, formats[format]);
+      return { name: partName(name, of), dtype, shape: [rows, width], data, bytes: data.byteLength };
+    };
     return [
-      { name: partName(name, "codes"), dtype: "i8" as const, shape: [rows, cols], data: found.codes },
-      { name: partName(name, "scales"), dtype: scale, shape: [rows, groups], data: scales },
-      ...(found.zeros
-        ? [{ name: partName(name, "zeros"), dtype: "i8" as const, shape: [rows, groups], data: found.zeros }]
-        : []),
-    ].map((it) => ({ ...it, bytes: it.data.byteLength }));
+      part("codes", codes, cols),
+      part("scales", scale, groups),
+      ...(found.zeros ? [part("zeros", "i8", groups)] : []),
+    ];
   });
-  const bytes = parts.map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   const told = matrices.map(({ name, format, rows, cols, error }) => ({ name, format, rows, cols, error }));
   const metadata = { [reportKey]: JSON.stringify({ matrices: told, coverage }) };
-  writeFileSync(file, Buffer.concat([layoutSafetensors(parts, metadata).header, ...bytes]));
+  writeFileSync(
+    file,
+    Buffer.concat([layoutSafetensors(parts, metadata).header, ...parts.map((it) => it.data)]),
+  );
 }
 
 /** A stored matrix as a recipe, or undefined where the store does not hold it in that format. */

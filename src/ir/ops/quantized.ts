@@ -4,7 +4,7 @@ import { formatDims, sizeOf, type TensorType } from "../types.ts";
 
 /** Whether `scales` has one entry for each row of `codes` and group of columns. */
 const scaled = (codes: TensorType | undefined, scales: TensorType | undefined, group: number): boolean =>
-  codes?.dtype === "i8" &&
+  (codes?.dtype === "i8" || codes?.dtype === "f4e2m1") &&
   scales?.dims.at(-1) === Math.ceil(Number(codes.dims.at(-1)) / group) &&
   formatDims(codes.dims.slice(0, -1)) === formatDims(scales.dims.slice(0, -1));
 
@@ -29,7 +29,7 @@ export const quantizedOps = {
   }),
   integerLinear: defineOp({
     summary:
-      "x @ (codes * scales)^T + bias with x rounded to int8 a row; codes [out, in] are signed bytes of which `bits` count, scales [out, groups] one for each `group` columns: f32 sum over groups of (exact integer sum * scale), times the scale of the row of x, plus bias",
+      "x @ (codes * scales)^T + bias with x rounded to int8 a row; codes [out, in] are signed bytes of which `bits` count or f4e2m1, scales [out, groups] one for each `group` columns: f32 sum over groups of (exact integer sum * scale), times the scale of the row of x, plus bias",
     operands: ["x", "codes", "scales", "bias?"],
     results: ["out"],
     attrs: { group: int, bits: int },

@@ -13,7 +13,7 @@ import {
   vsplat,
   zero4,
 } from "../../../src/wasm/wat.ts";
-import { codeName, eachGroup, groupVector, partsOf, unitsOf } from "./coded.ts";
+import { codeName, eachGroup, firstFour, groupVector, lastFour, partsOf, unitsOf } from "./coded.ts";
 import type { CodedWeight } from "./spec.ts";
 import { perVector, range, startOf, startSums, times, type Tile } from "./tile.ts";
 
@@ -22,7 +22,7 @@ import { perVector, range, startOf, startSums, times, type Tile } from "./tile.t
  * by scale * sum, groups in order.
  *
  * A code is taken to the top of its word, which keeps its sign and costs one instruction; so codes and zeros count
- * 2^24 or 2^28 times what they are, and scales as much less. Powers of two change no rounding. What overflows is
+ * 2^24 to 2^28 times what they are, and scales as much less. Powers of two change no rounding. What overflows is
  * sums beyond 2^99, far from any activation.
  */
 export function codedTile(c: CodedWeight & { readonly zero: boolean }, k: number, bias: boolean): Tile {
@@ -49,7 +49,11 @@ export function codedTile(c: CodedWeight & { readonly zero: boolean }, k: number
   };
 }
 
-const excess = (c: CodedWeight): number => (c.weight === "i8" ? 2 ** 24 : 2 ** 28);
+const excess: { readonly [W in CodedWeight["weight"]]: number } = {
+  i8: 2 ** 24,
+  i4: 2 ** 28,
+  f4e2m1: 2 ** 25, // bytes of twice the number
+};
 
 function groupSum(
   c: CodedWeight & { readonly zero: boolean },
@@ -61,7 +65,7 @@ function groupSum(
   const scaled = (name: string, v: number, by: number) => vmul(groupVector(c, name, v), splat(f32(by)));
   return [
     ...vectors.flatMap((v) => range(rows).map((r) => set(`c${v}_${r}`, zero4))),
-    ...(c.zero ? vectors.map((v) => set(`z${v}`, scaled("zeros", v, excess(c)))) : []),
+    ...(c.zero ? vectors.map((v) => set(`z${v}`, scaled("zeros", v, excess[c.weight]))) : []),
     times(
       "i",
       whole,
@@ -73,7 +77,7 @@ function groupSum(
     ),
     rest ? unit(c, vectors, rows, rest) : "",
     ...vectors.flatMap((v) => [
-      set("s", scaled("scales", v, 1 / excess(c))),
+      set("s", scaled("scales", v, 1 / excess[c.weight])),
       ...range(rows).map((r) =>
         set(`a${v}_${r}`, vadd(get(`a${v}_${r}`), vmul(get("s"), get(`c${v}_${r}`)))),
       ),
@@ -108,6 +112,10 @@ function unit(
     ].join(" ");
   const words = (v: number) => vload(get("w"), v * 16);
   if (c.weight === "i8") return part(0, words);
+  if (c.weight === "f4e2m1")
+    return [part(0, (v) => firstFour(words(v))), columns > 4 ? part(4, (v) => lastFour(words(v))) : ""].join(
+      " ",
+    );
   const first = part(0, (v) => upperHalves(`(i32x4.shl ${words(v)} (i32.const 4))`));
   return columns > 4 ? `${first} ${part(4, (v) => upperHalves(words(v)))}` : first;
 }

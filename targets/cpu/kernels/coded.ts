@@ -1,5 +1,5 @@
 import { packedBytes, wordColumns } from "../../../src/tensor/pack.ts";
-import { add, get, i32, set, vload } from "../../../src/wasm/wat.ts";
+import { add, get, i32, lanes, set, vload } from "../../../src/wasm/wat.ts";
 import { oddHalf } from "./dense-tile.ts";
 import type { CodedWeight } from "./spec.ts";
 import { times, type Tile } from "./tile.ts";
@@ -26,14 +26,16 @@ export function eachGroup(
   group: (columns: number) => string,
 ): string {
   const move = (bytes: string) => perGroup.map((name) => set(name, add(get(name), bytes))).join(" ");
-  // Two bf16 share a word, so every second group moves on to the next.
+  // Several scales share a word, the first in its lowest bits; behind the last one the next word begins.
+  const width = 32 / wordColumns[c.scale];
+  const first = 32 - width;
   const next =
     c.scale === "f32"
       ? move(i32(64))
-      : `${set("shift", `(i32.xor ${get("shift")} ${i32(16)})`)} ${move(`(i32.shl ${get("shift")} ${i32(2)})`)}`;
+      : `${set("shift", `(i32.and (i32.sub ${get("shift")} ${i32(width)}) ${i32(31)})`)} ${move(`(i32.shl (i32.eq ${get("shift")} ${i32(first)}) ${i32(6)})`)}`;
   const rest = k % c.group;
   return [
-    set("shift", i32(16)),
+    set("shift", i32(first)),
     times("g", Math.floor(k / c.group), `${group(c.group)} ${next}`),
     rest ? group(rest) : "",
   ].join(" ");
@@ -42,8 +44,28 @@ export function eachGroup(
 /** The number that rows 4v to 4v + 3 have for the group at hand. */
 export function groupVector(c: CodedWeight, name: string, v: number): string {
   const words = vload(get(name), v * 16);
-  return c.scale === "f32" ? words : oddHalf(`(i32x4.shl ${words} ${get("shift")})`);
+  if (c.scale === "f32") return words;
+  const atTop = `(i32x4.shl ${words} ${get("shift")})`;
+  return c.scale === "bf16" ? oddHalf(atTop) : powerOfTwo(atTop);
 }
+
+const all = (word: string): string => `(v128.const i32x4 ${lanes.map(() => word).join(" ")})`;
+
+/** E8M0 in the top byte of each word as f32: its exponent, and for code 0 the subnormal 2^-127. Code 255 is not asked for. */
+function powerOfTwo(words: string): string {
+  const exponents = `(v128.and (i32x4.shr_u ${words} ${i32(1)}) ${all("0x7f800000")})`;
+  return `(i32x4.max_u ${exponents} ${all("0x00400000")})`;
+}
+
+/** Twice the number of each E2M1 code, for a swizzle by codes in the low halves of bytes. */
+const e2m1Table = `(v128.const i8x16 0 1 2 3 4 6 8 12 0 -1 -2 -3 -4 -6 -8 -12)`;
+const lowHalves = all("0x0f0f0f0f");
+
+/** The first and the last four columns of words of E2M1 codes, a signed byte each, twice their number. */
+export const firstFour = (words: string): string =>
+  `(i8x16.swizzle ${e2m1Table} (v128.and ${words} ${lowHalves}))`;
+export const lastFour = (words: string): string =>
+  `(i8x16.swizzle ${e2m1Table} (i8x16.shr_u ${words} ${i32(4)}))`;
 
 /** A name that tells apart tiles over different codes. */
 export const codeName = (c: CodedWeight, k: number): string => `${c.weight}_${c.group}_${c.scale}_${k}`;

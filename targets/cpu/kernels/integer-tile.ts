@@ -1,6 +1,19 @@
 import { wordColumns } from "../../../src/tensor/pack.ts";
-import { add, get, i32, lanes, set, vadd, vload, vmul, vsplat, zero4 } from "../../../src/wasm/wat.ts";
-import { codeName, eachGroup, groupVector, partsOf } from "./coded.ts";
+import {
+  add,
+  f32,
+  get,
+  i32,
+  lanes,
+  set,
+  splat,
+  vadd,
+  vload,
+  vmul,
+  vsplat,
+  zero4,
+} from "../../../src/wasm/wat.ts";
+import { codeName, eachGroup, firstFour, groupVector, lastFour, partsOf } from "./coded.ts";
 import type { CodedWeight } from "./spec.ts";
 import { biasOf, perVector, range, startSums, times, type Tile } from "./tile.ts";
 
@@ -50,7 +63,7 @@ function groupSum(c: CodedWeight, vectors: readonly number[], rows: number, colu
     times("j", Math.floor(columns / stretch), stretchSum(c, vectors, rows, stretch)),
     columns % stretch ? stretchSum(c, vectors, rows, columns % stretch) : "",
     ...vectors.flatMap((v) => [
-      set("s", groupVector(c, "scales", v)),
+      set("s", scaleOf(c, v)),
       ...range(rows).map((r) =>
         set(
           `a${v}_${r}`,
@@ -60,6 +73,12 @@ function groupSum(c: CodedWeight, vectors: readonly number[], rows: number, colu
     ]),
   ].join(" ");
 }
+
+/** E2M1 is summed as twice its numbers. */
+const scaleOf = (c: CodedWeight, v: number): string => {
+  const scale = groupVector(c, "scales", v);
+  return c.weight === "f4e2m1" ? vmul(scale, splat(f32(0.5))) : scale;
+};
 
 /** Group sums += what at most `stretch` columns add. What no unit fills are zeros in x and w: all units are taken whole. */
 function stretchSum(c: CodedWeight, vectors: readonly number[], rows: number, columns: number): string {
@@ -79,13 +98,17 @@ function stretchSum(c: CodedWeight, vectors: readonly number[], rows: number, co
       ].join(" "),
     ),
     ...each((t, u) =>
-      set(u, `(i32x4.add ${get(u)} (i32x4.shr_s ${get(t)} ${i32(c.weight === "i8" ? 8 : 12)}))`),
+      set(u, `(i32x4.add ${get(u)} (i32x4.shr_s ${get(t)} ${i32(c.weight === "i4" ? 12 : 8)}))`),
     ),
   ].join(" ");
 }
 
-/** Four columns of each row as 16-bit pairs, codes at the top: the first and third, and the second and fourth. */
-type Quad = { readonly even: (v: string) => string; readonly odd: (v: string) => string };
+/** Four columns of each row out of its words, and those as 16-bit pairs, codes at the top: the first and third, and the second and fourth. */
+type Quad = {
+  readonly of: (words: string) => string;
+  readonly even: (v: string) => string;
+  readonly odd: (v: string) => string;
+};
 
 const up = (v: string, bits: number): string => `(i16x8.shl ${v} ${i32(bits)})`;
 const top = (v: string): string => `(v128.and ${v} ${get("top")})`;
@@ -94,14 +117,22 @@ const top = (v: string): string => `(v128.and ${v} ${get("top")})`;
 const topMask: { readonly [W in CodedWeight["weight"]]: string } = {
   i8: `(v128.const i32x4 ${lanes.map(() => "0xff00ff00").join(" ")})`,
   i4: `(v128.const i32x4 ${lanes.map(() => "0xf000f000").join(" ")})`,
+  f4e2m1: `(v128.const i32x4 ${lanes.map(() => "0xff00ff00").join(" ")})`,
 };
+
+const asTheyAre = (words: string): string => words;
+const bytes = { even: (v: string) => up(v, 8), odd: top };
 
 /** The quads of columns that a word holds. */
 const quads: { readonly [W in CodedWeight["weight"]]: readonly Quad[] } = {
-  i8: [{ even: (v) => up(v, 8), odd: top }],
+  i8: [{ of: asTheyAre, ...bytes }],
   i4: [
-    { even: (v) => up(v, 12), odd: (v) => top(up(v, 4)) },
-    { even: (v) => top(up(v, 8)), odd: top },
+    { of: asTheyAre, even: (v) => up(v, 12), odd: (v) => top(up(v, 4)) },
+    { of: asTheyAre, even: (v) => top(up(v, 8)), odd: top },
+  ],
+  f4e2m1: [
+    { of: firstFour, ...bytes },
+    { of: lastFour, ...bytes },
   ],
 };
 
@@ -111,7 +142,11 @@ function fourColumns(quad: Quad, vectors: readonly number[], rows: number, offse
   const grow = (sum: string, by: string) => set(sum, `(i32x4.add ${get(sum)} ${by})`);
   const widened = (bytes: string) => `(i16x8.shr_s ${bytes} ${i32(8)})`;
   return [
-    ...vectors.flatMap((v) => [set(`e${v}`, quad.even(get(`w${v}`))), set(`d${v}`, quad.odd(get(`w${v}`)))]),
+    ...vectors.flatMap((v) => [
+      set(`e${v}`, quad.of(get(`w${v}`))),
+      set(`d${v}`, quad.odd(get(`e${v}`))),
+      set(`e${v}`, quad.even(get(`e${v}`))),
+    ]),
     ...range(rows).flatMap((r) => [
       set("s", vsplat(get(`x${r}`), offset)),
       set("even", widened(up(get("s"), 8))),

@@ -35,6 +35,4 @@ export function matrixOf(s: MatrixSpec): Matrix {
 }
 
 const floatTile = (format: WeightFormat, k: number, bias: boolean): Tile =>
-  format.weight === "i8" || format.weight === "i4"
-    ? codedTile(format, k, bias)
-    : denseTile(format.weight, k, bias);
+  "group" in format ? codedTile(format, k, bias) : denseTile(format.weight, k, bias);

@@ -8,11 +8,11 @@ export type WeightType = "bf16" | "f32";
 export type WeightFormat = { weight: WeightType } | (CodedWeight & { zero: boolean });
 
 /**
- * Signed codes with one scale for each row and `group` columns: w = (code - zero) * scale. `group` is k or a multiple of 8;
+ * Signed codes, or those of E2M1, with one scale for each row and `group` columns: w = (code - zero) * scale. `group` is k or a multiple of 8;
  * the last group may be short. Scales are a packed matrix [n, ceil(k / group)] of their own, and so are the zeros, if any, in
  * the same type.
  */
-export type CodedWeight = { weight: "i8" | "i4"; group: number; scale: WeightType };
+export type CodedWeight = { weight: "i8" | "i4" | "f4e2m1"; group: number; scale: WeightType | "f8e8m0" };
 
 export type KernelSpec =
   | {
