@@ -1,4 +1,9 @@
-/** The devices that moec compiles for. */
+/** The devices that moec knows. */
+import type { Profile } from "../src/machine/profile.ts";
+import { ascend910b1, ascend910b2, ascend910b3, ascend910b4, ascend910c } from "./ascend/profiles/910.ts";
+import { birenBr100, birenBr104 } from "./biren/profiles/br100.ts";
+import { cpuProfile } from "./cpu/profile.ts";
+
 export type TargetInfo = {
   readonly name: string;
   readonly summary: string;
@@ -6,10 +11,20 @@ export type TargetInfo = {
   readonly runsOn: string;
 };
 
-export const targets: readonly TargetInfo[] = [
-  {
-    name: "cpu",
-    summary: "any processor: WebAssembly SIMD kernels made for the plan, on worker threads",
-    runsOn: "this machine",
-  },
+/** Every profile, in the order of lists. */
+export const profiles: readonly Profile[] = [
+  cpuProfile,
+  ascend910b1,
+  ascend910b2,
+  ascend910b3,
+  ascend910b4,
+  ascend910c,
+  birenBr100,
+  birenBr104,
 ];
+
+export const targets: readonly TargetInfo[] = profiles.map(({ name, summary }) => ({
+  name,
+  summary,
+  runsOn: name === cpuProfile.name ? "this machine" : "the simulated device",
+}));

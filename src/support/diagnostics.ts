@@ -8,6 +8,7 @@ import { evalCatalog } from "./catalog/eval.ts";
 import { irCatalog } from "./catalog/ir.ts";
 import { onnxCatalog } from "./catalog/onnx.ts";
 import { planCatalog } from "./catalog/plan.ts";
+import { profileCatalog } from "./catalog/profile.ts";
 import { quantCatalog } from "./catalog/quant.ts";
 import { usageCatalog } from "./catalog/usage.ts";
 
@@ -41,6 +42,7 @@ export const catalog = {
   ...irCatalog,
   ...evalCatalog,
   ...planCatalog,
+  ...profileCatalog,
   ...quantCatalog,
   ...clusterCatalog,
   ...usageCatalog,

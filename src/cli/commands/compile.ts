@@ -14,7 +14,7 @@ import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compil
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
-import { knownTargets } from "../../driver/known.ts";
+import { profileOf, requirePlans } from "../../driver/target.ts";
 import { schemeNames } from "../../quant/scheme.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -138,9 +138,8 @@ export const compileCommand: CommandSpec<Options> = {
     output: { flags: "-o, --output <dir>", help: "the plan's folder; written whole or not at all" },
     target: {
       flags: "-t, --target <name>",
-      help: "the device to compile for",
+      help: "the device to compile for: one of `moec targets`, or a profile of your own (.json)",
       default: "cpu",
-      choices: knownTargets.map((it) => it.name),
     },
     as: {
       flags: "--as <form>",
@@ -216,6 +215,7 @@ export const compileCommand: CommandSpec<Options> = {
     const { output } = options;
     if (output === undefined && !options.dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
+    requirePlans(profileOf(options.target));
     const started = performance.now();
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;

@@ -1,0 +1,36 @@
+/** The device that `--target` means: one that moec knows, or a profile of the user's own. */
+import { readFileSync } from "node:fs";
+import { profiles } from "../../targets/index.ts";
+import { parseProfile, type Profile } from "../machine/profile.ts";
+import { fail } from "../support/diagnostics.ts";
+
+/**
+ * The profile of a name (`ascend-910b3`) or of a JSON file (`./chip.json`).
+ * Throws `usage/unknown`, `usage/file` and the `profile/…` of what the file holds.
+ */
+export function profileOf(target: string): Profile {
+  const known = profiles.find((it) => it.name === target);
+  if (known) return known;
+  if (!/\.json$|[/\\]/.test(target))
+    return fail(
+      "usage/unknown",
+      undefined,
+      "target",
+      target,
+      profiles.map((it) => it.name),
+    );
+  return parseProfile(readProfile(target), target);
+}
+
+/** Refuse a device that no plan can be made for. Throws `profile/no-plans`. */
+export function requirePlans({ name }: Profile): void {
+  if (name !== "cpu") fail("profile/no-plans", { kind: "flag", flag: "--target" }, name);
+}
+
+function readProfile(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    return fail("usage/file", undefined, file, error instanceof Error ? error.message : String(error));
+  }
+}

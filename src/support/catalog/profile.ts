@@ -1,0 +1,43 @@
+import type { Message } from "../diagnostics.ts";
+
+const schema =
+  "docs/profile.schema.json has every field; `moec targets ascend-910b3 --json` prints a whole profile";
+
+/** Faults of machine profiles. */
+export const profileCatalog = {
+  "profile/json": (why: string): Message => ({
+    exit: "usage",
+    message: `the profile is not JSON: ${why}`,
+    hint: schema,
+  }),
+  "profile/field": (field: string, why: string): Message => ({
+    exit: "usage",
+    message: `${field} of the profile is wrong: ${why}`,
+    hint: schema,
+  }),
+  "profile/name": (
+    field: string,
+    what: string,
+    found: string,
+    near: string | undefined,
+    known: readonly string[],
+  ): Message => ({
+    exit: "usage",
+    message: `${field} of the profile names the ${what} ${found === "" ? "(none)" : found}, which there is not`,
+    hint: near === undefined ? `known here: ${known.join(", ") || "none"}` : `did you mean ${near}?`,
+  }),
+  "profile/twice": (list: string, name: string): Message => ({
+    exit: "usage",
+    message: `${list} of the profile has ${name} twice`,
+  }),
+  "profile/unreachable": (space: string): Message => ({
+    exit: "usage",
+    message: `nothing comes to the space ${space} of the profile`,
+    hint: "add a path to it, or leave it out",
+  }),
+  "profile/no-plans": (name: string): Message => ({
+    exit: "usage",
+    message: `plans cannot be made for ${name}: there is no lowering to it`,
+    hint: "compile for cpu; `moec targets` shows what is known of each device",
+  }),
+} as const;
