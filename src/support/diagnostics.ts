@@ -10,6 +10,7 @@ import { onnxCatalog } from "./catalog/onnx.ts";
 import { planCatalog } from "./catalog/plan.ts";
 import { profileCatalog } from "./catalog/profile.ts";
 import { quantCatalog } from "./catalog/quant.ts";
+import { scheduleCatalog } from "./catalog/schedule.ts";
 import { usageCatalog } from "./catalog/usage.ts";
 
 /** Exit codes of the command line; each catalog entry names the one it ends with. */
@@ -44,6 +45,7 @@ export const catalog = {
   ...planCatalog,
   ...profileCatalog,
   ...quantCatalog,
+  ...scheduleCatalog,
   ...clusterCatalog,
   ...usageCatalog,
 } as const;

@@ -1,0 +1,82 @@
+/**
+ * Whole-number expressions of a schedule: places, sizes and conditions. `/` rounds down, `mod` is never negative, and a
+ * comparison is 1 or 0.
+ */
+export type Expr =
+  | { readonly kind: "number"; readonly value: number }
+  | { readonly kind: "name"; readonly name: string }
+  | { readonly kind: "binary"; readonly op: BinaryOp; readonly left: Expr; readonly right: Expr };
+
+/** Infix operators by how strongly they bind, weakest first. */
+export const infix = [
+  ["==", "<"],
+  ["+", "-"],
+  ["*", "/", "mod"],
+] as const;
+/** Operators that are written as calls. `ceil` divides and rounds up. */
+export const calls = ["min", "max", "ceil"] as const;
+export type BinaryOp = (typeof infix)[number][number] | (typeof calls)[number];
+
+const operations: { readonly [K in BinaryOp]: (a: number, b: number) => number } = {
+  "==": (a, b) => (a === b ? 1 : 0),
+  "<": (a, b) => (a < b ? 1 : 0),
+  "+": (a, b) => a + b,
+  "-": (a, b) => a - b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => Math.floor(a / b),
+  mod: (a, b) => a - b * Math.floor(a / b),
+  min: Math.min,
+  max: Math.max,
+  ceil: (a, b) => Math.ceil(a / b),
+};
+
+export const num = (value: number): Expr => ({ kind: "number", value });
+export const name = (of: string): Expr => ({ kind: "name", name: of });
+
+/** An operator applied; numbers are folded. */
+export const binary = (op: BinaryOp, left: Expr, right: Expr): Expr =>
+  left.kind === "number" && right.kind === "number"
+    ? num(operations[op](left.value, right.value))
+    : { kind: "binary", op, left, right };
+
+/** The number that an expression is, or undefined where it depends on a name. */
+export const constantOf = (e: Expr): number | undefined => (e.kind === "number" ? e.value : undefined);
+
+/** What names stand for while a schedule runs, by their slots. */
+export type Env = number[];
+export type Compiled = (env: Env) => number;
+
+/** Turn an expression into a function of the environment; `slotOf` gives a name's place there. */
+export function compileExpr(e: Expr, slotOf: (name: string) => number): Compiled {
+  switch (e.kind) {
+    case "number": {
+      const { value } = e;
+      return () => value;
+    }
+    case "name": {
+      const slot = slotOf(e.name);
+      return (env) => env[slot] ?? 0;
+    }
+    case "binary": {
+      const [a, b] = [compileExpr(e.left, slotOf), compileExpr(e.right, slotOf)];
+      const operation = operations[e.op];
+      return (env) => operation(a(env), b(env));
+    }
+  }
+}
+
+/** The names that an expression reads. */
+export const namesOf = (e: Expr): readonly string[] =>
+  e.kind === "number" ? [] : e.kind === "name" ? [e.name] : [...namesOf(e.left), ...namesOf(e.right)];
+
+const strength = (op: BinaryOp): number => infix.findIndex((level) => level.some((it) => it === op));
+
+/** An expression as text, with no more brackets than it needs. */
+export function formatExpr(e: Expr, least = 0): string {
+  if (e.kind === "number") return `${e.value}`;
+  if (e.kind === "name") return e.name;
+  const own = strength(e.op);
+  if (own < 0) return `${e.op}(${formatExpr(e.left)}, ${formatExpr(e.right)})`;
+  const text = `${formatExpr(e.left, own)} ${e.op} ${formatExpr(e.right, own + 1)}`;
+  return own < least ? `(${text})` : text;
+}

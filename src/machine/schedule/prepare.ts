@@ -1,0 +1,235 @@
+import type { Profile } from "../profile.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { compileExpr, type Compiled, type Env, type Expr } from "./expr.ts";
+import {
+  builtins,
+  type BufferStmt,
+  type Kernel,
+  type Part,
+  type Region,
+  type Stmt,
+  type Tensor,
+} from "./kernel.ts";
+import { printStmt } from "./printer.ts";
+
+/** A buffer of one part, or a tensor of the kernel, with what a run needs to know of it. */
+export type Box =
+  | { readonly kind: "buffer"; readonly index: number; readonly decl: BufferStmt; readonly turn: number }
+  | {
+      readonly kind: "tensor";
+      readonly index: number;
+      readonly decl: Tensor;
+      readonly dims: readonly Compiled[];
+    };
+
+export type PreparedRegion = {
+  readonly box: Box;
+  readonly at: readonly Compiled[];
+  readonly size: readonly Compiled[];
+};
+
+/** An instruction that an engine carries out, its regions still depending on the environment. */
+export type Operation = {
+  readonly kind: "operation";
+  readonly stmt: Exclude<Stmt, { kind: "for" | "if" | "let" | "buffer" }>;
+  readonly engine: string;
+  /** Operands, then the result. */
+  readonly regions: readonly PreparedRegion[];
+  /** `first` of a product, or the numbers of a vector operator. */
+  readonly values: readonly Compiled[];
+  /** The slot of a `read`'s name. */
+  readonly slot: number;
+  /** The turn counter of the loop it stands in. */
+  readonly turn: number;
+};
+
+export type Loop = {
+  readonly kind: "loop";
+  readonly slot: number;
+  readonly turn: number;
+  /** Turns after which buffers and flags of this loop are where they were. */
+  readonly period: number;
+  readonly from: Compiled;
+  readonly to: Compiled;
+  readonly step: Compiled;
+  readonly body: readonly Prepared[];
+};
+
+export type Prepared =
+  | Operation
+  | Loop
+  | { readonly kind: "if"; readonly when: Compiled; readonly body: readonly Prepared[] }
+  | { readonly kind: "let"; readonly slot: number; readonly value: Compiled };
+
+export type PreparedPart = {
+  readonly core: string;
+  readonly body: readonly Prepared[];
+  readonly buffers: readonly Extract<Box, { kind: "buffer" }>[];
+  readonly slots: number;
+  /** The environment's places of what is known before the first statement: builtins, then the kernel's sizes. */
+  readonly known: ReadonlyMap<string, number>;
+  readonly loops: readonly Loop[];
+};
+
+/** The engine that carries out a statement on a core of a kind. Throws `schedule/no-path` where the machine has none. */
+export function engineOf(
+  stmt: Operation["stmt"],
+  core: string,
+  spaceOf: (region: Region) => string,
+  profile: Profile,
+  kernel: Kernel,
+): string {
+  switch (stmt.kind) {
+    case "copy": {
+      const [from, to] = [spaceOf(stmt.from), spaceOf(stmt.to)];
+      const path = pathOf(profile, core, from, to);
+      return (
+        path?.engine ??
+        fail("schedule/no-path", undefined, printStmt(stmt, kernel), profile.name, from, to, core)
+      );
+    }
+    case "matmul":
+      return profile.matrix.engine;
+    case "vector":
+      return profile.vector.engine;
+    case "read":
+      return "scalar";
+    case "set":
+      return stmt.from;
+    case "wait":
+      return stmt.to;
+    case "signal":
+    case "await":
+      return stmt.engine;
+  }
+}
+
+/** The path from one space to another that a core of a kind has. */
+export const pathOf = (profile: Profile, core: string, from: string, to: string) =>
+  profile.paths.find((it) => it.core === core && it.from === from && it.to === to);
+
+const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
+const lcm = (a: number, b: number): number => (a / gcd(a, b)) * b;
+
+/** The space that tensors live in. */
+export const globalSpace = "gm";
+
+/** Resolve the names of a part, and turn its expressions into functions. */
+export function preparePart(kernel: Kernel, part: Part, profile: Profile): PreparedPart {
+  const names: Map<string, number>[] = [new Map()];
+  const boxes: Map<string, Box>[] = [new Map()];
+  const buffers: Extract<Box, { kind: "buffer" }>[] = [];
+  const loops: Loop[] = [];
+  let slots = 0;
+  const find = <T>(scopes: readonly Map<string, T>[], of: string): T => {
+    for (let i = scopes.length - 1; i >= 0; i--) {
+      const found = scopes[i]?.get(of);
+      if (found !== undefined) return found;
+    }
+    return fail("schedule/unknown-name", undefined, kernel.name, of);
+  };
+  const declare = (of: string): number => {
+    names.at(-1)?.set(of, slots);
+    return slots++;
+  };
+  const compile = (e: Expr): Compiled => compileExpr(e, (of) => find(names, of));
+  for (const of of [...builtins, ...kernel.sizes]) declare(of);
+  const known = new Map(names[0]);
+  kernel.tensors.forEach((decl, index) =>
+    boxes[0]?.set(decl.name, { kind: "tensor", index, decl, dims: decl.dims.map(compile) }),
+  );
+  const region = ({ of, at, size }: Region): PreparedRegion => ({
+    box: find(boxes, of),
+    at: at.map(compile),
+    size: size.map(compile),
+  });
+  const spaceOf = ({ of }: Region): string => {
+    const box = find(boxes, of);
+    return box.kind === "buffer" ? box.decl.space : globalSpace;
+  };
+
+  const operation = (stmt: Operation["stmt"], turn: number): Operation => {
+    const regions =
+      stmt.kind === "copy"
+        ? [stmt.from, stmt.to]
+        : stmt.kind === "matmul"
+          ? [stmt.a, stmt.b, stmt.c]
+          : stmt.kind === "vector"
+            ? [...stmt.from, stmt.to]
+            : stmt.kind === "read"
+              ? [stmt.from]
+              : [];
+    const values = stmt.kind === "matmul" ? [stmt.first] : stmt.kind === "vector" ? stmt.values : [];
+    return {
+      kind: "operation",
+      stmt,
+      engine: engineOf(stmt, part.core, spaceOf, profile, kernel),
+      regions: regions.map(region),
+      values: values.map((it) => (typeof it === "number" ? () => it : compile(it))),
+      slot: stmt.kind === "read" ? declare(stmt.name) : -1,
+      turn,
+    };
+  };
+  const block = (body: readonly Stmt[], turn: number): readonly Prepared[] => {
+    names.push(new Map());
+    boxes.push(new Map());
+    const prepared = body.flatMap((stmt): readonly Prepared[] => {
+      switch (stmt.kind) {
+        case "buffer": {
+          const box = { kind: "buffer", index: buffers.length, decl: stmt, turn } as const;
+          buffers.push(box);
+          boxes.at(-1)?.set(stmt.name, box);
+          return [];
+        }
+        case "for": {
+          const [from, to, step] = [compile(stmt.from), compile(stmt.to), compile(stmt.step)];
+          names.push(new Map());
+          const slot = declare(stmt.name);
+          const own = slots++;
+          const inside = block(stmt.body, own);
+          names.pop();
+          const loop: Loop = {
+            kind: "loop",
+            slot,
+            turn: own,
+            period: periodOf(stmt.body),
+            from,
+            to,
+            step,
+            body: inside,
+          };
+          loops.push(loop);
+          return [loop];
+        }
+        case "if":
+          return [{ kind: "if", when: compile(stmt.when), body: block(stmt.body, turn) }];
+        case "let": {
+          const value = compile(stmt.value);
+          return [{ kind: "let", slot: declare(stmt.name), value }];
+        }
+        default:
+          return [operation(stmt, turn)];
+      }
+    });
+    names.pop();
+    boxes.pop();
+    return prepared;
+  };
+  const outermost = slots++; // the turn of what stands in no loop is always 0
+  const body = block(part.body, outermost);
+  return { core: part.core, body, buffers, slots, known, loops };
+}
+
+/** Turns after which what takes turns in a body is where it was. */
+const periodOf = (body: readonly Stmt[]): number =>
+  body.reduce(
+    (n, it) => (it.kind === "if" ? lcm(n, periodOf(it.body)) : "copies" in it ? lcm(n, it.copies) : n),
+    1,
+  );
+
+/** The environment in which a part begins. */
+export function environment(part: PreparedPart, values: ReadonlyMap<string, number>): Env {
+  const env: Env = new Array<number>(part.slots).fill(0);
+  for (const [of, slot] of part.known) env[slot] = values.get(of) ?? 0;
+  return env;
+}

@@ -1,0 +1,122 @@
+import type { Env } from "./expr.ts";
+import type { Box, Loop, Operation, Prepared, PreparedRegion } from "./prepare.ts";
+
+/** A region as it stands at one moment: which copy of a buffer, where it starts, how large it is. */
+export type Place = {
+  readonly box: Box;
+  readonly copy: number;
+  readonly at: readonly number[];
+  readonly size: readonly number[];
+};
+
+/** One instruction given to an engine. */
+export type Instruction = {
+  readonly kind: "instruction";
+  readonly operation: Operation;
+  readonly places: readonly Place[];
+  readonly values: readonly number[];
+  /** The number of a flag or signal, its turn taken into account. */
+  readonly id: number;
+};
+
+/** A loop about to begin a turn, with so many turns to go, this one counted. Answering n leaves the next n turns out. */
+export type Turn = { readonly kind: "turn"; readonly loop: Loop; readonly left: number };
+
+/** What a run answers: to a `read`, the number read; to a turn, how many to leave out. */
+export type Answer = number | undefined;
+
+export type Walk = Generator<Instruction | Turn, void, Answer>;
+
+const sizesOf = (env: Env, of: readonly ((env: Env) => number)[]): readonly number[] =>
+  of.map((it) => it(env));
+
+function placeOf({ box, at, size }: PreparedRegion, env: Env): Place {
+  const copy = box.kind === "buffer" ? (env[box.turn] ?? 0) % box.decl.copies : 0;
+  return { box, copy, at: sizesOf(env, at), size: sizesOf(env, size) };
+}
+
+/** Whether an instruction has work to do; boxes of no elements have none. */
+const isEmpty = (places: readonly Place[]): boolean => places.some((it) => it.size.some((n) => n <= 0));
+
+/** Run through a part as its scalar unit does, handing each instruction on in the order of the text. */
+export function* walk(body: readonly Prepared[], env: Env): Walk {
+  for (const it of body) {
+    switch (it.kind) {
+      case "let":
+        env[it.slot] = it.value(env);
+        break;
+      case "if":
+        if (it.when(env) !== 0) yield* walk(it.body, env);
+        break;
+      case "loop":
+        yield* walkLoop(it, env);
+        break;
+      case "operation": {
+        const instruction = instructionOf(it, env);
+        if (!instruction) break;
+        const answer = yield instruction;
+        if (it.slot >= 0) env[it.slot] = answer ?? 0;
+        break;
+      }
+    }
+  }
+}
+
+/** An operation as it stands now, or undefined where it has no work to do. */
+function instructionOf(operation: Operation, env: Env): Instruction | undefined {
+  const places = operation.regions.map((region) => placeOf(region, env));
+  if (isEmpty(places)) return undefined;
+  const { stmt, values, turn } = operation;
+  const id = "id" in stmt ? stmt.id + ((env[turn] ?? 0) % stmt.copies) : -1;
+  return { kind: "instruction", operation, places, values: sizesOf(env, values), id };
+}
+
+/** As `walk`, but of every loop only the first and the last turn: enough to tell what the rest lies between. */
+export function* sketch(body: readonly Prepared[], env: Env): Generator<Instruction, void, Answer> {
+  for (const it of body) {
+    switch (it.kind) {
+      case "let":
+        env[it.slot] = it.value(env);
+        break;
+      case "if":
+        if (it.when(env) !== 0) yield* sketch(it.body, env);
+        break;
+      case "loop": {
+        const turns = turnsOf(it, env);
+        for (const i of new Set([turns.at(0), turns.at(-1)])) {
+          if (i === undefined) continue;
+          env[it.slot] = i;
+          yield* sketch(it.body, env);
+        }
+        break;
+      }
+      case "operation": {
+        const instruction = instructionOf(it, env);
+        if (!instruction) break;
+        const answer = yield instruction;
+        if (it.slot >= 0) env[it.slot] = answer ?? 0;
+        break;
+      }
+    }
+  }
+}
+
+/** What a loop counts through. */
+export function turnsOf({ from, to, step }: Loop, env: Env): readonly number[] {
+  const [first, end, by] = [from(env), to(env), Math.max(1, step(env))];
+  return Array.from({ length: Math.max(0, Math.ceil((end - first) / by)) }, (_, i) => first + i * by);
+}
+
+function* walkLoop(loop: Loop, env: Env): Walk {
+  const [to, step] = [loop.to(env), Math.max(1, loop.step(env))];
+  for (let i = loop.from(env); i < to; i += step) {
+    const left = Math.ceil((to - i) / step);
+    const skipped = Math.min(left, (yield { kind: "turn", loop, left }) ?? 0);
+    i += skipped * step;
+    env[loop.turn] = (env[loop.turn] ?? 0) + skipped;
+    if (i >= to) break;
+    env[loop.slot] = i;
+    yield* walk(loop.body, env);
+    env[loop.turn] = (env[loop.turn] ?? 0) + 1;
+  }
+}

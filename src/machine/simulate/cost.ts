@@ -1,0 +1,89 @@
+/** How long single instructions keep their engine, in cycles of the cores' clock. */
+import { dtypes, type DType } from "../../tensor/dtype.ts";
+import type { Profile } from "../profile.ts";
+import { factsOfVector } from "../schedule/vector-ops.ts";
+import { globalSpace, pathOf } from "../schedule/prepare.ts";
+import type { Instruction, Place } from "../schedule/walk.ts";
+
+export const spaceOf = (place: Place): string =>
+  place.box.kind === "tensor" ? globalSpace : place.box.decl.space;
+export const dtypeOf = (place: Place): DType => place.box.decl.dtype;
+export const elementsOf = (place: Place): number => place.size.reduce((n, d) => n * d, 1);
+export const bytesOf = (place: Place): number => (elementsOf(place) * dtypes[dtypeOf(place)].bits) / 8;
+
+/** A copy's path, and the bytes that it moves there: those of global memory where that is one end. */
+export type Transfer = {
+  readonly from: string;
+  readonly to: string;
+  readonly bytes: number;
+  /** What the path is occupied by, rows rounded up to what it moves at once. */
+  readonly occupied: number;
+  readonly bytesPerCycle: number;
+  readonly startup: number;
+  /** The end in global memory. */
+  readonly global: Place | undefined;
+};
+
+/** Bytes of a box in runs that lie together: whole rows of fractals, or rows of what lies row by row. */
+function occupied(place: Place, rowBytes: number): number {
+  const { box, size } = place;
+  if (box.kind === "buffer") return bytesOf(place);
+  const cols = size.at(-1) ?? 1;
+  const bits = dtypes[box.decl.dtype].bits;
+  const rows = elementsOf(place) / cols;
+  const run = box.decl.fractal ? (rows * cols * bits) / 8 : (cols * bits) / 8;
+  return box.decl.fractal ? run : rows * Math.ceil(run / rowBytes) * rowBytes;
+}
+
+/** What a copy moves; undefined for other instructions. */
+export function transferOf(
+  { operation, places }: Instruction,
+  core: string,
+  profile: Profile,
+): Transfer | undefined {
+  const [source, target] = places;
+  if (operation.stmt.kind !== "copy" || !source || !target) return undefined;
+  const [from, to] = [spaceOf(source), spaceOf(target)];
+  const path = pathOf(profile, core, from, to);
+  if (!path) return undefined;
+  const global = from === globalSpace ? source : to === globalSpace ? target : undefined;
+  const counted = global ?? source;
+  return {
+    from,
+    to,
+    bytes: bytesOf(counted),
+    occupied: occupied(counted, global ? (path.rowBytes?.value ?? 1) : 1),
+    bytesPerCycle: path.bytesPerCycle.value,
+    startup: path.startup.value,
+    global,
+  };
+}
+
+/** Multiply-adds of an instruction, whole fragments counted, and the cycles they take. */
+export function matrixCycles(
+  { places }: Instruction,
+  profile: Profile,
+): { readonly macs: number; readonly cycles: number } {
+  const [a, b] = places;
+  if (!a || !b) return { macs: 0, cycles: 0 };
+  const rate = profile.matrix.rates.find((it) => it.a === dtypeOf(a) && it.b === dtypeOf(b));
+  const k = a.size.at(-1) ?? 1;
+  const [m, n] = [elementsOf(a) / k, elementsOf(b) / (b.size.at(-1) ?? 1)];
+  if (!rate) return { macs: m * n * k, cycles: Infinity };
+  const fragments = Math.ceil(m / rate.m) * Math.ceil(n / rate.n) * Math.ceil(k / rate.k);
+  return { macs: m * n * k, cycles: profile.matrix.startup.value + fragments * rate.cycles.value };
+}
+
+/** Cycles of vector work: boxes that fill their buffer's rows are one run, others take a pass a row at least. */
+export function vectorCycles({ operation, places }: Instruction, profile: Profile): number {
+  const { stmt } = operation;
+  if (stmt.kind !== "vector") return 0;
+  const widest = places.reduce((best, it) => (elementsOf(it) > elementsOf(best) ? it : best));
+  const bytes = Math.max(...places.map((it) => dtypes[dtypeOf(it)].bits / 8));
+  const cols = widest.size.at(-1) ?? 1;
+  const rows = elementsOf(widest) / cols;
+  const rate = profile.vector.bytesPerCycle.value;
+  const isWhole = widest.box.kind === "buffer" && widest.box.decl.cols === cols;
+  const passes = isWhole ? (rows * cols * bytes) / rate : rows * Math.ceil((cols * bytes) / rate);
+  return profile.vector.startup.value + passes * profile.vector.factors[factsOfVector(stmt.op).work].value;
+}

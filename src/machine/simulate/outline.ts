@@ -1,0 +1,63 @@
+/** A kernel's turns seen from afar: which are alike, and what each reads of global memory. */
+import { dtypes } from "../../tensor/dtype.ts";
+import type { Env } from "../schedule/expr.ts";
+import type { Prepared, PreparedPart } from "../schedule/prepare.ts";
+import { sketch, turnsOf, type Instruction } from "../schedule/walk.ts";
+
+/** The number that a `read` finds; timing has no data, so its caller says what there would be. */
+export type Reader = (tensor: string, at: readonly number[]) => number;
+
+/** A box of a tensor, the bounds of all that a turn reads of it. */
+export type Span = {
+  readonly tensor: string;
+  readonly low: number[];
+  readonly high: number[];
+  readonly bits: number;
+};
+
+/** One turn of an outermost loop: turns of one form take the same time. */
+export type TurnOutline = { readonly form: string; readonly spans: readonly Span[] };
+
+export const readBy = (reader: Reader, { places: [place] }: Instruction): number =>
+  place?.box.kind === "tensor" ? reader(place.box.decl.name, place.at) : 0;
+
+/** The turns of a part's outermost loops, in order. Loops inside are looked at in their first and last turn. */
+export function outline(part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] {
+  const turns: TurnOutline[] = [];
+  const look = (body: readonly Prepared[]): TurnOutline => {
+    const spans = new Map<string, Span>();
+    let form = "";
+    const steps = sketch(body, env);
+    for (let step = steps.next(); !step.done;) {
+      const { operation, places } = step.value;
+      form += `${places.map((it) => it.size.join("x")).join()};`;
+      if (operation.stmt.kind === "copy") include(spans, step.value);
+      step = steps.next(operation.stmt.kind === "read" ? readBy(reader, step.value) : undefined);
+    }
+    return { form, spans: [...spans.values()] };
+  };
+  for (const it of part.body) {
+    if (it.kind !== "loop") {
+      look([it]);
+      continue;
+    }
+    for (const i of turnsOf(it, env)) {
+      env[it.slot] = i;
+      turns.push(look(it.body));
+    }
+  }
+  return turns;
+}
+
+function include(spans: Map<string, Span>, { places: [source] }: Instruction): void {
+  if (source?.box.kind !== "tensor" || source.box.decl.role === "shared") return;
+  const { name, dtype } = source.box.decl;
+  const end = source.at.map((n, i) => n + (source.size[i] ?? 1));
+  const known = spans.get(name);
+  if (!known)
+    return void spans.set(name, { tensor: name, low: [...source.at], high: end, bits: dtypes[dtype].bits });
+  for (let i = 0; i < end.length; i++) {
+    known.low[i] = Math.min(known.low[i] ?? 0, source.at[i] ?? 0);
+    known.high[i] = Math.max(known.high[i] ?? 0, end[i] ?? 0);
+  }
+}

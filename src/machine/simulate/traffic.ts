@@ -1,0 +1,45 @@
+/** What of a kernel's reads comes from the chip's memory, and what its shared cache serves. */
+import type { Span, TurnOutline } from "./outline.ts";
+
+/** Of each tensor, the share of the bytes read that come from memory. */
+export type Traffic = ReadonlyMap<string, number>;
+
+const bytesIn = ({ low, high, bits }: Span): number =>
+  (low.reduce((n, from, i) => n * ((high[i] ?? from) - from), 1) * bits) / 8;
+
+/**
+ * All groups take their turns side by side: what several read in one turn comes from memory once, and stays in the cache until
+ * `capacity` bytes of younger boxes have followed (least recently used goes first). `groups` holds the turns of each group.
+ */
+export function trafficOf(groups: readonly (readonly TurnOutline[])[], capacity: number): Traffic {
+  const cache = new Map<string, number>(); // in order of use
+  const read = new Map<string, number>();
+  const missed = new Map<string, number>();
+  const add = (to: Map<string, number>, key: string, by: number): void =>
+    void to.set(key, (to.get(key) ?? 0) + by);
+  let held = 0;
+  const rounds = Math.max(0, ...groups.map((it) => it.length));
+  for (let round = 0; round < rounds; round++) {
+    const now = new Map<string, Span>();
+    for (const turns of groups)
+      for (const span of turns[round]?.spans ?? []) {
+        add(read, span.tensor, bytesIn(span));
+        now.set(`${span.tensor} ${span.low.join()} ${span.high.join()}`, span);
+      }
+    for (const [key, span] of now) {
+      const bytes = bytesIn(span);
+      if (cache.delete(key)) held -= bytes;
+      else add(missed, span.tensor, bytes);
+      cache.set(key, bytes);
+      held += bytes;
+    }
+    for (const [key, bytes] of cache) {
+      if (held <= capacity) break;
+      cache.delete(key);
+      held -= bytes;
+    }
+  }
+  return new Map(
+    [...read].map(([tensor, bytes]) => [tensor, bytes > 0 ? (missed.get(tensor) ?? 0) / bytes : 1]),
+  );
+}
