@@ -20,7 +20,13 @@ export type Instruction = {
 };
 
 /** A loop about to begin a turn, with so many turns to go, this one counted. Answering n leaves the next n turns out. */
-export type Turn = { readonly kind: "turn"; readonly loop: Loop; readonly left: number };
+export type Turn = {
+  readonly kind: "turn";
+  readonly loop: Loop;
+  /** Turns of this run of the loop that were taken or left out before. */
+  readonly index: number;
+  readonly left: number;
+};
 
 /** What a run answers: to a `read`, the number read; to a turn, how many to leave out. */
 export type Answer = number | undefined;
@@ -108,14 +114,14 @@ export function turnsOf({ from, to, step }: Loop, env: Env): readonly number[] {
 }
 
 function* walkLoop(loop: Loop, env: Env): Walk {
-  const [to, step] = [loop.to(env), Math.max(1, loop.step(env))];
-  for (let i = loop.from(env); i < to; i += step) {
-    const left = Math.ceil((to - i) / step);
-    const skipped = Math.min(left, (yield { kind: "turn", loop, left }) ?? 0);
-    i += skipped * step;
+  const turns = turnsOf(loop, env);
+  for (let i = 0; i < turns.length; i++) {
+    const left = turns.length - i;
+    const skipped = Math.min(left, (yield { kind: "turn", loop, index: i, left }) ?? 0);
+    i += skipped;
     env[loop.turn] = (env[loop.turn] ?? 0) + skipped;
-    if (i >= to) break;
-    env[loop.slot] = i;
+    if (i >= turns.length) break;
+    env[loop.slot] = turns[i] ?? 0;
     yield* walk(loop.body, env);
     env[loop.turn] = (env[loop.turn] ?? 0) + 1;
   }

@@ -52,3 +52,10 @@ export function transposed(view: View): View {
     cols: starts.length,
   };
 }
+
+/** Strides of a tensor that lies row by row. */
+export function rowMajor(dims: readonly number[]): readonly number[] {
+  const strides = dims.map(() => 1);
+  for (let i = dims.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (dims[i + 1] ?? 1);
+  return strides;
+}

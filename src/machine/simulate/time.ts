@@ -5,8 +5,8 @@
 import { fail } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
 import type { Kernel } from "../schedule/kernel.ts";
-import { environment, preparePart, type Loop, type PreparedPart } from "../schedule/prepare.ts";
-import { walk, type Instruction, type Walk } from "../schedule/walk.ts";
+import { coresIn, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import type { Instruction } from "../schedule/walk.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
 import { outline, readBy, type Reader, type TurnOutline } from "./outline.ts";
 import { alike, skipper, type Skipper } from "./steady.ts";
@@ -38,18 +38,11 @@ export type Timing = {
   readonly walked: number;
 };
 
-/** The state of one core of the group. */
-type Core = {
-  readonly part: PreparedPart;
-  readonly index: number;
-  readonly env: number[];
-  readonly steps: Walk;
+/** How far the engines of one core have come. */
+type Clock = {
   readonly engines: Map<string, number>;
   readonly flags: Map<string, number[]>;
   readonly skip: Skipper;
-  answer: number | undefined;
-  waiting: Instruction | undefined;
-  done: boolean;
 };
 
 type Totals = {
@@ -71,59 +64,48 @@ export function time(
   onSlice?: (slice: Slice) => void,
 ): Timing {
   const reader = launch.reader ?? (() => 0);
-  const parts = kernel.parts.map((part) => preparePart(kernel, part, profile));
-  const groups = profile.groups.value;
-  const envOf = (part: PreparedPart, group: number, index: number, cores: number) =>
-    environment(
-      part,
-      new Map([...launch.sizes, ["group", group], ["groups", groups], ["core", index], ["cores", cores]]),
-    );
-  const turns = parts.map((part) =>
-    Array.from({ length: groups }, (_, group) =>
-      outline(part, envOf(part, group, 0, coresOf(profile, part.core)), reader),
-    ),
+  const parts = prepareParts(kernel, profile);
+  const turns = Array.from({ length: profile.groups.value }, (_, group) =>
+    coresIn(parts, profile, launch.sizes, group)
+      .filter((core) => core.index === 0)
+      .map((core) => outline(core.part, core.env, reader)),
   );
-  const traffic = trafficOf(mergedTurns(turns, groups), profile.memory.l2Bytes.value);
-  const working = Math.max(
-    1,
-    Array.from({ length: groups }, (_, g) => turns.some((of) => (of[g]?.length ?? 0) > 0)).filter(Boolean)
-      .length,
-  );
-  const memory = memoryOf(profile, working);
-  const signals = new Map<string, number[]>();
-  const totals: Totals = { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 };
-  const cores = parts.flatMap((part, p) =>
-    Array.from({ length: coresOf(profile, part.core) }, (_, index): Core => {
-      const env = envOf(part, 0, index, coresOf(profile, part.core));
-      const alone = parts.length === 1 && coresOf(profile, part.core) === 1;
-      return {
-        part,
-        index,
-        env,
-        steps: walk(part.body, env),
-        engines: new Map(),
-        flags: new Map(),
-        skip: onSlice ? () => 0 : skipper(part, env, alone ? (turns[p]?.[0] ?? []) : []),
-        answer: undefined,
-        waiting: undefined,
-        done: false,
-      };
-    }),
-  );
-  const run: Run = { profile, memory, traffic, signals, totals, reader, onSlice };
-  while (cores.some((it) => !it.done)) {
-    const moved = cores.map((it) => advance(it, run));
-    if (!moved.includes(true))
-      fail(
-        "schedule/deadlock",
-        undefined,
-        kernel.name,
-        cores.filter((it) => !it.done).map((it) => it.part.core),
-      );
+  const working = Math.max(1, turns.filter((of) => of.some((it) => it.length > 0)).length);
+  const cores = coresIn(parts, profile, launch.sizes, 0);
+  const clocks = new Map<Core, Clock>();
+  for (const core of cores) {
+    const outer = cores.length === 1 ? (turns[0]?.[0] ?? []) : [];
+    const skip = onSlice ? () => 0 : skipper(core.part, core.env, outer);
+    clocks.set(core, { engines: new Map(), flags: new Map(), skip });
   }
-  const cycles = Math.max(...cores.flatMap((it) => [...it.engines.values()]), memory.free);
+  const run: Run = {
+    profile,
+    memory: memoryOf(profile, working),
+    traffic: trafficOf(turns.map(sideBySide), profile.memory.l2Bytes.value),
+    totals: { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 },
+    reader,
+    onSlice,
+  };
+  const clockOf = (core: Core): Clock => {
+    const clock = clocks.get(core);
+    if (!clock) throw new Error("a core has its clock");
+    return clock;
+  };
+  runCores<number>(kernel, profile, cores, {
+    turn: (core, { loop, left }) => {
+      const { engines: times, flags, skip } = clockOf(core);
+      return skip(loop, left, { times, flags, memory: run.memory, totals: run.totals });
+    },
+    instruction: (core, it) => issue(core, clockOf(core), it, run),
+    signal: (core, { operation }) => free(clockOf(core), operation.engine),
+    take: (core, { operation: { engine } }, at) => {
+      const clock = clockOf(core);
+      clock.engines.set(engine, Math.max(free(clock, engine), ...at));
+    },
+  });
+  const { totals, memory } = run;
   return {
-    cycles,
+    cycles: Math.max(memory.free, ...[...clocks.values()].flatMap((it) => [...it.engines.values()])),
     busy: totals.busy,
     bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * working])),
     memoryBytes: totals.memoryBytes * working,
@@ -132,19 +114,9 @@ export function time(
   };
 }
 
-export const coresOf = (profile: Profile, core: string): number =>
-  profile.cores.find((it) => it.name === core)?.perGroup.value ?? 1;
-
-/** The turns of each group, those of its parts side by side. */
-const mergedTurns = (
-  turns: readonly (readonly (readonly TurnOutline[])[])[],
-  groups: number,
-): readonly (readonly TurnOutline[])[] =>
-  Array.from({ length: groups }, (_, group) => {
-    const own = turns.map((of) => of[group] ?? []);
-    const rounds = Math.max(0, ...own.map((it) => it.length));
-    return Array.from({ length: rounds }, (_, i) => alike(own.flatMap((it) => it[i] ?? [])));
-  });
+/** The turns of a group's parts as one. */
+const sideBySide = (parts: readonly (readonly TurnOutline[])[]): readonly TurnOutline[] =>
+  Array.from({ length: Math.max(0, ...parts.map((it) => it.length)) }, (_, i) => alike(parts.flatMap((it) => it[i] ?? []))); // prettier-ignore
 
 /** The chip's memory as one group meets it: it has its even share of the rate. */
 type Memory = { readonly bytesPerCycle: number; readonly cacheBytesPerCycle: number; free: number };
@@ -159,101 +131,34 @@ type Run = {
   readonly profile: Profile;
   readonly memory: Memory;
   readonly traffic: Traffic;
-  readonly signals: Map<string, number[]>;
   readonly totals: Totals;
   readonly reader: Reader;
   readonly onSlice: ((slice: Slice) => void) | undefined;
 };
 
-function advance(core: Core, run: Run): boolean {
-  if (core.done) return false;
-  if (core.waiting) {
-    if (!awaitSignals(core, core.waiting, run)) return false;
-    core.waiting = undefined;
-  }
-  for (;;) {
-    const step = core.steps.next(core.answer);
-    core.answer = undefined;
-    if (step.done) {
-      core.done = true;
-      return true;
-    }
-    const it = step.value;
-    if (it.kind === "turn") core.answer = leaveOut(core, it.loop, it.left, run);
-    else if (it.operation.stmt.kind !== "await") core.answer = issue(core, it, run);
-    else if (!awaitSignals(core, it, run)) {
-      core.waiting = it;
-      return true;
-    }
-  }
-}
-
-/** Turns that need not be walked through, as they would do what the last ones did: their time and work are added at once. */
-function leaveOut(core: Core, loop: Loop, left: number, { memory, totals }: Run): number {
-  const state = { times: core.engines, flags: core.flags, memory, totals };
-  return core.skip(loop, left, state);
-}
-
-const free = (core: Core, engine: string): number => core.engines.get(engine) ?? 0;
+const free = ({ engines }: Clock, engine: string): number => engines.get(engine) ?? 0;
 
 /** Give an instruction to its engine. Gives the number that a `read` finds. */
-function issue(core: Core, it: Instruction, run: Run): number | undefined {
+function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | undefined {
   const { operation, id } = it;
   const { stmt, engine } = operation;
   run.totals.walked++;
-  switch (stmt.kind) {
-    case "set": {
-      const flag = `${stmt.from} ${stmt.to} ${id}`;
-      core.flags.set(flag, [...(core.flags.get(flag) ?? []), free(core, engine)]);
-      return undefined;
-    }
-    case "wait": {
-      const flag = `${stmt.from} ${stmt.to} ${id}`;
-      const [at, ...others] = core.flags.get(flag) ?? [];
-      if (at === undefined)
-        return fail("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, id);
-      core.flags.set(flag, others);
-      core.engines.set(engine, Math.max(free(core, engine), at));
-      return undefined;
-    }
-    case "signal": {
-      for (let i = 0; i < coresOf(run.profile, stmt.core); i++) {
-        const name = signalName(core.part.core, core.index, stmt.core, i, id);
-        run.signals.set(name, [...(run.signals.get(name) ?? []), free(core, engine)]);
-      }
-      return undefined;
-    }
-    default: {
-      const start = free(core, engine);
-      const end = finish(core, it, start, run);
-      core.engines.set(engine, end);
-      const key = `${core.part.core}.${engine}`;
-      if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + end - start);
-      run.onSlice?.({ core: core.part.core, index: core.index, engine, start, end, instruction: it });
-      return stmt.kind === "read" ? readBy(run.reader, it) : undefined;
-    }
+  if (stmt.kind === "set" || stmt.kind === "wait") {
+    const flag = `${stmt.from} ${stmt.to} ${id}`;
+    const set = clock.flags.get(flag) ?? [];
+    clock.flags.set(flag, set);
+    if (stmt.kind === "set") return void set.push(free(clock, engine));
+    const at = set.shift() ?? fail("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, id);
+    clock.engines.set(engine, Math.max(free(clock, engine), at));
+    return undefined;
   }
-}
-
-const signalName = (from: string, index: number, to: string, toIndex: number, id: number): string =>
-  `${from}.${index} ${to}.${toIndex} ${id}`;
-
-function awaitSignals(
-  core: Core,
-  { operation: { stmt, engine }, id }: Instruction,
-  { signals, profile }: Run,
-): boolean {
-  if (stmt.kind !== "await") return true;
-  const names = Array.from({ length: coresOf(profile, stmt.core) }, (_, i) =>
-    signalName(stmt.core, i, core.part.core, core.index, id),
-  );
-  if (names.some((it) => (signals.get(it) ?? []).length === 0)) return false;
-  for (const name of names) {
-    const [at = 0, ...others] = signals.get(name) ?? [];
-    signals.set(name, others);
-    core.engines.set(engine, Math.max(free(core, engine), at));
-  }
-  return true;
+  const start = free(clock, engine);
+  const end = finish(core, it, start, run);
+  clock.engines.set(engine, end);
+  const key = `${core.part.core}.${engine}`;
+  if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + end - start);
+  run.onSlice?.({ core: core.part.core, index: core.index, engine, start, end, instruction: it });
+  return stmt.kind === "read" ? readBy(run.reader, it) : undefined;
 }
 
 /** Cycles a scalar read of global memory takes. */

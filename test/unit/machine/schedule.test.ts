@@ -4,7 +4,8 @@ import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
 import { parseKernel } from "../../../src/machine/schedule/parser.ts";
 import { printKernel } from "../../../src/machine/schedule/printer.ts";
-import { executable, rowMajor } from "../../../src/machine/simulate/execute.ts";
+import { executable } from "../../../src/machine/simulate/execute.ts";
+import { rowMajor } from "../../../src/machine/simulate/memory.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
 
 type Tile = { readonly m: number; readonly n: number; readonly k: number; readonly step: number };

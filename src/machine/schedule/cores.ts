@@ -1,0 +1,107 @@
+/** The cores of a group on their way through a kernel, each until it awaits what another has not signalled yet. */
+import { fail } from "../../support/diagnostics.ts";
+import type { Profile } from "../profile.ts";
+import type { Env } from "./expr.ts";
+import type { Kernel } from "./kernel.ts";
+import { environment, preparePart, type PreparedPart } from "./prepare.ts";
+import { walk, type Instruction, type Turn, type Walk } from "./walk.ts";
+
+/** One core: its kind, its number among those of the kind in the group, and what its names stand for. */
+export type Core = { readonly part: PreparedPart; readonly index: number; readonly env: Env };
+
+/** What to do on the way. `Token` is what a signal carries from the core that gives it to those that take it. */
+export type Visitor<Token> = {
+  /** Carry out an instruction; to a `read`, the number read. */
+  readonly instruction: (core: Core, it: Instruction) => number | undefined;
+  /** How many turns to leave out. */
+  readonly turn: (core: Core, it: Turn) => number;
+  readonly signal: (core: Core, it: Instruction) => Token;
+  readonly take: (core: Core, it: Instruction, tokens: readonly Token[]) => void;
+};
+
+/** How many cores of a kind a group has. */
+export const coresOf = (profile: Profile, core: string): number =>
+  profile.cores.find((it) => it.name === core)?.perGroup.value ?? 1;
+
+/** The parts of a kernel, ready for any group. */
+export const prepareParts = (kernel: Kernel, profile: Profile): readonly PreparedPart[] =>
+  kernel.parts.map((part) => preparePart(kernel, part, profile));
+
+/** The cores of one group at the beginning of a kernel. */
+export const coresIn = (
+  parts: readonly PreparedPart[],
+  profile: Profile,
+  sizes: ReadonlyMap<string, number>,
+  group: number,
+): readonly Core[] =>
+  parts.flatMap((part) => {
+    const cores = coresOf(profile, part.core);
+    return Array.from({ length: cores }, (_, index): Core => {
+      const known = [["group", group], ["groups", profile.groups.value], ["core", index], ["cores", cores]] as const; // prettier-ignore
+      return { part, index, env: environment(part, new Map([...sizes, ...known])) };
+    });
+  });
+
+type Runner = { readonly core: Core; readonly steps: Walk; waiting: Instruction | undefined; done: boolean };
+
+const signalName = (from: string, index: number, to: string, toIndex: number, id: number): string =>
+  `${from}.${index} ${to}.${toIndex} #${id}`;
+
+/** Run the cores of a group to their end. Throws `schedule/deadlock` where all that are left await. */
+export function runCores<Token>(
+  kernel: Kernel,
+  profile: Profile,
+  cores: readonly Core[],
+  visitor: Visitor<Token>,
+): void {
+  const signals = new Map<string, Token[]>();
+  const give = (core: Core, it: Instruction): void => {
+    const { stmt } = it.operation;
+    if (stmt.kind !== "signal") return;
+    const token = visitor.signal(core, it);
+    for (let i = 0; i < coresOf(profile, stmt.core); i++) {
+      const name = signalName(core.part.core, core.index, stmt.core, i, it.id);
+      const given = signals.get(name);
+      if (given) given.push(token);
+      else signals.set(name, [token]);
+    }
+  };
+  /** Take one signal from each core of the kind that is awaited, if all are there. */
+  const take = (core: Core, it: Instruction): boolean => {
+    const { stmt } = it.operation;
+    if (stmt.kind !== "await") return true;
+    const given = Array.from({ length: coresOf(profile, stmt.core) }, (_, i) =>
+      signals.get(signalName(stmt.core, i, core.part.core, core.index, it.id)),
+    );
+    if (given.some((tokens) => !tokens || tokens.length === 0)) return false;
+    visitor.take(core, it, given.flatMap((tokens) => tokens?.splice(0, 1) ?? [])); // prettier-ignore
+    return true;
+  };
+  const advance = (runner: Runner): boolean => {
+    const { core, steps } = runner;
+    if (runner.done || (runner.waiting && !take(core, runner.waiting))) return false;
+    runner.waiting = undefined;
+    for (let answer: number | undefined; ;) {
+      const step = steps.next(answer);
+      if (step.done) {
+        runner.done = true;
+        return true;
+      }
+      const it = step.value;
+      answer = undefined;
+      if (it.kind === "turn") answer = visitor.turn(core, it);
+      else if (it.operation.stmt.kind === "signal") give(core, it);
+      else if (it.operation.stmt.kind !== "await") answer = visitor.instruction(core, it);
+      else if (!take(core, it)) {
+        runner.waiting = it;
+        return true;
+      }
+    }
+  };
+  const runners = cores.map((core): Runner => ({ core, steps: walk(core.part.body, core.env), waiting: undefined, done: false })); // prettier-ignore
+  while (runners.some((it) => !it.done)) {
+    if (runners.map(advance).includes(true)) continue;
+    const stuck = runners.flatMap((it) => (it.waiting ? [`${it.core.part.core} ${it.core.index}`] : []));
+    fail("schedule/deadlock", undefined, kernel.name, stuck);
+  }
+}
