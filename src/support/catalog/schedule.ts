@@ -35,4 +35,61 @@ export const scheduleCatalog = {
     exit: "model",
     message: `on ${core} cores ${to} waits for flag ${from} -> ${to} #${id}, which nobody has set`,
   }),
+  "schedule/capacity": (
+    kernel: string,
+    core: string,
+    space: string,
+    needed: number,
+    usable: number,
+    largest: readonly string[],
+  ): Message => ({
+    exit: "capacity",
+    message: `${kernel}: the buffers in ${space} of a ${core} core take ${needed} bytes, expected at most ${usable}`,
+    hint: `the largest: ${largest.join(", ")}; take smaller tiles or fewer copies`,
+  }),
+  "schedule/illegal": (stmt: string, machine: string, why: string): Message => ({
+    exit: "model",
+    message: `\`${stmt}\`: on ${machine}, ${why}`,
+  }),
+  "schedule/engine": (stmt: string, machine: string, core: string, engine: string): Message => ({
+    exit: "model",
+    message: `\`${stmt}\`: ${machine} cannot do this on its ${core} cores with ${engine}`,
+  }),
+  "schedule/flag-budget": (stmt: string, machine: string, most: number): Message => ({
+    exit: "capacity",
+    message: `\`${stmt}\`: ${machine} has ${most} such flags that kernels may use`,
+    hint: "fewer buffers that take turns, or fewer turns",
+  }),
+  "schedule/bounds": (kernel: string, stmt: string, what: string): Message => ({
+    exit: "model",
+    message: `${kernel}: \`${stmt}\` reaches ${what}`,
+  }),
+  "schedule/alignment": (kernel: string, stmt: string, what: string): Message => ({
+    exit: "model",
+    message: `${kernel}: \`${stmt}\`: ${what}`,
+  }),
+  "schedule/race": (kernel: string, first: string, second: string, buffer: string): Message => ({
+    exit: "model",
+    message: `${kernel}: nothing orders \`${first}\` and \`${second}\`, which meet in ${buffer}`,
+    hint: "a flag between their engines is missing, or a buffer has too few copies",
+  }),
+  "schedule/two-writers": (kernel: string, stmt: string, tensor: string): Message => ({
+    exit: "model",
+    message: `${kernel}: two core groups write the same part of ${tensor} by \`${stmt}\``,
+    hint: "let each group write its own, or add",
+  }),
+  "schedule/unwritten": (kernel: string, stmt: string, buffer: string): Message => ({
+    exit: "model",
+    message: `${kernel}: \`${stmt}\` reads of ${buffer} what nothing has written`,
+  }),
+  "schedule/set-twice": (kernel: string, stmt: string, id: number): Message => ({
+    exit: "model",
+    message: `${kernel}: \`${stmt}\` sets flag ${id} while it is set`,
+    hint: "a wait for it is missing",
+  }),
+  "schedule/left-set": (kernel: string, flag: string): Message => ({
+    exit: "model",
+    message: `${kernel}: flag ${flag} is set at the end`,
+    hint: "every set needs its wait",
+  }),
 } as const;

@@ -1,0 +1,212 @@
+/**
+ * Whether every access is ordered behind those it depends on. A kernel is run through with a vector clock for each engine (Fidge 1988,
+ * Mattern 1989): an engine's own instructions follow one another, a wait joins the clock of the flag that it waits for. Two accesses that
+ * overlap, one of them a write, must be ordered; each loop is followed for its first turns and its last, as buffers have come round by then.
+ */
+import { diag, type Diagnostic } from "../../support/diagnostics.ts";
+import { dtypes } from "../../tensor/dtype.ts";
+import type { Profile, Space } from "../profile.ts";
+import { coresIn, runCores, type Core } from "../schedule/cores.ts";
+import type { Kernel } from "../schedule/kernel.ts";
+import type { PreparedPart } from "../schedule/prepare.ts";
+import { printStmt } from "../schedule/printer.ts";
+import type { Instruction, Place, Turn } from "../schedule/walk.ts";
+import { overlap, within, type Extent } from "./boxes.ts";
+import type { Trial } from "./verify.ts";
+
+/** One access that later ones must be held against. */
+type Access = Extent & {
+  readonly lane: number;
+  readonly time: number;
+  readonly writes: boolean;
+  readonly adds: boolean;
+  readonly it: Instruction;
+};
+
+type Clock = Int32Array;
+
+/** Turns of a loop that are followed before the last. */
+const followed = 5;
+
+/** Faults found in one run of two groups; the first of each kind is enough. */
+export function orderFaults(
+  kernel: Kernel,
+  parts: readonly PreparedPart[],
+  profile: Profile,
+  trial: Trial,
+): readonly Diagnostic[] {
+  const faults: Diagnostic[] = [];
+  const groups = [0, 1].slice(0, profile.groups.value);
+  const written = groups.map((group) => runGroup(kernel, parts, profile, trial, group, faults));
+  if (faults.length === 0) faults.push(...foreignWrites(kernel, written));
+  return faults;
+}
+
+/** Boxes of tensors that two groups write, though nothing orders groups. */
+function foreignWrites(
+  kernel: Kernel,
+  [first = new Map(), second = new Map()]: readonly ReadonlyMap<string, readonly Access[]>[],
+): readonly Diagnostic[] {
+  for (const [tensor, accesses] of first)
+    for (const a of accesses)
+      for (const b of second.get(tensor) ?? [])
+        if (overlap(a, b) && !(a.adds && b.adds))
+          return [
+            diag(
+              "schedule/two-writers",
+              undefined,
+              kernel.name,
+              printStmt(a.it.operation.stmt, kernel),
+              tensor,
+            ),
+          ];
+  return [];
+}
+
+/** Run one group; gives what it writes to tensors that other groups see. */
+function runGroup(
+  kernel: Kernel,
+  parts: readonly PreparedPart[],
+  profile: Profile,
+  { sizes, reader = () => 0 }: Trial,
+  group: number,
+  faults: Diagnostic[],
+): ReadonlyMap<string, readonly Access[]> {
+  const cores = coresIn(parts, profile, sizes, group);
+  const lanes = new Map<string, number>();
+  for (const core of cores)
+    for (const { name } of profile.engines.filter((it) => it.core === core.part.core))
+      lanes.set(`${core.part.core}.${core.index} ${name}`, lanes.size);
+  const clocks = Array.from({ length: lanes.size }, () => new Int32Array(lanes.size));
+  const flags = new Map<string, Clock>();
+  const log = new Map<string, Access[]>();
+  const tell = (fault: Diagnostic): void =>
+    void (faults.some((it) => it.code === fault.code) || faults.push(fault));
+  const laneOf = (core: Core, engine: string): number =>
+    lanes.get(`${core.part.core}.${core.index} ${engine}`) ?? 0;
+  const clockOf = (lane: number): Clock => clocks[lane] ?? new Int32Array(lanes.size);
+  const join = (lane: number, other: Clock): void => {
+    const own = clockOf(lane);
+    for (let i = 0; i < own.length; i++) own[i] = Math.max(own[i] ?? 0, other[i] ?? 0);
+  };
+
+  const flag = (core: Core, it: Instruction): void => {
+    const { stmt } = it.operation;
+    if (stmt.kind !== "set" && stmt.kind !== "wait") return;
+    const name = `${core.part.core}.${core.index} ${stmt.from} ${stmt.to} ${it.id}`;
+    const text = printStmt(stmt, kernel);
+    const set = flags.get(name);
+    if (stmt.kind === "set") {
+      if (set) tell(diag("schedule/set-twice", undefined, kernel.name, text, it.id));
+      flags.set(name, Int32Array.from(clockOf(laneOf(core, stmt.from))));
+    } else if (!set) tell(diag("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, it.id));
+    else {
+      join(laneOf(core, stmt.to), set);
+      flags.delete(name);
+    }
+  };
+
+  const access = (core: Core, it: Instruction, place: Place, writes: boolean): void => {
+    const beyond = outside(place, core.env);
+    if (beyond !== undefined) return tell(diag("schedule/bounds", undefined, kernel.name, printStmt(it.operation.stmt, kernel), beyond)); // prettier-ignore
+    const misplaced = misaligned(place, profile);
+    if (misplaced !== undefined) tell(diag("schedule/alignment", undefined, kernel.name, printStmt(it.operation.stmt, kernel), misplaced)); // prettier-ignore
+    const { box } = place;
+    if (box.kind === "tensor" && box.decl.role === "in") return;
+    const lane = laneOf(core, it.operation.engine);
+    const clock = clockOf(lane);
+    const key =
+      box.kind === "tensor" ? box.decl.name : `${core.part.core}.${core.index} ${box.index} ${place.copy}`;
+    const { stmt } = it.operation;
+    const own: Access = { at: place.at, size: place.size, lane, time: clock[lane] ?? 0, writes, adds: stmt.kind === "copy" && stmt.add, it }; // prettier-ignore
+    const before = log.get(key) ?? [];
+    let isWritten = box.kind === "tensor" && box.decl.role !== "shared" && box.decl.role !== "out";
+    const kept = before.filter((old) => {
+      if (!overlap(old, own)) return true;
+      isWritten ||= old.writes;
+      const isBefore = old.lane === lane || (clock[old.lane] ?? 0) >= old.time;
+      if (!isBefore && (writes || old.writes))
+        tell(diag("schedule/race", undefined, kernel.name, printStmt(old.it.operation.stmt, kernel), printStmt(stmt, kernel), box.decl.name)); // prettier-ignore
+      // What a later access stands for need not be remembered.
+      return !(isBefore && within(old, own) && (writes || (!old.writes && old.lane === lane)));
+    });
+    if (!writes && !isWritten)
+      tell(diag("schedule/unwritten", undefined, kernel.name, printStmt(stmt, kernel), box.decl.name));
+    log.set(key, [...kept, own]);
+  };
+
+  runCores<Clock>(kernel, profile, cores, {
+    turn: (_, it) => leftOut(it),
+    signal: (core, it) => Int32Array.from(clockOf(laneOf(core, it.operation.engine))),
+    take: (core, it, given) => given.forEach((clock) => join(laneOf(core, it.operation.engine), clock)),
+    instruction: (core, it) => {
+      const { stmt, engine } = it.operation;
+      flag(core, it);
+      const lane = laneOf(core, engine);
+      const clock = clockOf(lane);
+      clock[lane] = (clock[lane] ?? 0) + 1;
+      const keepsResult = stmt.kind === "matmul" && it.values[0] === 0;
+      const result = stmt.kind === "read" ? undefined : it.places.at(-1);
+      for (const place of it.places) if (place !== result || keepsResult) access(core, it, place, false);
+      if (result) access(core, it, result, true);
+      const [from] = it.places;
+      return stmt.kind === "read" && from?.box.kind === "tensor"
+        ? reader(from.box.decl.name, from.at)
+        : undefined;
+    },
+  });
+  for (const [name] of flags) tell(diag("schedule/left-set", undefined, kernel.name, name));
+  const shown = new Set(kernel.tensors.filter((it) => it.role !== "shared").map((it) => it.name));
+  return new Map(
+    [...log].filter(([key]) => shown.has(key)).map(([key, all]) => [key, all.filter((it) => it.writes)]),
+  );
+}
+
+/** Turns to leave out: those between the first few and the last, so many that buffers stand as if they had been taken. */
+function leftOut({ loop, index, left }: Turn): number {
+  if (index < Math.max(followed, 2 * loop.period + 1)) return 0;
+  return Math.floor((left - 1) / loop.period) * loop.period;
+}
+
+/** In words, what of a place is beyond its buffer or tensor. */
+function outside({ box, at, size }: Place, env: number[]): string | undefined {
+  const dims = box.kind === "tensor" ? box.dims.map((it) => it(env)) : [box.decl.rows, box.decl.cols];
+  const axis = at.findIndex((from, i) => from < 0 || from + (size[i] ?? 0) > (dims[i] ?? 0));
+  if (axis < 0) return undefined;
+  const [from = 0, n = 0] = [at[axis], size[axis]];
+  return `${from}..${from + n} of axis ${axis} of ${box.decl.name}, which has ${dims[axis]}`;
+}
+
+/** In words, how a place in a buffer starts where its space cannot be addressed. */
+function misaligned({ box, at: [row = 0, col = 0] }: Place, profile: Profile): string | undefined {
+  if (box.kind !== "buffer") return undefined;
+  const space = profile.spaces.find((s) => s.name === box.decl.space);
+  if (!space) return undefined;
+  const bytes = (col * dtypes[box.decl.dtype].bits) / 8;
+  const isFractal = space.fractal !== undefined && !space.layouts.includes("nd");
+  return isFractal
+    ? fractalFault(row, bytes, space, box.decl.name)
+    : linearFault(row, bytes, box.decl.cols, space, box.decl);
+}
+
+function fractalFault(row: number, bytes: number, { fractal }: Space, name: string): string | undefined {
+  if (!fractal) return undefined;
+  const [rows, wide] = [fractal.rows.value, fractal.rowBytes.value];
+  if (row % rows !== 0) return `row ${row} of ${name} is not at a multiple of ${rows}`;
+  return bytes % wide === 0
+    ? undefined
+    : `column at byte ${bytes} of ${name} is not at a multiple of ${wide}`;
+}
+
+function linearFault(
+  row: number,
+  bytes: number,
+  cols: number,
+  { align, scope }: Space,
+  { name, dtype }: { readonly name: string; readonly dtype: keyof typeof dtypes },
+): string | undefined {
+  if (scope !== "core") return undefined;
+  const unit = Math.min(align.value, 32);
+  const start = row * ((cols * dtypes[dtype].bits) / 8) + bytes;
+  return start % unit === 0 ? undefined : `byte ${start} of ${name} is not at a multiple of ${unit}`;
+}

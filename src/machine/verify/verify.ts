@@ -1,0 +1,54 @@
+/** Whether a schedule fits the machine it is for, and is free of races: everything that can be known before a chip has run it. */
+import { CompileError, type Diagnostic } from "../../support/diagnostics.ts";
+import type { Profile } from "../profile.ts";
+import { prepareParts } from "../schedule/cores.ts";
+import type { Kernel } from "../schedule/kernel.ts";
+import type { PreparedPart } from "../schedule/prepare.ts";
+import { capacityFaults } from "./capacity.ts";
+import { flagFaults } from "./flags.ts";
+import { orderFaults } from "./order.ts";
+import { statementFaults } from "./statements.ts";
+
+/** Sizes at which a schedule is looked at; what its `read`s find, where it has some. */
+export type Trial = {
+  readonly sizes: ReadonlyMap<string, number>;
+  readonly reader?: (tensor: string, at: readonly number[]) => number;
+};
+
+/**
+ * Every fault of a schedule: names and paths that the machine lacks, dtypes that its engines do not take, buffers that do not fit or are
+ * not aligned, flags beyond the budget; and, run through at the sizes of each trial, boxes beyond their tensors, reads of what nobody
+ * wrote, accesses that nothing orders, flags that do not pair, and standstills. None means that the schedule is legal.
+ */
+export function verifyKernel(
+  kernel: Kernel,
+  profile: Profile,
+  trials: readonly Trial[],
+): readonly Diagnostic[] {
+  const prepared = caught(() => prepareParts(kernel, profile));
+  if ("faults" in prepared) return prepared.faults;
+  const parts: readonly PreparedPart[] = prepared.value;
+  const still = [
+    ...statementFaults(kernel, parts, profile),
+    ...capacityFaults(kernel, profile),
+    ...flagFaults(kernel, profile),
+  ];
+  if (still.length > 0) return still;
+  for (const trial of trials) {
+    const moving = caught(() => orderFaults(kernel, parts, profile, trial));
+    const faults = "faults" in moving ? moving.faults : moving.value;
+    if (faults.length > 0) return faults;
+  }
+  return [];
+}
+
+type Caught<T> = { readonly value: T } | { readonly faults: readonly Diagnostic[] };
+
+function caught<T>(run: () => T): Caught<T> {
+  try {
+    return { value: run() };
+  } catch (error) {
+    if (error instanceof CompileError) return { faults: error.diagnostics };
+    throw error;
+  }
+}
