@@ -3,8 +3,8 @@ import type { Extent } from "../../src/plan/program.ts";
 import type { CodedWeight, WeightFormat } from "./kernels/spec.ts";
 import type { LoweringContext } from "./lower.ts";
 import { integerMatrix, matrixOf, rotateRows, roundRows, type Matrix } from "./products.ts";
-import { blocks, count, flat, one, rowsOf, type Flat, type Rule } from "./steps.ts";
-import { address, fixed, rowStride, type View } from "./views.ts";
+import { address, blocks, count, flat, one, rowsOf, type Flat, type Rule } from "./steps.ts";
+import { fixed, rowStride, type View } from "../../src/plan/views.ts";
 
 /** The slots of a layer, a token's k choices one after another, in groups of one expert each. */
 type Groups = {

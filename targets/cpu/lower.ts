@@ -15,7 +15,7 @@ import { cast, constant, reshape, type Recipe } from "../../src/tensor/recipe.ts
 import { misfit } from "./accepts.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
 import { lowerings } from "./lowerings.ts";
-import { compactView, extentOf, fixed, runLength, type View } from "./views.ts";
+import { compactView, extentOf, fixed, runLength, type View } from "../../src/plan/views.ts";
 
 /** What a lowering rule sees: the node's operands as views or weights, and where to put steps. */
 export type LoweringContext = {

@@ -3,8 +3,8 @@ import type { OpName } from "../../src/ir/ops/index.ts";
 import { expertHidden, experts, integerExperts, swigluHalves } from "./experts.ts";
 import type { LoweringContext } from "./lower.ts";
 import { hadamard, headLinear, integerLinear, linear } from "./products.ts";
-import { count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
-import { address, compactStrides, fixed, reshapeView, rowStride, sliceView, type View } from "./views.ts";
+import { address, count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
+import { compactStrides, fixed, reshapeView, rowStride, sliceView, type View } from "../../src/plan/views.ts";
 
 /** A view of rank 2 as one head a row. */
 const withHeads = (v: View): View =>

@@ -3,8 +3,8 @@ import type { Arg, Extent } from "../../src/plan/program.ts";
 import { codesWidth } from "./kernels/quantize.ts";
 import type { CodedWeight, WeightFormat } from "./kernels/spec.ts";
 import type { LoweringContext } from "./lower.ts";
-import { blocks, count, flat, literal, rowsOf, weightArg, type Flat, type Rule } from "./steps.ts";
-import { address, fixed, rowStride, type View } from "./views.ts";
+import { address, blocks, count, flat, literal, rowsOf, weightArg, type Flat, type Rule } from "./steps.ts";
+import { fixed, rowStride, type View } from "../../src/plan/views.ts";
 
 /** A weight matrix as a matrix kernel takes it: how it lies, and the arguments that say where. */
 export type Matrix<Format> = { readonly format: Format; readonly args: readonly Arg[] };

@@ -2,7 +2,7 @@ import type { NodeOf, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import type { Arg, Extent } from "../../src/plan/program.ts";
 import type { LoweringContext } from "./lower.ts";
-import { extentOf, runLength, type View } from "./views.ts";
+import { extentOf, runLength, type View } from "../../src/plan/views.ts";
 
 /** Words for writing the steps of a program. */
 
@@ -10,6 +10,12 @@ import { extentOf, runLength, type View } from "./views.ts";
 export type Rule<K extends OpName> = (cx: LoweringContext, node: NodeOf<K>) => void;
 
 export const one: Extent = { times: 1, dim: "1" };
+/** Where a view begins; the engine holds all activations in 4 bytes. */
+export const address = (view: View): Arg => ({
+  kind: "buffer",
+  name: view.region,
+  offset: view.offset * 4,
+});
 export const literal = (value: number): Arg => ({ kind: "literal", value });
 export const count = (extent: Extent): Arg => ({ kind: "extent", extent });
 export const rowsOf = (view: View, times = 1): Extent => extentOf(view.dims[0] ?? 1, times);

@@ -1,10 +1,10 @@
-import type { Arg, Extent } from "../../src/plan/program.ts";
-import { fail } from "../../src/support/diagnostics.ts";
-import { dimNames, type Dim } from "../../src/ir/dim.ts";
+import type { Extent } from "./program.ts";
+import { fail } from "../support/diagnostics.ts";
+import { dimNames, type Dim } from "../ir/dim.ts";
 
 /**
- * Where a value lies in the engine's memory: a strided window on a buffer or a cache. Reshapes and slices make new views,
- * no copies. Strides are in elements of 4 bytes; the first axis is the tokens or the positions.
+ * Where a value lies in memory: a strided window on a buffer or a cache. Reshapes and slices make new views,
+ * no copies. Strides and offsets are in elements; the first axis is the tokens or the positions.
  */
 export type View = {
   readonly region: string;
@@ -38,8 +38,6 @@ export const compactView = (region: string, dims: readonly Dim[]): View => ({
   dims,
   strides: compactStrides(dims),
 });
-
-export const address = (view: View): Arg => ({ kind: "buffer", name: view.region, offset: view.offset * 4 });
 
 /** Elements from one row to the next. */
 export const rowStride = (view: View): number => view.strides[0] ?? 1;
@@ -76,10 +74,5 @@ export const sliceView = (view: View, axis: number, begin: number, end: number):
 /** A number where the target needs one; a named dim there is a graph this target cannot take. */
 export function fixed(dim: Dim | undefined, op: string): number {
   if (typeof dim === "number") return dim;
-  return fail(
-    "target/unsupported-op",
-    undefined,
-    op,
-    `dimension ${String(dim)} must be a number on the CPU target`,
-  );
+  return fail("target/unsupported-op", undefined, op, `dimension ${String(dim)} must be a number`);
 }
