@@ -3,7 +3,7 @@ import type { Quantization } from "../../passes/index.ts";
 import { namedScheme, nearestScheme, parseRecipeFile, schemeNames, type Scheme } from "../quant/scheme.ts";
 import type { FormatChoice } from "./calibration/calibrate.ts";
 import { fail } from "../support/diagnostics.ts";
-import type { Rounding } from "../tensor/format.ts";
+import { formats, usualRounding, type Rounding } from "../tensor/format.ts";
 import { rotationOf } from "../tensor/hadamard.ts";
 import { quantized, rotate, takesWidth } from "../tensor/recipe.ts";
 
@@ -28,8 +28,8 @@ export const formatChoice =
     return format === "none" ? undefined : format;
   };
 
-/** Quantize by what the weights alone tell. */
-export function planQuantization(scheme: Scheme, rounding: Rounding): PlannedQuantization {
+/** Quantize by what the weights alone tell; each format by its usual rounding where none is given. */
+export function planQuantization(scheme: Scheme, rounding?: Rounding): PlannedQuantization {
   const choose = formatChoice(scheme);
   return {
     name: scheme.name,
@@ -39,7 +39,8 @@ export function planQuantization(scheme: Scheme, rounding: Rounding): PlannedQua
       const cols = matrix.shape.at(-1) ?? 1;
       if (!format || !takesWidth(format, cols)) return undefined;
       const block = scheme.activations === "int8" ? rotationOf(cols) : 1;
-      return rotate(quantized(rotate(matrix, block), format, rounding), block);
+      const by = rounding ?? usualRounding(formats[format]);
+      return rotate(quantized(rotate(matrix, block), format, by), block);
     },
   };
 }

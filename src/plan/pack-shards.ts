@@ -1,7 +1,9 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { quantizer } from "../quant/quantizer.ts";
+import { createRowRounder } from "../quant/row-rounder.ts";
 import { rowReader, type StoredTensor } from "../tensor/recipe-rows.ts";
+import { CompileError, type Diagnostic } from "../support/diagnostics.ts";
 import { scratch } from "../tensor/scratch.ts";
 import { createPacker } from "./packer.ts";
 import type { Shard } from "./shards.ts";
@@ -13,27 +15,52 @@ export type PackShare = {
   readonly shards: readonly Shard[];
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   readonly next: Int32Array<SharedArrayBuffer>;
-  readonly code: WebAssembly.Module;
+  /** What `packerCode` and `roundingCode` give. */
+  readonly code: { readonly packer: WebAssembly.Module; readonly rounding: WebAssembly.Module };
 };
 
-/** The checksums of the weights of the shards that a thread wrote, in their order. */
-export type PackOutcome = readonly { readonly shard: number; readonly crcs: readonly number[] }[];
+/** What a thread wrote: the checksums of each shard's weights, in their order; and what stopped it, if anything did. */
+export type PackOutcome = {
+  readonly written: readonly { readonly shard: number; readonly crcs: readonly number[] }[];
+  readonly fault?: PackFault;
+};
 
-/** Write shards until none is left. */
+/** Why a shard could not be written. Between threads an error loses its class, so diagnostics go by themselves. */
+export type PackFault = { readonly shard: number } & (
+  { readonly diagnostics: readonly Diagnostic[] } | { readonly error: unknown }
+);
+
+/**
+ * The error of the first shard that has one, or undefined. Shards are begun in order and those begun are ended, so that it is the same
+ * one at any number of threads.
+ */
+export function firstFault(outcomes: readonly PackOutcome[]): unknown {
+  const [first] = outcomes.flatMap((it) => it.fault ?? []).sort((a, b) => a.shard - b.shard);
+  return first && ("diagnostics" in first ? new CompileError(first.diagnostics) : first.error);
+}
+
+/** Write shards until none is left or one cannot be written; then no thread begins another. */
 export function packShards(share: PackShare): PackOutcome {
-  const reader = rowReader((name) => {
-    const stored = share.tensors.get(name);
-    if (!stored) throw new Error(`no tensor ${name}`);
-    return stored;
-  }, quantizer);
-  const tools = { reader, memory: scratch(), packer: createPacker(share.code) };
-  const done: { shard: number; crcs: readonly number[] }[] = [];
+  const stored = (name: string): StoredTensor => {
+    const tensor = share.tensors.get(name);
+    if (!tensor) throw new Error(`no tensor ${name}`);
+    return tensor;
+  };
+  const reader = rowReader(stored, quantizer, createRowRounder(share.code.rounding));
+  const tools = { reader, memory: scratch(), packer: createPacker(share.code.packer) };
+  const written: { shard: number; crcs: readonly number[] }[] = [];
   try {
     for (;;) {
       const number = Atomics.add(share.next, 0, 1);
       const shard = share.shards[number];
-      if (!shard) return done;
-      done.push({ shard: number, crcs: writeShard(join(share.dir, shard.file), shard, tools) });
+      if (!shard) return { written };
+      try {
+        written.push({ shard: number, crcs: writeShard(join(share.dir, shard.file), shard, tools) });
+      } catch (error) {
+        Atomics.store(share.next, 0, share.shards.length);
+        const why = error instanceof CompileError ? { diagnostics: error.diagnostics } : { error };
+        return { written, fault: { shard: number, ...why } };
+      }
     }
   } finally {
     reader.close();

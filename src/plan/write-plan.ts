@@ -18,8 +18,10 @@ import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { Manifest } from "./manifest.ts";
+import { roundingCode } from "../quant/rounding-code.ts";
 import type { Assemble } from "../wasm/assemble.ts";
 import { packHere, type PackTeam } from "./pack-team.ts";
+import { firstFault } from "./pack-shards.ts";
 import { packerCode } from "./packer.ts";
 import { shardWeights } from "./shards.ts";
 import type { WeightRequest } from "./weights.ts";
@@ -91,10 +93,12 @@ function refuseForeign(dir: string): void {
 async function writeWeights(dir: string, parts: PlanParts, means: WriteMeans): Promise<Manifest["weights"]> {
   const shards = shardWeights(parts.weights);
   const next = new Int32Array(new SharedArrayBuffer(4));
-  const code = await packerCode(means.assemble);
+  const code = { packer: await packerCode(means.assemble), rounding: await roundingCode(means.assemble) };
   const pack = shards.length === 1 ? packHere : means.pack;
   const outcomes = await pack({ dir, shards, tensors: parts.tensors, next, code });
-  const crcs = new Map(outcomes.flat().map((it) => [it.shard, it.crcs]));
+  const fault = firstFault(outcomes);
+  if (fault !== undefined) throw fault;
+  const crcs = new Map(outcomes.flatMap((it) => it.written).map((it) => [it.shard, it.crcs]));
   return shards.flatMap(({ file, weights }, i) =>
     weights.map(({ weight, bytes }, j) => ({
       name: weight.name,

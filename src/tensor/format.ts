@@ -82,3 +82,6 @@ export function bitsPerWeight(format: WeightFormat, rows: number, cols: number):
 /** How scales are found: `nearest` from the largest magnitude, `clipped` by searching for the least squared error. */
 export const roundings = ["nearest", "clipped"] as const;
 export type Rounding = (typeof roundings)[number];
+
+/** What a format is rounded by unless something else is asked for: eight bits lose little to their largest magnitude. */
+export const usualRounding = ({ bits }: WeightFormat): Rounding => (bits === 8 ? "nearest" : "clipped");

@@ -1,8 +1,9 @@
 import { closeSync, openSync } from "node:fs";
+import { fail } from "../support/diagnostics.ts";
 import { decodeToF32, encodeBf16 } from "./codec.ts";
 import { formats, type Quantized, type Rounding, type WeightFormat } from "./format.ts";
 import { byteLength, dtypes, type DType } from "./dtype.ts";
-import type { Recipe } from "./recipe.ts";
+import { sourceNames, type QuantizedPart, type Recipe } from "./recipe.ts";
 import { bytesOfPart } from "./stored-parts.ts";
 import { rotateBlocks } from "./hadamard.ts";
 import { scratch, type Scratch } from "./scratch.ts";
@@ -16,6 +17,21 @@ export type Quantizer = (
   format: WeightFormat,
   rounding: Rounding,
 ) => Quantized;
+
+/**
+ * Rounds rows faster than a `Quantizer`, where it can: writes one part of these rows, as it is stored, to `out` and gives true. `fill` puts the
+ * rows into the room it is given, in the dtype of `of`.
+ */
+export type RowRounder = (task: {
+  readonly of: Recipe;
+  readonly rows: number;
+  readonly cols: number;
+  readonly format: WeightFormat;
+  readonly rounding: Rounding;
+  readonly part: QuantizedPart;
+  readonly fill: (room: Uint8Array) => void;
+  readonly out: Uint8Array;
+}) => boolean;
 
 /** Where a checkpoint tensor lies on disk. */
 export type StoredTensor = {
@@ -39,7 +55,11 @@ type Of<K extends Recipe["kind"]> = Extract<Recipe, { kind: K }>;
 type Read = RowReader["read"];
 
 /** `stored` gives the place of a tensor by its name. Files are opened once and closed by `close`. */
-export function rowReader(stored: (name: string) => StoredTensor, quantizer: Quantizer): RowReader {
+export function rowReader(
+  stored: (name: string) => StoredTensor,
+  quantizer: Quantizer,
+  rounder: RowRounder = () => false,
+): RowReader {
   const memory = scratch();
   const files = new Map<string, number>();
   const descriptor = (file: string): number => {
@@ -72,7 +92,7 @@ export function rowReader(stored: (name: string) => StoredTensor, quantizer: Qua
         readAsF32(r.of, begin, floatsOf(out), read, memory);
         return rotateBlocks(floatsOf(out), r.block);
       case "quantize":
-        return quantizeRows(r, begin, out, quantizer, read, memory);
+        return quantizeRows(r, begin, out, { quantizer, rounder }, read, memory);
       case "concat":
         return r.shape.length === 1 ? joinVectors(r.parts, out, read) : joinRows(r.parts, begin, out, read);
       case "stack":
@@ -147,27 +167,66 @@ function scaleBlocks(
   }
 }
 
-/** Rows of one part of a quantized matrix, out of the whole blocks of rows that cover them. */
+/** About how many elements are rounded at once: what a core's own cache holds. */
+const roundedAtOnce = 1 << 18;
+
+/** Rows of one part of a quantized matrix, out of the whole blocks of rows that cover them, some blocks at a time. */
 function quantizeRows(
   r: Of<"quantize">,
   begin: number,
   out: Uint8Array,
-  quantizer: Quantizer,
+  by: { readonly quantizer: Quantizer; readonly rounder: RowRounder },
+  read: Read,
+  memory: Scratch,
+): void {
+  const { blockRows } = formats[r.format];
+  const [height = 1, width = 1] = r.of.shape;
+  const size = rowBytes(r);
+  const end = begin + out.length / size;
+  const step = Math.max(1, Math.floor(roundedAtOnce / width / blockRows)) * blockRows;
+  for (let first = begin - (begin % blockRows); first < end; first += step) {
+    const last = Math.min(height, first + step);
+    const [from, to] = [Math.max(begin, first), Math.min(end, last)];
+    const target = out.subarray((from - begin) * size, (to - begin) * size);
+    if (from === first && to === last) roundRows(r, first, last, target, by, read, memory);
+    else
+      memory.lend((last - first) * size, (whole) => {
+        roundRows(r, first, last, whole, by, read, memory);
+        target.set(whole.subarray((from - first) * size, (to - first) * size));
+      });
+  }
+}
+
+/** One part of whole blocks of rows, `first` to `last`. */
+function roundRows(
+  r: Of<"quantize">,
+  first: number,
+  last: number,
+  out: Uint8Array,
+  { quantizer, rounder }: { readonly quantizer: Quantizer; readonly rounder: RowRounder },
   read: Read,
   memory: Scratch,
 ): void {
   const format = formats[r.format];
-  const [height = 1, width = 1] = r.of.shape;
-  const count = out.length / rowBytes(r);
-  const first = begin - (begin % format.blockRows);
-  const last = Math.min(height, Math.ceil((begin + count) / format.blockRows) * format.blockRows);
-  memory.lend((last - first) * width * 4, (bytes) => {
+  const { of, rounding, part } = r;
+  const [rows, cols] = [last - first, of.shape[1] ?? 1];
+  const fill = (room: Uint8Array) => read(of, first, room);
+  if (rounder({ of, rows, cols, format, rounding, part, fill, out })) return;
+  memory.lend(rows * cols * 4, (bytes) => {
     const values = floatsOf(bytes);
-    readAsF32(r.of, first, values, read, memory);
-    const found = quantizer(values, last - first, width, format, r.rounding);
-    const skip = (begin - first) * rowBytes(r);
-    out.set(bytesOfPart(found, r.part, format).subarray(skip, skip + out.length));
+    readAsF32(of, first, values, read, memory);
+    checkFinite(of, first, values);
+    out.set(bytesOfPart(quantizer(values, rows, cols, format, rounding), part, format));
   });
+}
+
+/** Throws `quant/not-finite` where rows of a matrix, from `first` on, hold what no scale covers. */
+export function checkFinite(of: Recipe, first: number, values: Float32Array): void {
+  const at = values.findIndex((x) => !Number.isFinite(x));
+  if (at < 0) return;
+  const cols = rowWidth(of.shape);
+  const where = { kind: "tensor", tensor: sourceNames(of).join("+") } as const;
+  fail("quant/not-finite", where, first + Math.floor(at / cols), at % cols);
 }
 
 /** Parts follow one another row by row, under a new axis or along the first. */

@@ -31,7 +31,7 @@ type Options = {
   readonly as: string;
   readonly dims: ReadonlyMap<string, number>;
   readonly quant: string;
-  readonly rounding: Rounding;
+  readonly rounding: Rounding | undefined;
   readonly calibrate: string | undefined;
   readonly minExpertTokens: number;
   readonly context: number | undefined;
@@ -160,8 +160,7 @@ export const compileCommand: CommandSpec<Options> = {
     },
     rounding: {
       flags: "--rounding <how>",
-      help: "how scales are found where nothing is calibrated",
-      default: "clipped",
+      help: "how scales are found where nothing is calibrated (default: nearest for eight bits, clipped for four)",
       choices: roundings,
     },
     calibrate: {

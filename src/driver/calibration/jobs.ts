@@ -11,7 +11,7 @@ import { byteLength } from "../../tensor/dtype.ts";
 import { formats, type FormatName } from "../../tensor/format.ts";
 import { rotateBlocks } from "../../tensor/hadamard.ts";
 import { sourceNames, takesWidth, type Recipe } from "../../tensor/recipe.ts";
-import type { RowReader } from "../../tensor/recipe-rows.ts";
+import { checkFinite, type RowReader } from "../../tensor/recipe-rows.ts";
 import type { FormatChoice } from "./calibrate.ts";
 import { together, type Seen } from "./statistics.ts";
 import type { Matrix } from "./store.ts";
@@ -62,6 +62,7 @@ function read(matrix: Recipe, reader: RowReader): Float32Array {
   reader.read(matrix, 0, stored);
   const w = new Float32Array(size);
   decodeToF32(matrix.dtype, stored, w);
+  checkFinite(matrix, 0, w);
   return w;
 }
 
