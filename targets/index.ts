@@ -1,6 +1,8 @@
 /** The devices that moec knows. */
 import type { Profile } from "../src/machine/profile.ts";
 import { ascend910b1, ascend910b2, ascend910b3, ascend910b4, ascend910c } from "./ascend/profiles/910.ts";
+import { ascend310p } from "./ascend/profiles/310p.ts";
+import { ascend950pr } from "./ascend/profiles/950.ts";
 import { birenBr100, birenBr104 } from "./biren/profiles/br100.ts";
 import { cpuProfile } from "./cpu/profile.ts";
 
@@ -14,11 +16,13 @@ export type TargetInfo = {
 /** Every profile, in the order of lists. */
 export const profiles: readonly Profile[] = [
   cpuProfile,
+  ascend310p,
   ascend910b1,
   ascend910b2,
   ascend910b3,
   ascend910b4,
   ascend910c,
+  ascend950pr,
   birenBr100,
   birenBr104,
 ];

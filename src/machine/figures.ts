@@ -2,12 +2,34 @@
 import { isSourced, type Sourced } from "./figure.ts";
 import type { Profile } from "./profile.ts";
 
+/** The unit of a figure by its field's name; fields that are not here are counts and factors. */
+const units: Readonly<Record<string, string>> = {
+  clock: "MHz",
+  bytes: "B",
+  reserved: "B",
+  align: "B",
+  rowBytes: "B",
+  efficientBytes: "B",
+  bytesPerCycle: "B/cycle",
+  startup: "cycles",
+  latency: "cycles",
+  cycles: "cycles",
+  capacity: "B",
+  bytesPerSecond: "B/s",
+  l2Bytes: "B",
+  l2BytesPerCycle: "B/cycle",
+  launch: "us",
+  picojoules: "pJ",
+  l2: "pJ/B",
+  vectorByte: "pJ/B",
+  watts: "W",
+};
+
 export type PlacedFigure = {
   /** Such as `spaces.l1.bytes` or `paths.gm-l1.startup`. */
   readonly place: string;
   readonly figure: Sourced<unknown>;
-  /** The value in words where it is no number: `f32-f16, i32-f16 by channel`. */
-  readonly shown: string;
+  readonly unit: string;
 };
 
 /** Every figure, in the order of the profile. */
@@ -15,14 +37,14 @@ export const figuresOf = (profile: Profile): readonly PlacedFigure[] => collect(
 
 function collect(it: unknown, place: readonly string[]): readonly PlacedFigure[] {
   if (typeof it !== "object" || it === null) return [];
-  if (isSourced(it)) return [{ place: place.join("."), figure: it, shown: shown(it.value) }];
+  if (isSourced(it)) return [{ place: place.join("."), figure: it, unit: units[place.at(-1) ?? ""] ?? "" }];
   return Object.entries(it).flatMap(([key, value]) =>
     collect(value, [...place, Array.isArray(it) ? labelOf(value, key) : key]),
   );
 }
 
 /** What an entry of a list is called: by its name, or by what tells it from the others. */
-function labelOf(entry: unknown, index: string): string {
+export function labelOf(entry: unknown, otherwise: string): string {
   const field = (key: string): string | undefined =>
     typeof entry === "object" && entry !== null && key in entry ? String(Reflect.get(entry, key)) : undefined;
   const [name, core, from, a] = [field("name"), field("core"), field("from"), field("a")];
@@ -30,16 +52,5 @@ function labelOf(entry: unknown, index: string): string {
   if (name !== undefined)
     return field("scope") === undefined && core !== undefined ? `${core}.${name}` : name;
   if (a !== undefined) return `${a}-${field("b")}`;
-  return field("dtype") ?? field("space") ?? index;
-}
-
-function shown(value: unknown): string {
-  if (!Array.isArray(value)) return String(value);
-  return value
-    .map((it: unknown) => {
-      if (typeof it !== "object" || it === null) return String(it);
-      const scale: unknown = Reflect.get(it, "scale");
-      return `${labelOf(it, "")}${scale === undefined ? "" : ` by ${String(scale)}`}`;
-    })
-    .join(", ");
+  return field("dtype") ?? field("space") ?? otherwise;
 }

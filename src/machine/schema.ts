@@ -26,10 +26,11 @@ const countOrNone = sourced(
   v.pipe(v.number(), v.integer("must be whole"), v.minValue(0, "must not be below 0")),
 );
 
+const text = v.pipe(v.string(), v.minLength(1, "must not be empty"));
 const object = <E extends v.ObjectEntries>(entries: E) => v.pipe(v.strictObject(entries), v.readonly());
 const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.readonly());
 const told = <S extends v.GenericSchema>(schema: S, text: string) => v.pipe(schema, v.description(text));
-const size = v.pipe(v.number(), v.integer(), v.minValue(1));
+const size = v.pipe(v.number(), v.integer("must be whole"), v.minValue(1, "must be 1 or more"));
 
 const core = object({
   name,
@@ -43,7 +44,7 @@ const space = object({
   bytes: told(count, "capacity, of one of them"),
   reserved: v.optional(told(countOrNone, "bytes of the capacity that kernels must leave alone")),
   align: told(count, "every buffer starts at a multiple of so many bytes"),
-  layouts: told(v.pipe(list(layout), v.minLength(1)), "how a matrix may lie in it"),
+  layouts: told(v.pipe(list(layout), v.minLength(1, "must name one")), "how a matrix may lie in it"),
   fractal: v.optional(
     told(
       object({ rows: count, rowBytes: count }),
@@ -72,12 +73,15 @@ const path = object({
   engine: name,
   from: told(name, "a space"),
   to: told(name, "a space"),
-  bytesPerCycle: told(positive, "of one engine, when nothing else is in the way"),
+  bytesPerCycle: told(positive, "of one engine, counted where they arrive, when nothing else is in the way"),
   startup: told(atLeastZero, "cycles an instruction takes the engine before bytes flow"),
+  latency: v.optional(
+    told(atLeastZero, "cycles until what an idle engine was asked for is there; the next copies overlap it"),
+  ),
   efficientBytes: v.optional(told(count, "the smallest transfer that comes near the rate")),
   rowBytes: v.optional(told(count, "rows that are a multiple of it, and start at one, are fast")),
   layouts: told(
-    list(v.tuple([layout, layout])),
+    list(v.strictTuple([layout, layout])),
     "what lies how at the source comes to lie how; empty: copied as it is",
   ),
   converts: v.optional(
@@ -101,7 +105,7 @@ const matrix = object({
   a: told(name, "the space of the left operand [m, k]"),
   b: told(name, "the space of the right operand [k, n]"),
   c: told(name, "the space of the accumulators [m, n]"),
-  rates: v.pipe(list(rate), v.minLength(1)),
+  rates: v.pipe(list(rate), v.minLength(1, "must name one")),
   startup: told(atLeastZero, "cycles an instruction takes besides its fragments"),
 });
 
@@ -109,13 +113,13 @@ const vector = object({
   core: name,
   engine: name,
   space: name,
-  bytesPerCycle: told(positive, "of one operand, in elementwise work"),
+  bytesPerCycle: told(positive, "of one operand, in the simplest work"),
   startup: told(atLeastZero, "cycles an instruction takes besides its elements"),
   dtypes: told(sourced(list(dtype)), "what it calculates in"),
   converts: told(sourced(list(object({ from: dtype, to: dtype }))), "its changes of dtype"),
   factors: told(
     object(v.entriesFromList(vectorWorkNames, positive)),
-    "cycles of each kind of work, relative to elementwise",
+    "cycles that each kind of work takes for `bytesPerCycle` bytes of its widest operand",
   ),
 });
 
@@ -155,11 +159,11 @@ const energy = object({
 export const profileSchema = object({
   $schema: v.optional(v.string()),
   name,
-  summary: v.pipe(v.string(), v.minLength(1)),
-  vendor: v.pipe(v.string(), v.minLength(1)),
+  summary: text,
+  vendor: text,
   clock: told(positive, "MHz of the cores; all cycles are of this clock"),
   groups: told(count, "core groups of the chip that kernels can use"),
-  cores: v.pipe(list(core), v.minLength(1)),
+  cores: v.pipe(list(core), v.minLength(1, "must name one")),
   spaces: list(space),
   engines: list(engine),
   paths: list(path),

@@ -1,23 +1,9 @@
 /** `moec targets [NAME]`: the devices there are to compile for, and what is known of one. */
 import { knownTargets } from "../../driver/known.ts";
 import { profileOf } from "../../driver/target.ts";
-import { confidences } from "../../machine/figure.ts";
-import { figuresOf } from "../../machine/figures.ts";
-import type { Profile } from "../../machine/profile.ts";
 import { table } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
-
-/** Every figure of a device with its confidence and source. */
-function profileText(profile: Profile): string {
-  const rows = figuresOf(profile).map(({ place, shown, figure }) => [
-    place,
-    shown,
-    figure.confidence,
-    figure.source,
-  ]);
-  const legend = Object.entries(confidences).map(([name, meaning]) => [name, meaning]);
-  return `${profile.name}: ${profile.summary}\n\n${table(rows)}\n${table(legend)}`;
-}
+import { profileText } from "../profile-text.ts";
 
 export const targets: CommandSpec<Record<never, never>> = {
   name: "targets",
@@ -27,11 +13,10 @@ export const targets: CommandSpec<Record<never, never>> = {
   examples: ["moec targets", "moec targets ascend-910b3", "moec targets ascend-910b3 --json"],
   run: ([name], _options, cx) => {
     const json = (value: unknown): string => `${JSON.stringify(value, undefined, 2)}\n`;
-    if (name === undefined)
-      cx.stdout.write(
-        cx.json ? json({ targets: knownTargets }) : table(knownTargets.map((it) => [it.name, it.summary])),
-      );
-    else {
+    if (name === undefined) {
+      const rows = knownTargets.map((it) => [it.name, it.summary]);
+      cx.stdout.write(cx.json ? json({ targets: knownTargets }) : table(rows));
+    } else {
       const profile = profileOf(name);
       cx.stdout.write(cx.json ? json(profile) : profileText(profile));
     }

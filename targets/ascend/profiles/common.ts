@@ -1,5 +1,5 @@
-/** What the Ascend chips have in common, and what is assumed of all of them alike. */
-import { derived, model, vendor, type Figure } from "../../../src/machine/figure.ts";
+/** What the Ascend chips have in common. */
+import { derived, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 
 /** M0 = 16 rows of C0 = 32 bytes: 16 numbers of 16 bits, 32 of 8, 64 of 4. */
@@ -10,50 +10,82 @@ export const fractal = {
 
 export const queueDepth: Figure = vendor(32, "asc-devkit, issue queues of MTE1 and the cube");
 
-const largeCopies =
-  "asc-devkit, hardware constraints 2201: one transfer of 16 KiB or more reaches the best rate";
+const largeCopies = "asc-devkit, hardware constraints 2201: 16 KiB or more reach the best rate";
+/** CANN's own linear models of each vector instruction and copy, fitted to A2: cycles = k * elements + b. */
+const fits = "CANN graph engine (hicann/ge), autofuse perf_param_v1, a fit for A2";
+
+export const writeLatency: Figure = vendor(497, `${fits}: pipe head of MTE3`);
 
 /** How copies from and to global memory come near their rate. */
-export const efficientCopy = {
-  startup: derived(16, `a tenth of 16 KiB at 110 bytes a cycle; ${largeCopies}`),
+const efficient = {
   efficientBytes: vendor(16384, largeCopies),
   rowBytes: vendor(512, "asc-devkit, hardware constraints 2201: align the inner axis to 512 bytes"),
+} as const;
+export const globalRead = {
+  startup: vendor(27, `${fits}: head of Load`),
+  latency: vendor(882, `${fits}: pipe head of MTE2 for small copies, besides 16 cycles a block`),
+  ...efficient,
+} as const;
+export const globalWrite = {
+  startup: vendor(12, `${fits}: head of Store`),
+  latency: writeLatency,
+  ...efficient,
 } as const;
 
 /** Cycles of a fragment, by the rule that gives every vendor figure of 16-bit and 8-bit peaks. */
 export const matrixCycles = (cycles: number): Figure =>
-  vendor(cycles, "CANN platform configuration, cube_m/n/k_size and DtypeMKN; f32 at a quarter of f16");
+  vendor(cycles, "CANN platform configuration, cube_m/n/k_size and DtypeMKN: one fragment a cycle");
 
-const assumed = "assumed from the instruction counts of common implementations";
-export const factorModel: Profile["vector"]["factors"] = {
-  elementwise: vendor(1, "the unit"),
-  convert: model(1, assumed),
-  divide: model(4, assumed),
-  transcendental: model(4, assumed),
-  reduce: model(2, assumed),
-  gather: model(8, assumed),
-  sort: model(4, assumed),
+export const vectorStartup: Figure = vendor(22, `${fits}: b of Add and Adds`);
+
+export const factors: Profile["vector"]["factors"] = {
+  elementwise: derived(1.3, `${fits}: Add of two operands, 0.0206 cycles an f32; with a scalar it is 0.9`),
+  convert: derived(1, `${fits}: Cast of f16 to f32, 0.0147 cycles an element`),
+  divide: derived(2.9, `${fits}: Div, 0.0454 cycles an f32; Sqrt 2.0, Rsqrt 0.9`),
+  transcendental: derived(2, `${fits}: Exp, 0.0307 cycles an f32; f16 takes 4`),
+  reduce: derived(2, `${fits}: additions of halves, 1.3, and one WholeReduceSum, 7, at the end of 8 steps`),
+  gather: derived(12, `${fits}: Gather, 0.1875 cycles an f32`),
+  sort: uncertain(6, "pto-isa cost model of A2 and A3, vmrgsort4"),
 };
 
 const guess =
-  "a model of 7 nm logic and HBM2E, scaled so that full load stays below the board's 400 W; no figure is published";
-export const energyModel: Profile["energy"] = {
-  macs: [
-    { dtype: "f32", picojoules: model(3, guess) },
-    { dtype: "f16", picojoules: model(0.8, guess) },
-    { dtype: "bf16", picojoules: model(0.8, guess) },
-    { dtype: "i8", picojoules: model(0.3, guess) },
-    { dtype: "i4", picojoules: model(0.15, guess) },
-  ],
-  accesses: [
-    { space: "gm", picojoules: model(32, guess) },
-    { space: "l1", picojoules: model(1, guess) },
-    { space: "l0a", picojoules: model(0.3, guess) },
-    { space: "l0b", picojoules: model(0.3, guess) },
-    { space: "l0c", picojoules: model(0.3, guess) },
-    { space: "ub", picojoules: model(0.8, guess) },
-  ],
-  l2: model(6, guess),
-  vectorByte: model(1.5, guess),
-  watts: model(90, guess),
+  "a model of 7 nm logic and HBM2E, scaled so that full load stays below the board's power; no figure is published";
+const picojoules = (value: number): Figure => model(value, guess);
+
+/** Picojoules of one multiply-add. */
+const macs = {
+  f32: 3,
+  f16: 0.8,
+  bf16: 0.8,
+  i8: 0.3,
+  f8e4m3: 0.4,
+  f8e5m2: 0.4,
+  i4: 0.15,
+  f4e2m1: 0.2,
+} as const;
+const hasMac = (dtype: string): dtype is keyof typeof macs => Object.hasOwn(macs, dtype);
+
+type EnergyOfChip = {
+  /** Picojoules of one byte of its memory. */
+  readonly memoryByte: number;
+  /** What it draws at rest. */
+  readonly watts: number;
+  readonly rates: Profile["matrix"]["rates"];
 };
+
+export const energyModel = ({ memoryByte, watts, rates }: EnergyOfChip): Profile["energy"] => ({
+  macs: rates.flatMap(({ a: dtype }) =>
+    hasMac(dtype) ? [{ dtype, picojoules: picojoules(macs[dtype]) }] : [],
+  ),
+  accesses: [
+    { space: "gm", picojoules: picojoules(memoryByte) },
+    { space: "l1", picojoules: picojoules(1) },
+    { space: "l0a", picojoules: picojoules(0.3) },
+    { space: "l0b", picojoules: picojoules(0.3) },
+    { space: "l0c", picojoules: picojoules(0.3) },
+    { space: "ub", picojoules: picojoules(0.8) },
+  ],
+  l2: picojoules(6),
+  vectorByte: picojoules(1.5),
+  watts: model(watts, guess),
+});

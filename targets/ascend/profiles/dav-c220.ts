@@ -2,15 +2,25 @@
  * The split core of Ascend 910B and 910C (dav-c220, NpuArch 2201): a group is one cube core (AIC) and two vector cores
  * (AIV), which meet only in global memory.
  */
-import { derived, measured, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
+import { derived, measured, model, vendor, type Figure } from "../../../src/machine/figure.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
-import { efficientCopy, energyModel, factorModel, fractal, matrixCycles, queueDepth } from "./common.ts";
+import {
+  energyModel,
+  fractal,
+  globalRead,
+  globalWrite,
+  matrixCycles,
+  queueDepth,
+  vectorStartup,
+  writeLatency,
+  factors,
+} from "./common.ts";
 
 const KiB = 1024;
-const GiB = 1024 ** 3;
 const spec = "AscendNPU-IR NPUTargetSpec.td; catlass arch.hpp";
 const arch = "asc-devkit, NPU architecture 2201";
-const ini = "CANN Ascend910B1.ini, AICoreMemoryRates";
+const ini = "CANN 8.1 platform configuration of every 910B and 910_93, AICoreMemoryRates";
+const costs = "pto-isa cost model of A2 and A3, at 1.85 GHz";
 const reserve =
   "CANN API: the size it reports is so much below the capacity (atlas_ascendc_10_0009, 10_0011)";
 
@@ -94,8 +104,11 @@ const paths: Profile["paths"] = [
     engine: "mte2",
     from: "gm",
     to: "l1",
-    bytesPerCycle: vendor(110, `${ini}, l2_read_rate: all of global memory is read through the L2`),
-    ...efficientCopy,
+    bytesPerCycle: vendor(
+      110,
+      `${ini}, l2_read_rate: all of global memory is read through the L2 (pto-isa's cost model counts with 78)`,
+    ),
+    ...globalRead,
     layouts: [["nd", "nz"], ["nz", "nz"], ["nd", "nd"]],
   },
   {
@@ -103,7 +116,7 @@ const paths: Profile["paths"] = [
     engine: "mte1",
     from: "l1",
     to: "l0a",
-    bytesPerCycle: vendor(512, `${ini}, l1_to_l0_a_rate`),
+    bytesPerCycle: vendor(512, `${ini}, l1_to_l0_a_rate (pto-isa counts with half of it)`),
     startup: model(16, "the instruction's own time, assumed"),
     layouts: [["nz", "zz"]],
   },
@@ -112,7 +125,7 @@ const paths: Profile["paths"] = [
     engine: "mte1",
     from: "l1",
     to: "l0b",
-    bytesPerCycle: uncertain(256, "l1_to_l0_b_rate of the 310P; not published for this core"),
+    bytesPerCycle: vendor(256, `${ini}, l1_to_l0_b_rate (pto-isa counts with half of it)`),
     startup: model(16, "the instruction's own time, assumed"),
     layouts: [["nz", "zn"]],
   },
@@ -121,8 +134,9 @@ const paths: Profile["paths"] = [
     engine: "fix",
     from: "l0c",
     to: "gm",
-    bytesPerCycle: derived(86, `${ini}, l2_write_rate: less than the 128 that FixPipe itself is thought to reach`),
+    bytesPerCycle: vendor(40.6, `${costs}: 70 GiB/s; the write port of the L2 takes 86 bytes a cycle`),
     startup: model(32, "the instruction's own time, assumed"),
+    latency: writeLatency,
     rowBytes: vendor(512, arch),
     layouts: [["nz", "nd"], ["nz", "nz"]],
     converts: vendor(
@@ -136,7 +150,7 @@ const paths: Profile["paths"] = [
         { from: "i32", to: "i4", scale: "channel" },
         { from: "i32", to: "i16", scale: "channel" },
       ],
-      `${arch}, FixPipe: nothing turns i32 into bf16`,
+      `${arch}, FixPipe, and ${ini.replace("AICoreMemoryRates", "fix_pipe_pre_conv")}: nothing turns i32 into bf16`,
     ),
   },
   {
@@ -144,7 +158,7 @@ const paths: Profile["paths"] = [
     engine: "fix",
     from: "l0c",
     to: "l1",
-    bytesPerCycle: uncertain(128, "as FixPipe to global memory in a synthetic profile of Ascend-MLIR"),
+    bytesPerCycle: vendor(74.3, `${costs}: 128 GiB/s`),
     startup: model(32, "the instruction's own time, assumed"),
     layouts: [["nz", "nz"]],
     converts: vendor(
@@ -163,8 +177,8 @@ const paths: Profile["paths"] = [
     engine: "mte2",
     from: "gm",
     to: "ub",
-    bytesPerCycle: uncertain(110, `${ini}, l2_read_rate, which is told of AI cores; vector cores are taken to be alike`),
-    ...efficientCopy,
+    bytesPerCycle: vendor(58.6, `${costs}: 100.9 GiB/s`),
+    ...globalRead,
     layouts: [["nd", "nd"], ["nz", "nz"]],
   },
   {
@@ -172,8 +186,8 @@ const paths: Profile["paths"] = [
     engine: "mte3",
     from: "ub",
     to: "gm",
-    bytesPerCycle: vendor(64, `${ini}, ub_to_l2_rate`),
-    ...efficientCopy,
+    bytesPerCycle: vendor(64, `${ini}, ub_to_l2_rate and ub_to_ddr_rate`),
+    ...globalWrite,
     layouts: [["nd", "nd"], ["nz", "nz"]],
   },
 ]; // prettier-ignore
@@ -189,7 +203,15 @@ const matrix: Profile["matrix"] = {
     { a: "bf16", b: "bf16", acc: "f32", m: 16, n: 16, k: 16, cycles: matrixCycles(1) },
     { a: "i8", b: "i8", acc: "i32", m: 16, n: 16, k: 32, cycles: matrixCycles(1) },
     { a: "i4", b: "i4", acc: "i32", m: 16, n: 16, k: 64, cycles: matrixCycles(1) },
-    { a: "f32", b: "f32", acc: "f32", m: 16, n: 16, k: 8, cycles: matrixCycles(2) },
+    {
+      a: "f32",
+      b: "f32",
+      acc: "f32",
+      m: 16,
+      n: 16,
+      k: 8,
+      cycles: vendor(2, `${costs}: two cycles a fragment of f32`),
+    },
   ],
   startup: model(16, "the instruction's own time, assumed"),
 };
@@ -198,42 +220,43 @@ const vector: Profile["vector"] = {
   core: "vector",
   engine: "vec",
   space: "ub",
-  bytesPerCycle: vendor(256, "asc-devkit: 128 additions of f16 a cycle, half of f32"),
-  startup: model(16, "the instruction's own time, assumed"),
+  bytesPerCycle: vendor(256, "CANN 8.5 best practices: 128 additions of f16 a cycle and vector core"),
+  startup: vectorStartup,
   dtypes: vendor(
     ["f32", "f16", "i32", "i16"],
-    "asc-devkit, vector instructions: bf16 and i8 are only converted",
+    "CANN 8.1 platform configuration, Intrinsic_vadd and vmul: bf16 and i8 are only converted",
   ),
-  converts: uncertain(
+  converts: vendor(
     [
       { from: "f16", to: "f32" },
       { from: "f32", to: "f16" },
       { from: "bf16", to: "f32" },
       { from: "f32", to: "bf16" },
       { from: "bf16", to: "i32" },
+      { from: "f32", to: "i64" },
       { from: "f32", to: "i32" },
-      { from: "i32", to: "f32" },
       { from: "f32", to: "i16" },
-      { from: "i16", to: "f32" },
-      { from: "i16", to: "f16" },
-      { from: "f16", to: "i16" },
       { from: "f16", to: "i32" },
-      { from: "i32", to: "f16" },
+      { from: "f16", to: "i16" },
       { from: "f16", to: "i8" },
-      { from: "i8", to: "f16" },
       { from: "f16", to: "u8" },
-      { from: "u8", to: "f16" },
       { from: "f16", to: "i4" },
       { from: "i4", to: "f16" },
-      { from: "i32", to: "i16" },
+      { from: "i8", to: "f16" },
+      { from: "u8", to: "f16" },
+      { from: "i16", to: "f16" },
+      { from: "i16", to: "f32" },
+      { from: "i16", to: "i8" },
+      { from: "i32", to: "f32" },
+      { from: "i32", to: "f16" },
       { from: "i32", to: "i64" },
+      { from: "i32", to: "i16" },
       { from: "i64", to: "i32" },
-      { from: "f32", to: "i64" },
       { from: "i64", to: "f32" },
     ],
-    "asc-devkit, Cast, from memory",
+    "CANN 8.1 platform configuration, Intrinsic_vconv; i4 by the API page of Cast",
   ),
-  factors: factorModel,
+  factors,
 };
 
 /** The profile of one chip of this core. */
@@ -272,14 +295,11 @@ export const c220 = (chip: C220Chip): Profile => ({
     bytesPerSecond: chip.bytesPerSecond,
     sustained: measured(
       0.9,
-      "catlass, matmul optimization: 202 MB in 139.6 us (M 20, N 6144, K 16384), 1.45 TB/s of a nominal 1.6",
+      "catlass, matmul optimization: 202 MB in 139.6 us (M 20, N 6144, K 16384), 1.45 TB/s of a nominal 1.6; 0.79 on an A2 that copies 256 MiB",
     ),
     l2Bytes: chip.l2Bytes,
     l2BytesPerCycle: derived(110 * chip.groups.value, `${ini}: l2_read_rate of every cube core`),
   },
   launch: vendor(5, "msmodeling: static cost of a matrix operator"),
-  energy: energyModel,
+  energy: energyModel({ memoryByte: 32, watts: 90, rates: matrix.rates }),
 });
-
-export const hbm64 = vendor(64 * GiB, "npu-smi; CANN platform configuration, memory_size");
-export const l2of192 = vendor(192 * KiB * KiB, "CANN platform configuration, l2_size=201326592");

@@ -48,7 +48,7 @@ const copy = (engine: string, from: string, to: string, bytesPerCycle: number, s
 const tcore = (cycles: number): Figure =>
   model(
     cycles,
-    "16 T-cores, each two steps of 8 x 8 x 8 a cycle (k 16 for i8, 4 for f32): 1024 multiply-adds of bf16 a unit, as the peak asks",
+    "16 T-cores, each two steps of 8 x 8 x 8 a cycle (k 16 for i8, 4 for f32, which is taken in as TF32+): 1024 multiply-adds of bf16 a unit, as the peak asks",
   );
 
 const factor = (value: number): Figure => model(value, assumed);
@@ -173,7 +173,7 @@ export const spc = (chip: BirenChip): Profile => ({
   launch: model(5, assumed),
   energy: {
     macs: [
-      { dtype: "f32", picojoules: model(2, guess) },
+      { dtype: "f32", picojoules: model(0.9, guess) },
       { dtype: "f16", picojoules: model(0.5, guess) },
       { dtype: "bf16", picojoules: model(0.5, guess) },
       { dtype: "i8", picojoules: model(0.2, guess) },

@@ -1,0 +1,53 @@
+/** `moec targets`, and profiles of the user's own. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { confidences } from "../../src/machine/figure.ts";
+import { withValue } from "../support/json-edit.ts";
+import { moec } from "../support/moec.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const file = join(tempFolder(), "chip.json");
+
+test("lists every device", () => {
+  const { code, out } = moec(["targets"]);
+  expect(code).toBe(0);
+  expect(out).toMatch(/^cpu +any processor.*\n/);
+  expect(out).toMatch(/^ascend-910b3 +Huawei Ascend 910B3: 20 cube and 40 vector cores at 1.8 GHz$/m);
+});
+
+test("shows each figure of one with its unit, confidence and source", () => {
+  const { out } = moec(["targets", "ascend-910b3"]);
+  expect(out).toMatch(/^clock +1,800 +MHz +vendor +CANN 8.1 Ascend910B3.ini, cube_freq$/m);
+  expect(out).toMatch(/^energy.watts +90 +W +model +a model of 7 nm logic .* no figure is published$/m);
+  expect(out).toMatch(/^paths.l0c-gm.converts +vendor .*\n +f32-f16, f32-bf16, f32-i8 by channel/m);
+  for (const [name, meaning] of Object.entries(confidences)) expect(out).toContain(`${name.padEnd(11)}${meaning}`); // prettier-ignore
+});
+
+test("prints a profile in the form in which it is read", () => {
+  const { out } = moec(["targets", "biren-br100", "--json"]);
+  writeFileSync(file, out);
+  expect(JSON.parse(moec(["targets", file, "--json"]).out)).toEqual(JSON.parse(out));
+});
+
+test("a profile of one's own is checked wherever a target is named", () => {
+  const profile: unknown = JSON.parse(moec(["targets", "ascend-910b3", "--json"]).out);
+  writeFileSync(file, JSON.stringify(withValue(profile, "/matrix/engine", "cub")));
+  for (const line of [
+    ["targets", file],
+    ["compile", "fixtures/moe-6m", "--dry-run", "--target", file],
+  ]) {
+    // prettier-ignore
+    const { code, err } = moec(line);
+    expect(code).toBe(2);
+    expect(err).toContain("error[profile/name]: matrix.engine of the profile names the engine cub");
+    expect(err).toContain("did you mean cube?");
+  }
+});
+
+test("an unknown device and a file that is not there are told apart", () => {
+  expect(moec(["targets", "ascend-910"]).err).toContain(
+    "error[usage/unknown]: there is no target ascend-910",
+  );
+  expect(moec(["targets", "./nowhere.json"]).err).toContain("error[usage/file]: cannot read ./nowhere.json");
+});

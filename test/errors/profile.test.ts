@@ -1,0 +1,91 @@
+/** A profile of the user's own that is wrong is refused with the name of the field. */
+import { expect, test } from "vitest";
+import { parseProfile } from "../../src/machine/profile.ts";
+import { CompileError, formatDiagnostic } from "../../src/support/diagnostics.ts";
+import { ascend910b3 } from "../../targets/ascend/profiles/910.ts";
+import { withValue } from "../support/json-edit.ts";
+
+function faultsIn(text: string): readonly string[] {
+  try {
+    parseProfile(text, "chip.json");
+    return [];
+  } catch (error) {
+    if (!(error instanceof CompileError)) throw error;
+    return error.diagnostics.map(formatDiagnostic);
+  }
+}
+
+/** Where the profile is changed to what, the code, where the fault is seen, and what is said of it. */
+const wrongs: readonly (readonly [
+  pointer: string,
+  value: unknown,
+  code: string,
+  at: string,
+  said: string,
+])[] = [
+  [
+    "/clock",
+    undefined,
+    "profile/field",
+    "/clock",
+    'clock of the profile is wrong: Invalid key: Expected "clock"',
+  ],
+  ["/clock/value", "1800", "profile/field", "/clock/value", "clock.value of the profile is wrong"],
+  ["/clock/confidence", "sure", "profile/field", "/clock/confidence", '"vendor" | "measured"'],
+  ["/groups/value", 2.5, "profile/field", "/groups/value", "must be whole"],
+  [
+    "/spaces/0/bytes/value",
+    -1,
+    "profile/field",
+    "/spaces/0/bytes/value",
+    "spaces[0].bytes.value of the profile",
+  ],
+  ["/spaces/1/layouts/0", "zz9", "profile/field", "/spaces/1/layouts/0", '"nd" | "nz" | "zz" | "zn"'],
+  ["/memory/sustained/value", 1.2, "profile/field", "/memory/sustained/value", "must be at most 1"],
+  ["/matrix/rates/0/a", "fp16", "profile/field", "/matrix/rates/0/a", "matrix.rates[0].a of the profile"],
+  ["/colour", "blue", "profile/field", "/colour", "colour of the profile is wrong"],
+  ["/energy/watts/source", "", "profile/field", "/energy/watts/source", "a figure needs its source"],
+  ["/paths/0/engine", "mte4", "profile/name", "/paths/0/engine", "did you mean mte2?"],
+  ["/paths/1/to", "l7x", "profile/name", "/paths/1/to", "names the space l7x, which there is not"],
+  [
+    "/spaces/1/core",
+    undefined,
+    "profile/name",
+    "/spaces/1/core",
+    "names the core (none), which there is not",
+  ],
+  [
+    "/engines/0/core",
+    "vector",
+    "profile/twice",
+    "/engines/5",
+    "engines of the profile has vector.mte2 twice",
+  ],
+  ["/spaces/5/name", "l1", "profile/twice", "/spaces/5", "spaces of the profile has l1 twice"],
+  ["/paths/1/to", "l0b", "profile/unreachable", "/spaces/2", "nothing comes to the space l0a"],
+];
+
+test.each(wrongs)("%s set to %j is %s at %s", (pointer, value, code, at, said) => {
+  const faults = faultsIn(JSON.stringify(withValue(ascend910b3, pointer, value)));
+  const here = faults.filter(
+    (it) => it.startsWith(`error[${code}]`) && it.includes(`--> chip.json at ${at}`),
+  );
+  expect(here, faults.join("\n")).toHaveLength(1);
+  expect(here[0]).toContain(said);
+});
+
+test("every fault is told at once", () => {
+  const twice = withValue(withValue(ascend910b3, "/clock/value", 0), "/launch/value", -1);
+  expect(faultsIn(JSON.stringify(twice))).toHaveLength(2);
+});
+
+test("what is no JSON is told as such", () => {
+  expect(faultsIn("{ name: 'chip' }")).toEqual([
+    expect.stringMatching(/^error\[profile\/json\]: the profile is not JSON: .*\n {2}--> chip\.json\n/),
+  ]);
+});
+
+test("a number too large for a float is refused", () => {
+  const text = JSON.stringify(ascend910b3).replace('"clock":{"value":1800', '"clock":{"value":1e999');
+  expect(faultsIn(text)[0]).toContain("clock.value of the profile is wrong");
+});
