@@ -63,7 +63,7 @@ export type IfStmt = { readonly kind: "if"; readonly when: Expr; readonly body: 
 
 export type LetStmt = { readonly kind: "let"; readonly name: string; readonly value: Expr };
 
-/** A whole number read from a tensor by the scalar unit. */
+/** A whole number read from a tensor, or from a buffer of the vector unit's space, by the scalar unit. */
 export type ReadStmt = { readonly kind: "read"; readonly name: string; readonly from: Region };
 
 /** Move a box, over the path between the two spaces; elements are converted to the dtype they meet. */

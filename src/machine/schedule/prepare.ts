@@ -71,6 +71,9 @@ export type PreparedPart = {
   readonly loops: readonly Loop[];
 };
 
+/** The engine that runs through the text and reads single numbers. */
+export const scalarEngine = "scalar";
+
 /** The engine that carries out a statement on a core of a kind. Throws `schedule/no-path` where the machine has none. */
 export function engineOf(
   stmt: Operation["stmt"],
@@ -93,7 +96,7 @@ export function engineOf(
     case "vector":
       return profile.vector.engine;
     case "read":
-      return "scalar";
+      return scalarEngine;
     case "set":
       return stmt.from;
     case "wait":

@@ -15,6 +15,8 @@ type VectorOpFacts = {
   readonly work: VectorWork;
   /** How many plain numbers follow. */
   readonly values: number;
+  /** Times that it goes over its operands, by its first number; once where it is absent. */
+  readonly passes?: (value: number) => number;
 };
 
 const f = Math.fround;
@@ -141,11 +143,40 @@ const special = {
     work: "elementwise",
     values: 0,
   },
+  divColumn: {
+    summary: "each row divided by its own number",
+    operands: ["box", "column"],
+    result: "box",
+    work: "divide",
+    values: 0,
+  },
   lessColumn: {
     summary: "1 where an element is less than its row's number",
     operands: ["box", "column"],
     result: "box",
     work: "elementwise",
+    values: 0,
+  },
+  isBelow: {
+    summary: "1 where an element is less than a number",
+    operands: ["box"],
+    result: "box",
+    work: "elementwise",
+    values: 1,
+  },
+  isEqual: {
+    summary: "1 where an element is a number",
+    operands: ["box"],
+    result: "box",
+    work: "elementwise",
+    values: 1,
+  },
+  /** What stands behind them is left as it was. */
+  compress: {
+    summary: "of each row the elements whose mask is not 0, moved together to its front",
+    operands: ["box", "box"],
+    result: "box",
+    work: "gather",
     values: 0,
   },
   /** Element 2j becomes a[2j+1], element 2j+1 becomes a[2j]: what rotations of neighbours need. */
@@ -179,12 +210,14 @@ const special = {
     work: "gather",
     values: 0,
   },
+  /** Sums and differences of elements 1, 2, 4, … apart: a step is two passes, the second for bringing them together. */
   hadamard: {
     summary: "each `value` neighbours times Sylvester's Hadamard matrix over the root of their number",
     operands: ["box"],
     result: "box",
-    work: "sort",
+    work: "elementwise",
     values: 1,
+    passes: (block) => 2 * Math.log2(block),
   },
 } as const satisfies Record<string, VectorOpFacts>;
 

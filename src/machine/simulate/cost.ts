@@ -1,6 +1,7 @@
 /** How long single instructions keep their engine, in cycles of the cores' clock. */
 import { dtypes, type DType } from "../../tensor/dtype.ts";
 import type { Profile } from "../profile.ts";
+import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
 import { globalSpace, pathOf } from "../schedule/prepare.ts";
 import type { Instruction, Place } from "../schedule/walk.ts";
@@ -24,15 +25,25 @@ export type Transfer = {
   readonly global: Place | undefined;
 };
 
-/** Bytes of a box in runs that lie together: whole rows of fractals, or rows of what lies row by row. */
+/** Elements of a box that lie together: its last axis, and those before as long as what follows is whole. */
+function together({ box, size }: Place): number {
+  let run = size.at(-1) ?? 1;
+  if (box.kind === "buffer" || box.decl.strides) return run;
+  for (let axis = size.length - 2; axis >= 0; axis--) {
+    const whole = box.decl.dims[axis + 1];
+    if (!whole || constantOf(whole) !== size[axis + 1]) break;
+    run *= size[axis] ?? 1;
+  }
+  return run;
+}
+
+/** Bytes of a box, its runs rounded up to whole rows; fractals lie together. */
 function occupied(place: Place, rowBytes: number): number {
-  const { box, size } = place;
-  if (box.kind === "buffer") return bytesOf(place);
-  const cols = size.at(-1) ?? 1;
-  const bits = dtypes[box.decl.dtype].bits;
-  const rows = elementsOf(place) / cols;
-  const run = box.decl.fractal ? (rows * cols * bits) / 8 : (cols * bits) / 8;
-  return box.decl.fractal ? run : rows * Math.ceil(run / rowBytes) * rowBytes;
+  const { box } = place;
+  const bytes = bytesOf(place);
+  if (box.kind === "buffer" || box.decl.fractal) return bytes;
+  const run = (together(place) * dtypes[box.decl.dtype].bits) / 8;
+  return (bytes / run) * Math.ceil(run / rowBytes) * rowBytes;
 }
 
 /** What a copy moves; undefined for other instructions. */
@@ -75,7 +86,7 @@ export function matrixCycles(
 }
 
 /** Cycles of vector work: boxes that fill their buffer's rows are one run, others take a pass a row at least. */
-export function vectorCycles({ operation, places }: Instruction, profile: Profile): number {
+export function vectorCycles({ operation, places, values }: Instruction, profile: Profile): number {
   const { stmt } = operation;
   if (stmt.kind !== "vector") return 0;
   const widest = places.reduce((best, it) => (elementsOf(it) > elementsOf(best) ? it : best));
@@ -85,5 +96,7 @@ export function vectorCycles({ operation, places }: Instruction, profile: Profil
   const rate = profile.vector.bytesPerCycle.value;
   const isWhole = widest.box.kind === "buffer" && widest.box.decl.cols === cols;
   const passes = isWhole ? (rows * cols * bytes) / rate : rows * Math.ceil((cols * bytes) / rate);
-  return profile.vector.startup.value + passes * profile.vector.factors[factsOfVector(stmt.op).work].value;
+  const facts = factsOfVector(stmt.op);
+  const times = facts.passes?.(values[0] ?? 1) ?? 1;
+  return profile.vector.startup.value + times * passes * profile.vector.factors[facts.work].value;
 }

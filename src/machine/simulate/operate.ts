@@ -1,4 +1,5 @@
 import type { DType } from "../../tensor/dtype.ts";
+import { rotateBlocks } from "../../tensor/hadamard.ts";
 import {
   elementwise,
   isElementwise,
@@ -121,7 +122,18 @@ const specials: { readonly [K in Special]: Rowwise } = {
   addColumn: eachOf((x, own) => f(x + own)),
   subColumn: eachOf((x, own) => f(x - own)),
   mulColumn: eachOf((x, own) => f(x * own)),
+  divColumn: eachOf((x, own) => f(x / own)),
   lessColumn: eachOf((x, own) => (x < own ? 1 : 0)),
+  isBelow: eachOf((x, _own, _c, value) => (x < value ? 1 : 0)),
+  isEqual: eachOf((x, _own, _c, value) => (x === value ? 1 : 0)),
+  compress: ([a, mask], to, r, _, round) => {
+    let next = to.starts[r] ?? 0;
+    for (let c = 0; c < to.cols; c++)
+      if (at(mask, r, c) !== 0) {
+        to.values[next] = round(at(a, r, c));
+        next += to.step;
+      }
+  },
   setAt: eachOf((x, own, c, value) => (c === own ? value : x)),
   addRow: withRow((x, y) => f(x + y)),
   mulRow: withRow((x, y) => f(x * y)),
@@ -135,15 +147,9 @@ const specials: { readonly [K in Special]: Rowwise } = {
   takeAt: ([a, index], to, r, _, round) =>
     void (to.values[to.starts[r] ?? 0] = round(at(a, r, at(index, r, 0)))),
   hadamard: ([a], to, r, [block = 1], round) => {
-    const row = Float64Array.from({ length: to.cols }, (_, c) => at(a, r, c));
-    const scale = 1 / Math.sqrt(block);
-    for (let half = 1; half < block; half *= 2)
-      for (let from = 0; from < row.length; from += 2 * half)
-        for (let i = from; i < from + half; i++) {
-          const [x, y] = [row[i] ?? 0, row[i + half] ?? 0];
-          [row[i], row[i + half]] = [x + y, x - y];
-        }
-    row.forEach((x, c) => (to.values[(to.starts[r] ?? 0) + c * to.step] = round(x * scale)));
+    const row = Float32Array.from({ length: to.cols }, (_, c) => at(a, r, c));
+    rotateBlocks(row, block);
+    row.forEach((x, c) => (to.values[(to.starts[r] ?? 0) + c * to.step] = round(x)));
   },
 };
 

@@ -4,8 +4,8 @@ import type { Env } from "../schedule/expr.ts";
 import type { Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { sketch, turnsOf, type Instruction } from "../schedule/walk.ts";
 
-/** The number that a `read` finds; timing has no data, so its caller says what there would be. */
-export type Reader = (tensor: string, at: readonly number[]) => number;
+/** The number that a `read` finds in a tensor or buffer; timing has no data, so its caller says what there would be. */
+export type Reader = (box: string, at: readonly number[]) => number;
 
 /** A box of a tensor, the bounds of all that a turn reads of it. */
 export type Span = {
@@ -19,7 +19,7 @@ export type Span = {
 export type TurnOutline = { readonly form: string; readonly spans: readonly Span[] };
 
 export const readBy = (reader: Reader, { places: [place] }: Instruction): number =>
-  place?.box.kind === "tensor" ? reader(place.box.decl.name, place.at) : 0;
+  place ? reader(place.box.decl.name, place.at) : 0;
 
 /** The turns of a part's outermost loops, in order. Loops inside are looked at in their first and last turn. */
 export function outline(part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] {

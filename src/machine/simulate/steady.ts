@@ -4,13 +4,14 @@
  */
 import type { Env } from "../schedule/expr.ts";
 import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
+import { delay, type Memory } from "./bandwidth.ts";
 import type { Span, TurnOutline } from "./outline.ts";
 
 /** Everything that moves on with time; a skip adds to it. */
 export type State = {
   readonly times: Map<string, number>;
   readonly flags: Map<string, number[]>;
-  readonly memory: { free: number };
+  readonly memory: Memory;
   readonly totals: {
     readonly busy: Map<string, number>;
     readonly bytes: Map<string, number>;
@@ -37,7 +38,7 @@ type Snapshot = {
 };
 
 /** Turns kept in mind; a state that recurs only after more is not found. */
-const memory = 24;
+const remembered = 24;
 /** Turns that are walked through before the first is left out, and at the end, where boxes may be smaller. */
 const kept = 2;
 
@@ -62,7 +63,7 @@ export function skipper(part: PreparedPart, env: Env, outer: readonly TurnOutlin
     // A loop that begins anew forgets what it was: its engines may stand differently.
     const known = last && last.left > left ? before : [];
     const mark = markOf(part, env, left, state);
-    marks.set(loop, [...known, mark].slice(-memory));
+    marks.set(loop, [...known, mark].slice(-remembered));
     const earlier = known.findLast((it) => it.shape === mark.shape);
     if (!earlier) return 0;
     const period = earlier.left - left;
@@ -82,21 +83,19 @@ function sameForm(turns: readonly TurnOutline[], at: number, period: number): nu
   return n;
 }
 
-function markOf(
-  part: PreparedPart,
-  env: Env,
-  left: number,
-  { times, flags, memory: { free }, totals }: State,
-): Mark {
+function markOf(part: PreparedPart, env: Env, left: number, { times, flags, memory, totals }: State): Mark {
   const base = Math.max(0, ...times.values());
   const place = (t: number): string => (base - t).toFixed(3);
   const parities = part.loops.map((it) => (env[it.turn] ?? 0) % it.period);
   const engines = [...times].map(([engine, t]) => `${engine}${place(t)}`);
   const set = [...flags].flatMap(([flag, at]) => (at.length > 0 ? [`${flag}:${at.map(place).join()}`] : []));
+  // What lies further back than any engine stands matters no more.
+  const oldest = Math.min(base, ...times.values());
+  const taken = [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])].map((t) => place(Math.max(t, oldest))); // prettier-ignore
   return {
     left,
     base,
-    shape: [parities.join(), ...engines, ...set, place(Math.max(free, base - 1e6))].join("|"),
+    shape: [parities.join(), ...engines, ...set, ...taken].join("|"),
     totals: {
       busy: new Map(totals.busy),
       bytes: new Map(totals.bytes),
@@ -107,11 +106,11 @@ function markOf(
 }
 
 /** Let the time between two marks pass so many times more. */
-function forward({ times, flags, memory: of, totals }: State, from: Mark, to: Mark, n: number): void {
+function forward({ times, flags, memory, totals }: State, from: Mark, to: Mark, n: number): void {
   const by = n * (to.base - from.base);
   for (const [engine, t] of times) times.set(engine, t + by);
   for (const [flag, at] of flags) flags.set(flag, at.map((t) => t + by)); // prettier-ignore
-  of.free += by;
+  delay(memory, by);
   for (const [key, value] of totals.busy)
     totals.busy.set(key, value + n * (value - (from.totals.busy.get(key) ?? 0)));
   for (const [key, value] of totals.bytes)

@@ -5,8 +5,10 @@
 import { fail } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
 import type { Kernel } from "../schedule/kernel.ts";
-import { coresIn, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import { scalarEngine } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
+import { reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
 import { outline, readBy, type Reader, type TurnOutline } from "./outline.ts";
 import { alike, skipper, type Skipper } from "./steady.ts";
@@ -42,6 +44,7 @@ export type Timing = {
 type Clock = {
   readonly engines: Map<string, number>;
   readonly flags: Map<string, number[]>;
+  readonly memory: Memory;
   readonly skip: Skipper;
 };
 
@@ -76,11 +79,11 @@ export function time(
   for (const core of cores) {
     const outer = cores.length === 1 ? (turns[0]?.[0] ?? []) : [];
     const skip = onSlice ? () => 0 : skipper(core.part, core.env, outer);
-    clocks.set(core, { engines: new Map(), flags: new Map(), skip });
+    const memory = shareOf(profile, working * coresOf(profile, core.part.core));
+    clocks.set(core, { engines: new Map(), flags: new Map(), memory, skip });
   }
   const run: Run = {
     profile,
-    memory: memoryOf(profile, working),
     traffic: trafficOf(turns.map(sideBySide), profile.memory.l2Bytes.value),
     totals: { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 },
     reader,
@@ -93,8 +96,8 @@ export function time(
   };
   runCores<number>(kernel, profile, cores, {
     turn: (core, { loop, left }) => {
-      const { engines: times, flags, skip } = clockOf(core);
-      return skip(loop, left, { times, flags, memory: run.memory, totals: run.totals });
+      const { engines: times, flags, memory, skip } = clockOf(core);
+      return skip(loop, left, { times, flags, memory, totals: run.totals });
     },
     instruction: (core, it) => issue(core, clockOf(core), it, run),
     signal: (core, { operation }) => free(clockOf(core), operation.engine),
@@ -103,9 +106,11 @@ export function time(
       clock.engines.set(engine, Math.max(free(clock, engine), ...at));
     },
   });
-  const { totals, memory } = run;
+  const { totals } = run;
+  const ends = [...clocks.values()].flatMap(({ engines }) => [...engines.values()]);
   return {
-    cycles: Math.max(memory.free, ...[...clocks.values()].flatMap((it) => [...it.engines.values()])),
+    // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
+    cycles: Math.max(totals.memoryBytes / shareOf(profile, working).bytesPerCycle, ...ends),
     busy: totals.busy,
     bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * working])),
     memoryBytes: totals.memoryBytes * working,
@@ -118,18 +123,8 @@ export function time(
 const sideBySide = (parts: readonly (readonly TurnOutline[])[]): readonly TurnOutline[] =>
   Array.from({ length: Math.max(0, ...parts.map((it) => it.length)) }, (_, i) => alike(parts.flatMap((it) => it[i] ?? []))); // prettier-ignore
 
-/** The chip's memory as one group meets it: it has its even share of the rate. */
-type Memory = { readonly bytesPerCycle: number; readonly cacheBytesPerCycle: number; free: number };
-
-const memoryOf = ({ memory, clock }: Profile, groups: number): Memory => ({
-  bytesPerCycle: (memory.bytesPerSecond.value * memory.sustained.value) / (clock.value * 1e6) / groups,
-  cacheBytesPerCycle: memory.l2BytesPerCycle.value / groups,
-  free: 0,
-});
-
 type Run = {
   readonly profile: Profile;
-  readonly memory: Memory;
   readonly traffic: Traffic;
   readonly totals: Totals;
   readonly reader: Reader;
@@ -152,8 +147,9 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
     clock.engines.set(engine, Math.max(free(clock, engine), at));
     return undefined;
   }
-  const start = free(clock, engine);
-  const end = finish(core, it, start, run);
+  // The scalar unit hands out the instructions, and none before it has read what stands above it in the text.
+  const start = Math.max(free(clock, engine), free(clock, scalarEngine));
+  const end = finish(core, clock, it, start, run);
   clock.engines.set(engine, end);
   const key = `${core.part.core}.${engine}`;
   if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + end - start);
@@ -161,11 +157,11 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
   return stmt.kind === "read" ? readBy(run.reader, it) : undefined;
 }
 
-/** Cycles a scalar read of global memory takes. */
-const scalarRead = 300;
+/** Cycles that the scalar unit takes to read a number of global memory, or of a buffer. */
+const scalarRead = { tensor: 300, buffer: 32 } as const;
 
 /** When an instruction that begins at `start` is done. */
-function finish(core: Core, it: Instruction, start: number, run: Run): number {
+function finish(core: Core, clock: Clock, it: Instruction, start: number, run: Run): number {
   const { profile, totals } = run;
   switch (it.operation.stmt.kind) {
     case "matmul": {
@@ -176,17 +172,18 @@ function finish(core: Core, it: Instruction, start: number, run: Run): number {
     case "vector":
       return start + vectorCycles(it, profile);
     case "read":
-      return start + scalarRead;
+      return start + scalarRead[it.places[0]?.box.kind ?? "tensor"];
     default:
-      return transferred(core, it, start, run);
+      return transferred(core, clock.memory, it, start, run);
   }
 }
 
 function transferred(
   core: Core,
+  memory: Memory,
   it: Instruction,
   start: number,
-  { profile, memory, traffic, totals }: Run,
+  { profile, traffic, totals }: Run,
 ): number {
   const transfer = transferOf(it, core.part.core, profile);
   if (!transfer) return start;
@@ -197,6 +194,6 @@ function transferred(
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
   const share = isShared ? 0 : to === "gm" ? 1 : (traffic.get(global.box.decl.name) ?? 1);
   totals.memoryBytes += bytes * share;
-  memory.free = Math.max(memory.free, start) + (occupied * share) / memory.bytesPerCycle;
-  return Math.max(moved, share > 0 ? memory.free : 0);
+  if (share === 0) return moved;
+  return Math.max(moved, reserve(memory, start, (occupied * share) / memory.bytesPerCycle));
 }

@@ -150,9 +150,7 @@ function runGroup(
       for (const place of it.places) if (place !== result || keepsResult) access(core, it, place, false);
       if (result) access(core, it, result, true);
       const [from] = it.places;
-      return stmt.kind === "read" && from?.box.kind === "tensor"
-        ? reader(from.box.decl.name, from.at)
-        : undefined;
+      return stmt.kind === "read" && from ? reader(from.box.decl.name, from.at) : undefined;
     },
   });
   for (const [name] of flags) tell(diag("schedule/left-set", undefined, kernel.name, name));

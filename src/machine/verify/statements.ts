@@ -53,9 +53,9 @@ function whyNot(
     case "vector":
       return vectorFault(stmt, ends, core, profile);
     case "read":
-      return ends[0]?.space === globalSpace && ends[0].dtype === "i32"
+      return ends[0]?.dtype === "i32" && [globalSpace, profile.vector.space].includes(ends[0].space)
         ? undefined
-        : "the scalar unit reads i32 of global memory";
+        : `the scalar unit reads i32 of global memory and ${profile.vector.space}`;
     default:
       return undefined;
   }

@@ -12,7 +12,7 @@ import { statementFaults } from "./statements.ts";
 /** Sizes at which a schedule is looked at; what its `read`s find, where it has some. */
 export type Trial = {
   readonly sizes: ReadonlyMap<string, number>;
-  readonly reader?: (tensor: string, at: readonly number[]) => number;
+  readonly reader?: (box: string, at: readonly number[]) => number;
 };
 
 /**

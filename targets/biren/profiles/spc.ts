@@ -87,6 +87,7 @@ export const spc = (chip: BirenChip): Profile => ({
     { name: "tcore", core: "spc" },
     { name: "vcore", core: "spc" },
     { name: "store", core: "spc" },
+    { name: "scalar", core: "spc" },
   ],
   paths: [
     {

@@ -1,0 +1,55 @@
+/** The chip's memory as one core meets it. */
+import type { Profile } from "../profile.ts";
+
+type Gap = { readonly from: number; readonly to: number };
+
+/**
+ * A core's even share of the memory's rate, and when that share is taken. A copy that is asked for late does not keep others waiting: times
+ * left idle before it are `gaps`, which copies that could begin earlier still take.
+ */
+export type Memory = {
+  readonly bytesPerCycle: number;
+  readonly cacheBytesPerCycle: number;
+  free: number;
+  gaps: readonly Gap[];
+};
+
+/** Gaps kept in mind; engines do not stand further apart than a few copies. */
+const kept = 8;
+
+/** The share of one of so many cores. */
+export const shareOf = ({ memory, clock }: Profile, cores: number): Memory => ({
+  bytesPerCycle: (memory.bytesPerSecond.value * memory.sustained.value) / (clock.value * 1e6) / cores,
+  cacheBytesPerCycle: memory.l2BytesPerCycle.value / cores,
+  free: 0,
+  gaps: [],
+});
+
+/** Take so many cycles of a memory's time, from `start` on; gives when they are over. */
+export function reserve(memory: Memory, start: number, cycles: number): number {
+  let [left, end] = [cycles, start];
+  const gaps = memory.gaps.flatMap((gap): Gap[] => {
+    const from = Math.max(gap.from, start);
+    if (left <= 0 || from >= gap.to) return [gap];
+    const taken = Math.min(left, gap.to - from);
+    left -= taken;
+    end = from + taken;
+    return [
+      { from: gap.from, to: from },
+      { from: end, to: gap.to },
+    ].filter((it) => it.from < it.to);
+  });
+  if (left > 0) {
+    const from = Math.max(memory.free, start);
+    if (from > memory.free) gaps.push({ from: memory.free, to: from });
+    end = memory.free = from + left;
+  }
+  memory.gaps = gaps.slice(-kept);
+  return end;
+}
+
+/** Let time pass by. */
+export function delay(memory: Memory, by: number): void {
+  memory.free += by;
+  memory.gaps = memory.gaps.map(({ from, to }) => ({ from: from + by, to: to + by }));
+}
