@@ -1,9 +1,10 @@
-import type { Func, Value } from "../ir/graph.ts";
+import type { Func, Node, Value } from "../ir/graph.ts";
+import { isCollective } from "../ir/ops/collective.ts";
 import type { OpName } from "../ir/ops/index.ts";
 import { bindDim, bindDims, dimNames, type Bindings, type Dim } from "../ir/dim.ts";
 import { formatDims } from "../ir/types.ts";
 import type { Recipe } from "../tensor/recipe.ts";
-import type { Kernel } from "./kernel.ts";
+import type { Call, Kernel } from "./kernel.ts";
 import { kernels } from "./kernels.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -52,16 +53,22 @@ function bindNew(dims: readonly Dim[], shape: readonly number[], bindings: Recor
   });
 }
 
-/**
- * Run a function operator by operator: float32 values, float64 accumulation. The judge of every pass and kernel.
- * `weight` gives a recipe's elements. Values are dropped after their last use.
- */
-export function interpret(
+/** A run that has come to a collective of several ranks: what it brings there. It goes on with its results. */
+export type Pause = {
+  readonly node: Node;
+  readonly operands: readonly Tensor[];
+  readonly call: Call<never>;
+};
+
+const isMeeting = ({ op, attrs }: Node): boolean => isCollective(op) && (attrs["group"] as number[]).length > 1; // by its definition
+
+/** Run a function operator by operator, and stop at each collective of several ranks. */
+export function* steps(
   func: Func,
   inputs: ReadonlyMap<string, Tensor>,
   weight: (recipe: Recipe) => Tensor,
   options: InterpretOptions = {},
-): ReadonlyMap<string, Tensor> {
+): Generator<Pause, ReadonlyMap<string, Tensor>, readonly Tensor[]> {
   const bindings = bindingsOf(func, inputs, options.dims);
   const live = new Map<Value, Tensor>();
   const lastUse = new Map<Value, number>();
@@ -76,7 +83,7 @@ export function interpret(
     if (!tensor) throw new Error("a value is read before it is computed");
     return tensor;
   };
-  func.body.forEach((node, i) => {
+  for (const [i, node] of func.body.entries()) {
     const kernel: Kernel<OpName> = kernels[node.op] as Kernel<never>; // node.attrs were checked for node.op when it was made
     const call = {
       attrs: node.attrs as never,
@@ -87,7 +94,8 @@ export function interpret(
       bind: (dim: Dim) => bindDim(dim, bindings),
       weight,
     };
-    const results = kernel(node.operands.map(read), call);
+    const operands = node.operands.map(read);
+    const results = isMeeting(node) ? yield { node, operands, call } : kernel(operands, call);
     node.results.forEach((value, j) => {
       const tensor = results[j];
       if (tensor) bindNew(value.type.dims, tensor.shape, bindings);
@@ -98,6 +106,21 @@ export function interpret(
       if (lastUse.has(value)) live.set(value, tensor);
     });
     for (const v of node.operands) if (lastUse.get(v) === i) live.delete(v);
-  });
+  }
   return new Map(func.results.map((r) => [r.name, read(r.value)]));
+}
+
+/**
+ * Run a function of one rank: float32 values, float64 accumulation. The judge of every pass and kernel.
+ * `weight` gives a recipe's elements. Values are dropped after their last use.
+ */
+export function interpret(
+  func: Func,
+  inputs: ReadonlyMap<string, Tensor>,
+  weight: (recipe: Recipe) => Tensor,
+  options: InterpretOptions = {},
+): ReadonlyMap<string, Tensor> {
+  const { done, value } = steps(func, inputs, weight, options).next();
+  if (!done) throw new Error(`${value.node.op} of several ranks needs all of them`);
+  return value;
 }

@@ -1,6 +1,7 @@
 import type { OpName } from "../ir/ops/index.ts";
 import { attentionKernels } from "./attention.ts";
 import { bitKernels } from "./bits.ts";
+import { collectiveKernels } from "./collective.ts";
 import { elementwiseKernels } from "./elementwise.ts";
 import { cumulate, gatherKernels } from "./gather.ts";
 import type { Kernel } from "./kernel.ts";
@@ -24,4 +25,5 @@ export const kernels: { readonly [K in OpName]: Kernel<K> } = {
   ...attentionKernels,
   ...moeKernels,
   ...quantizedKernels,
+  ...collectiveKernels,
 };

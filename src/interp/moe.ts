@@ -132,6 +132,7 @@ export const moeKernels: { readonly [K in keyof typeof moeOps]: Kernel<K> } = {
     const out = floats(x.shape);
     for (let slot = 0; slot < indices.data.length; slot++) {
       const e = indices.data[slot] ?? 0;
+      if (e < 0) continue;
       const first = e * 2 * inner * width;
       addExpert(
         x,

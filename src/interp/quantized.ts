@@ -71,6 +71,7 @@ export const quantizedKernels: { readonly [K in keyof typeof quantizedOps]: Kern
     const out = floats(x.shape);
     for (let slot = 0; slot < indices.data.length; slot++) {
       const e = indices.data[slot] ?? 0;
+      if (e < 0) continue;
       const row = Math.floor(slot / k);
       const up = {
         codes: gateUp,

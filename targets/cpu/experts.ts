@@ -105,7 +105,7 @@ function layer(
   const to = cx.output(out);
   cx.step(
     { kind: "combine", n: width, k: groups.k },
-    [address(shares), address(cx.view(weights)), address(to), count(groups.rows)],
+    [address(shares), address(cx.view(indices)), address(cx.view(weights)), address(to), count(groups.rows)],
     groups.rows,
   );
 }

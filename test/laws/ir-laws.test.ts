@@ -109,7 +109,8 @@ describe("every operator", () => {
   test("has an example", () => {
     expect(new Set(exampleFuncs.map((it) => it.op))).toEqual(new Set(opNames));
   });
-  test.each(exampleFuncs)("$op: the interpreter's results have the inferred shapes", ({ op, func }) => {
+  const alone = exampleFuncs.filter(({ op }) => op !== "send" && op !== "recv");
+  test.each(alone)("$op: the interpreter's results have the inferred shapes", ({ op, func }) => {
     const results = interpret(func, randomInputs(func), randomWeight, { dims: bindings });
     for (const { name, value } of func.results) {
       const { shape = [] } = results.get(name) ?? {};

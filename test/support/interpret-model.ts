@@ -1,6 +1,6 @@
 /** A checkpoint run by the interpreter: the slow way that everything else is held to. */
 import { openModel } from "../../src/driver/model.ts";
-import { interpret } from "../../src/interp/interpret.ts";
+import { interpretRanks } from "../../src/interp/ranks.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
 import { evaluateRecipe } from "../../src/interp/recipe.ts";
 import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
@@ -15,6 +15,9 @@ export type InterpretedModel = {
   readonly prefill: (module: Module, ids: readonly number[]) => Tensor["data"];
   /** The same by one call of decode for each token. */
   readonly decode: (module: Module, ids: readonly number[]) => Float32Array;
+  /** The same by modules of many ranks together. */
+  readonly prefillRanks: (modules: readonly Module[], ids: readonly number[]) => Tensor["data"];
+  readonly decodeRanks: (modules: readonly Module[], ids: readonly number[]) => Float32Array;
 };
 
 /** The first value for each key; later ones are made only once. */
@@ -48,8 +51,8 @@ export function interpretModel(dir: string): InterpretedModel {
     if (!func) throw new Error(`no function ${name}`);
     return func;
   };
-  /** One call: caches not given are empty. */
-  const call = (func: Func, ids: readonly number[], past: number, caches: ReadonlyMap<string, Tensor>) => {
+  /** What goes into a call: caches not given are empty. */
+  const inputsOf = (func: Func, ids: readonly number[], past: number, caches: ReadonlyMap<string, Tensor>) => {
     const given = new Map([
       ["ids", indices(ids)],
       ["positions", indices(ids.map((_, i) => past + i))],
@@ -62,21 +65,41 @@ export function interpretModel(dir: string): InterpretedModel {
       };
       if (!given.has(name)) given.set(name, caches.get(name) ?? empty);
     }
-    return interpret(func, given, weight);
+    return given;
   };
-  const logitsOf = (results: ReadonlyMap<string, Tensor>): Tensor["data"] =>
-    results.get("logits")?.data ?? new Float32Array(0);
+  type Caches = ReadonlyMap<string, Tensor>;
+  const call = (
+    modules: readonly Module[],
+    name: string,
+    ids: readonly number[],
+    past: number,
+    caches: readonly Caches[],
+  ): readonly Caches[] =>
+    interpretRanks(
+      modules.map((module, rank) => {
+        const func = named(module, name);
+        return { func, inputs: inputsOf(func, ids, past, caches[rank] ?? new Map()) };
+      }),
+      weight,
+    );
+  const logitsOf = (results: readonly Caches[]): Tensor["data"] =>
+    results.find((it) => it.has("logits"))?.get("logits")?.data ?? new Float32Array(0);
+  const prefillRanks: InterpretedModel["prefillRanks"] = (modules, ids) =>
+    logitsOf(call(modules, "prefill", ids, 0, []));
+  const decodeRanks: InterpretedModel["decodeRanks"] = (modules, ids) => {
+    let caches: readonly Caches[] = [];
+    const rows = ids.map((id, i) => {
+      caches = call(modules, "decode", [id], i, caches);
+      return logitsOf(caches);
+    });
+    return Float32Array.from(rows.flatMap((row) => [...row]));
+  };
   return {
     module: imported.module,
-    prefill: (module, ids) => logitsOf(call(named(module, "prefill"), ids, 0, new Map())),
-    decode: (module, ids) => {
-      let caches: ReadonlyMap<string, Tensor> = new Map();
-      const rows = ids.map((id, i) => {
-        caches = call(named(module, "decode"), [id], i, caches);
-        return logitsOf(caches);
-      });
-      return Float32Array.from(rows.flatMap((row) => [...row]));
-    },
+    prefill: (module, ids) => prefillRanks([module], ids),
+    decode: (module, ids) => decodeRanks([module], ids),
+    prefillRanks,
+    decodeRanks,
   };
 }
 

@@ -268,6 +268,18 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
     { operands: [["S", 6], { i8: [5, 6] }, [5, 2]], attrs: { group: 4, bits: 8 } },
     { operands: [["S", 6], { i8: [5, 6] }, [5, 1], [5]], attrs: { group: 6, bits: 4 } },
   ],
+  allReduce: [{ operands: [["S", 5]], attrs: { group: [0] } }],
+  reduceScatter: [{ operands: [["S", 6]], attrs: { group: [0], axis: 1, begin: 2, end: 5 } }],
+  allGather: [{ operands: [["S", 5]], attrs: { group: [0], axis: 0, size: "S" } }],
+  dispatch: [
+    {
+      operands: [["S", 5], { i32: ["S", 3] }, ["S", 3]],
+      attrs: { group: [0], held: [1, 0, 1], starts: [0, 3], count: "A" },
+    },
+  ],
+  combine: [{ operands: [["S", 5], { i32: ["S", 2] }], attrs: { group: [0], size: 2 } }],
+  send: [{ operands: [["S", 5]], attrs: { group: [0, 1] } }],
+  recv: [{ operands: [], attrs: { group: [0, 1], dtype: "f32", dims: ["S", 5] } }],
   integerExperts: [
     {
       operands: [

@@ -2,6 +2,7 @@ import type { AttrSchema, AttrsOf } from "../attributes.ts";
 import type { OpDefinition } from "../define-op.ts";
 import { attentionOps } from "./attention.ts";
 import { bitOps } from "./bits.ts";
+import { collectiveOps } from "./collective.ts";
 import { elementwiseOps } from "./elementwise.ts";
 import { gatherOps } from "./gather.ts";
 import { linearOps } from "./linear.ts";
@@ -23,6 +24,7 @@ export const ops = {
   ...attentionOps,
   ...moeOps,
   ...quantizedOps,
+  ...collectiveOps,
 } as const;
 
 export type OpName = keyof typeof ops;

@@ -92,7 +92,7 @@ export const moeOps = {
   }),
   experts: defineOp({
     summary:
-      "the routed experts of a layer: out[s] = sum over k of weights[s,k] * down[e] (silu(gate[e] x) * up[e] x), e = indices[s,k]; gateUp is [experts, 2 inner, width]",
+      "the routed experts of a layer: out[s] = sum over k of weights[s,k] * down[e] (silu(gate[e] x) * up[e] x), e = indices[s,k], nothing where that is negative; gateUp is [experts, 2 inner, width]",
     operands: ["x", "indices", "weights", "gateUp", "down"],
     results: ["out"],
     attrs: {},

@@ -18,23 +18,29 @@ import {
 
 const index = (base: string, i: string): string => add(base, mul(i, 4));
 
-/** Scatter the chosen slots by expert: counts[e] .. counts[e+1] are expert e's slots in `order`, ascending. One unit. */
+/**
+ * Scatter the chosen slots by expert: counts[e] .. counts[e+1] are expert e's slots in `order`, ascending; slots of negative
+ * indices stand nowhere. One unit.
+ */
 export function expertGroups(name: string, s: Spec<"expertGroups">): string {
   const count = (e: string, offset = 0) => `(i32.load offset=${offset} ${index(get("counts"), e)})`;
   const store = (e: string, value: string, offset = 0) =>
     `(i32.store offset=${offset} ${index(get("counts"), e)} ${value})`;
-  const expert = set("e", `(i32.load ${index(get("indices"), get("i"))})`);
-  const slots = mul(get("S"), s.k);
-  const sort = [
-    `(memory.fill ${get("counts")} (i32.const 0) ${i32(4 * (s.experts + 1))})`,
-    loop("i", i32(0), slots, 1, `${expert} ${store(get("e"), add(count(get("e"), 4), i32(1)), 4)}`),
-    loop("e", i32(0), i32(s.experts), 1, store(get("e"), add(count(get("e"), 4), count(get("e"))), 4)),
+  const eachChosen = (body: string) =>
     loop(
       "i",
       i32(0),
       slots,
       1,
-      `${expert} (i32.store ${index(get("order"), count(get("e")))} ${get("i")}) ${store(get("e"), add(count(get("e")), i32(1)))}`,
+      `${set("e", `(i32.load ${index(get("indices"), get("i"))})`)} ${when(`(i32.ge_s ${get("e")} (i32.const 0))`, body)}`,
+    );
+  const slots = mul(get("S"), s.k);
+  const sort = [
+    `(memory.fill ${get("counts")} (i32.const 0) ${i32(4 * (s.experts + 1))})`,
+    eachChosen(store(get("e"), add(count(get("e"), 4), i32(1)), 4)),
+    loop("e", i32(0), i32(s.experts), 1, store(get("e"), add(count(get("e"), 4), count(get("e"))), 4)),
+    eachChosen(
+      `(i32.store ${index(get("order"), count(get("e")))} ${get("i")}) ${store(get("e"), add(count(get("e")), i32(1)))}`,
     ),
     // The starts have moved on to the next expert's start: shift them back.
     loop(

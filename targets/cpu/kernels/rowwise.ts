@@ -21,6 +21,7 @@ import {
   vsplat,
   vstore,
   zero4,
+  when,
 } from "../../../src/wasm/wat.ts";
 
 /** Kernels that treat each row on its own. Units are rows. */
@@ -225,8 +226,21 @@ export function rope(name: string, s: Spec<"rope">): string {
   );
 }
 
-/** out[s] = Σ weights[s,k] * shares[s*k], in order of k. */
+/** out[s] = Σ weights[s,k] * shares[s*k], in order of k, over those whose index is not negative. */
 export function combine(name: string, s: Spec<"combine">): string {
+  const slot = mul(add(mul(get("s"), s.k), get("k")), 4);
+  const addShare = [
+    set("weight", vsplat(add(get("weights"), slot))),
+    elements(
+      "i",
+      s.n,
+      vstore(at("out"), vadd(vload(at("out")), vmul(get("weight"), vload(at("share"))))),
+      fstore(
+        at("out"),
+        `(f32.add ${fload(at("out"))} (f32.mul ${lane(get("weight"), 0)} ${fload(at("share"))}))`,
+      ),
+    ),
+  ].join(" ");
   const body = eachRow(
     { out: s.n },
     [
@@ -238,16 +252,7 @@ export function combine(name: string, s: Spec<"combine">): string {
         i32(s.k),
         1,
         [
-          set("weight", vsplat(add(get("weights"), mul(add(mul(get("s"), s.k), get("k")), 4)))),
-          elements(
-            "i",
-            s.n,
-            vstore(at("out"), vadd(vload(at("out")), vmul(get("weight"), vload(at("share"))))),
-            fstore(
-              at("out"),
-              `(f32.add ${fload(at("out"))} (f32.mul ${lane(get("weight"), 0)} ${fload(at("share"))}))`,
-            ),
-          ),
+          when(`(i32.ge_s (i32.load ${add(get("indices"), slot)}) (i32.const 0))`, addShare),
           set("sharer", add(get("sharer"), i32(s.n * 4))),
         ].join(" "),
       ),
@@ -255,7 +260,7 @@ export function combine(name: string, s: Spec<"combine">): string {
   );
   return kernel(
     name,
-    ["shares", "weights", "out", "S"],
+    ["shares", "indices", "weights", "out", "S"],
     { i32: [...rowLocals(["out"]), "k", "sharer"], v128: ["weight"] },
     body,
   );
