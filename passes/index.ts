@@ -67,6 +67,19 @@ export const pipeline: readonly Phase[] = [
   ),
 ];
 
+/** What a rank's module goes through after it was cut out. */
+export const shardedPhases: readonly Phase[] = [
+  phase(
+    "tidy",
+    canonicalize,
+    // Parts of the weights of products that read the same x make one product again.
+    fuseLatentProjections,
+    mergeCommon,
+    canonicalize,
+    removeDead,
+  ),
+];
+
 /** What remains of the pipeline for a module that has come through its first phase. */
 export const decoderPhases: readonly Phase[] = pipeline.slice(1);
 

@@ -44,7 +44,12 @@ function weightsOf(cut: Cut, node: Mixture, experts: readonly number[], inner: R
   const { gateUp, down } = stacksOf(node);
   const [begin, end] = numbers(inner);
   const emit = (value: Value, of: (r: Recipe) => Recipe): Value =>
-    cut.emit("weight", [], { recipe: of(pickExperts(recipeOf(cut, value), experts)) }, cut.maker(value)?.origin ?? []);
+    cut.emit(
+      "weight",
+      [],
+      { recipe: of(pickExperts(recipeOf(cut, value), experts)) },
+      cut.maker(value)?.origin ?? [],
+    );
   const columns = (r: Recipe, first: boolean): Recipe => {
     if (first) return cutRecipe(r, 2, begin, end);
     const [groups = 1, group] = [r.shape[2], isOp(node, "integerExperts") ? node.attrs.downGroup : 1];
@@ -67,11 +72,18 @@ const expertCount = (node: Mixture): number => Number(node.operands[3]?.type.dim
  */
 export function mixturePiece(cut: Cut, node: Mixture, box: Box): Value {
   const [x, indices, weights] = node.operands;
-  const inner = cut.tensors.of > 1 ? innerOf(cut, node) : { begin: 0, end: Number(node.operands.at(isOp(node, "experts") ? 4 : 5)?.type.dims[2]) };
+  const inner =
+    cut.tensors.of > 1
+      ? innerOf(cut, node)
+      : { begin: 0, end: Number(node.operands.at(isOp(node, "experts") ? 4 : 5)?.type.dims[2]) };
   const operands = [x, indices, weights].map((v) => cut.piece(v, box));
   const run = (inputs: readonly Value[], experts: readonly number[]): Value =>
     cut.emit(node.op, [...inputs, ...weightsOf(cut, node, experts, inner)], node.attrs as never, node.origin); // of the same operator
-  if (cut.experts.of === 1) return run(operands, Array.from({ length: expertCount(node) }, (_, e) => e));
+  if (cut.experts.of === 1)
+    return run(
+      operands,
+      Array.from({ length: expertCount(node) }, (_, e) => e),
+    );
   const layer = layerOf(cut, node);
   const { group, index } = cut.experts;
   const held = cut.held(layer, expertCount(node));

@@ -123,7 +123,12 @@ const attention: PieceRule<"attention"> = (cut, node, box) => {
   if (!isUniform) return undefined;
   const ofGroups = groups === 1 ? whole : boxOf(1, seen);
   const operands = [cut.piece(q, box), cut.piece(k, ofGroups), cut.piece(v, ofGroups)];
-  return cut.emit("attention", [...operands, ...mask.map((m) => cut.piece(m, whole))], node.attrs, node.origin);
+  return cut.emit(
+    "attention",
+    [...operands, ...mask.map((m) => cut.piece(m, whole))],
+    node.attrs,
+    node.origin,
+  );
 };
 
 const latentAttention: PieceRule<"latentAttention"> = (cut, node, box) => {
@@ -153,7 +158,12 @@ const swigluPacked: PieceRule<"swigluPacked"> = (cut, node, box) => {
   const columns = box.get(1);
   if (!x || rankOf(x) !== 2) return undefined;
   const rows = withoutAxis(box, 1);
-  return cut.emit("swigluPacked", [columns ? bothHalves(cut, x, rows, columns) : cut.piece(x, rows)], {}, node.origin);
+  return cut.emit(
+    "swigluPacked",
+    [columns ? bothHalves(cut, x, rows, columns) : cut.piece(x, rows)],
+    {},
+    node.origin,
+  );
 };
 
 /** The same columns of the gate and of the up that a product holds side by side. */

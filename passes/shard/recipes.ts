@@ -25,8 +25,7 @@ function joinedPart(parts: readonly Recipe[], begin: number, end: number): Recip
 export function cutHalves(r: Recipe, axis: number, begin: number, end: number): Recipe {
   const half = (r.shape[axis] ?? 0) / 2;
   if (begin === 0 && end === half) return r;
-  if (axis === 0)
-    return concat([cutRecipe(r, 0, begin, end), cutRecipe(r, 0, half + begin, half + end)]);
+  if (axis === 0) return concat([cutRecipe(r, 0, begin, end), cutRecipe(r, 0, half + begin, half + end)]);
   const halves = reshape(r, r.shape.toSpliced(axis, 1, 2, half));
   return reshape(slice(halves, axis + 1, begin, end), r.shape.with(axis, 2 * (end - begin)));
 }

@@ -37,7 +37,9 @@ function headsOf(cut: Cut, value: Value | undefined): Range | undefined {
 /** A range of columns, all of them in units of which none is torn. */
 function aligned(range: Range, unit: number, size: number): Range {
   const fits = numbers(range).every((at) => at % unit === 0 || at === size);
-  return fits ? range : fail("cluster/torn-group", { kind: "flag", flag: "--parallel" }, numbers(range)[0], unit);
+  return fits
+    ? range
+    : fail("cluster/torn-group", { kind: "flag", flag: "--parallel" }, numbers(range)[0], unit);
 }
 
 /** The columns of x that this rank has where x comes out of what ranks share, heads or inner columns; undefined where it does not. */

@@ -1,6 +1,14 @@
 import { makeNode } from "../../src/ir/builder.ts";
 import type { Dim } from "../../src/ir/dim.ts";
-import { definitions, isOp, type Func, type Module, type Node, type Param, type Value } from "../../src/ir/graph.ts";
+import {
+  definitions,
+  isOp,
+  type Func,
+  type Module,
+  type Node,
+  type Param,
+  type Value,
+} from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import { layerInOrder, type LayerMap } from "../../src/cluster/expert-map.ts";
 import { groupAlong, placeOf, type Mesh } from "../../src/cluster/mesh.ts";
@@ -38,7 +46,12 @@ export function shardForRank(module: Module, { mesh, held }: Sharding, rank: num
     funcs: module.funcs.map((func) => {
       const stage = stagesOf(func, mesh.pp)[place.pp];
       if (!stage) throw new Error("there are as many stages as were asked for");
-      return shardFunc(func, sides, { stage, before: stages[place.pp - 1], self: rank, behind: stages[place.pp + 1] });
+      return shardFunc(func, sides, {
+        stage,
+        before: stages[place.pp - 1],
+        self: rank,
+        behind: stages[place.pp + 1],
+      });
     }),
   };
 }
@@ -85,7 +98,9 @@ function shardFunc(func: Func, sides: Pick<Cut, "tensors" | "experts" | "held">,
   const isPartial = remembered((value) => {
     const node = made.get(value);
     if (sides.tensors.of === 1 || !node || value === at.stage.incoming) return false;
-    return isMixture(node) || isRowParallel(cut, node) || (isOp(node, "add") && node.operands.every(isPartial));
+    return (
+      isMixture(node) || isRowParallel(cut, node) || (isOp(node, "add") && node.operands.every(isPartial))
+    );
   });
   /** Whether a value is made where its tokens are: by experts, and what is added to their answers. */
   const isOwned = remembered((value) => {
@@ -172,7 +187,8 @@ function shardFunc(func: Func, sides: Pick<Cut, "tensors" | "experts" | "held">,
     const [grown] = once("cache", node, mine, () =>
       one(emit("cacheAppend", [piece(cache, whole), piece(rows, mine)], {}, node.origin)),
     );
-    if (!grown || !sameRange(mine.get(1), box.get(1))) throw new Error("a cache is read by parts that this rank has not");
+    if (!grown || !sameRange(mine.get(1), box.get(1)))
+      throw new Error("a cache is read by parts that this rank has not");
     return sliced(grown, withoutAxis(box, 1), node.origin);
   };
 
@@ -215,7 +231,9 @@ function shardFunc(func: Func, sides: Pick<Cut, "tensors" | "experts" | "held">,
   };
   const received = (node: Node, value: Value): Value => {
     const group = [at.before ?? 0, at.self];
-    const [result] = once("recv", node, whole, () => one(emit("recv", [], { group, ...value.type }, node.origin)));
+    const [result] = once("recv", node, whole, () =>
+      one(emit("recv", [], { group, ...value.type }, node.origin)),
+    );
     return result ?? value;
   };
 

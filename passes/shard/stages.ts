@@ -40,13 +40,17 @@ function sumBefore(func: Func, made: ReadonlyMap<Value, Node>, attention: Node):
   const behind = nodesBehind(made, attention.operands, new Set());
   const [logits] = func.results.filter((r) => r.name === "logits");
   const width = func.body.find((node) => isOp(node, "gather"))?.results[0]?.type.dims;
-  const sums = func.body.filter((node) => behind.has(node) && (isOp(node, "addRmsNorm") || isOp(node, "add")));
-  return sums.map((node) => node.results[0]).findLast((v) => logits && v && String(v.type.dims) === String(width));
+  const sums = func.body.filter(
+    (node) => behind.has(node) && (isOp(node, "addRmsNorm") || isOp(node, "add")),
+  );
+  return sums
+    .map((node) => node.results[0])
+    .findLast((v) => logits && v && String(v.type.dims) === String(width));
 }
 
 function logitsOf(func: Func, made: ReadonlyMap<Value, Node>): ReadonlySet<Value> {
   const found = new Set<Value>();
-  for (let value = func.results.find((r) => r.name === "logits")?.value; value; ) {
+  for (let value = func.results.find((r) => r.name === "logits")?.value; value;) {
     found.add(value);
     const node = made.get(value);
     value = isOp(node, "reshape") ? node.operands[0] : undefined;
@@ -67,16 +71,27 @@ export function stagesOf(func: Func, count: number): readonly Stage[] {
   });
   const caches = (from: number, to: number): ReadonlySet<Value> => {
     const read = attentions.slice(from, to).map((node) => nodesBehind(made, node.operands, new Set()));
-    return new Set(read.flatMap((nodes) => [...nodes].flatMap((n) => (isOp(n, "cacheAppend") ? n.results : []))));
+    return new Set(
+      read.flatMap((nodes) => [...nodes].flatMap((n) => (isOp(n, "cacheAppend") ? n.results : []))),
+    );
   };
   const logits = logitsOf(func, made);
   return Array.from({ length: count }, (_, stage): Stage => {
     const [incoming, outgoing] = [cuts[stage], stage + 1 < count ? cuts[stage + 1] : undefined];
-    const [before, through] = [caches(0, first(stage)), caches(0, stage + 1 < count ? first(stage + 1) : Infinity)];
+    const [before, through] = [
+      caches(0, first(stage)),
+      caches(0, stage + 1 < count ? first(stage + 1) : Infinity),
+    ];
     const results = func.results.filter(({ value }) =>
       isOp(made.get(value), "cacheAppend") ? through.has(value) && !before.has(value) : stage === count - 1,
     );
     const ends = [...results.map((r) => r.value), ...(outgoing ? [outgoing] : [])];
-    return { incoming, outgoing, nodes: nodesBehind(made, ends, new Set(incoming ? [incoming] : [])), results, logits };
+    return {
+      incoming,
+      outgoing,
+      nodes: nodesBehind(made, ends, new Set(incoming ? [incoming] : [])),
+      results,
+      logits,
+    };
   });
 }

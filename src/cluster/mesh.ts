@@ -21,7 +21,8 @@ const expected = `axes joined by x, such as ep2, tp2xep4 or pp2xep2, of at most 
 
 /** The mesh of a text such as `tp2xep4`. Throws `usage/value` for what is none. */
 export function parseMesh(text: string): Mesh {
-  const wrong = (): never => fail("usage/value", { kind: "flag", flag: "--parallel" }, "--parallel", text, expected);
+  const wrong = (): never =>
+    fail("usage/value", { kind: "flag", flag: "--parallel" }, "--parallel", text, expected);
   const sizes: { [A in Axis]?: number } = {};
   for (const part of text.split("x")) {
     const [, name = "", size = ""] = /^([a-z]+)([1-9]\d{0,3})$/.exec(part) ?? [];

@@ -9,6 +9,7 @@ import { runPasses } from "../pass/runner.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
 import { CompileError, diag, fail } from "../support/diagnostics.ts";
+import { oneDevice } from "../cluster/mesh.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
 import { decoderParts, phasesOf, type CompileOptions } from "./compile.ts";
@@ -114,8 +115,9 @@ export async function emitOnnx(path: string, options: CompileOptions): Promise<E
     target: "reference",
     quantization: options.quantization?.name ?? "none",
     context: 0,
-    programs: [],
-    caches: [],
+    mesh: oneDevice,
+    ranks: [],
+    channels: [],
     graph: { inputs: inputs.map(listed), outputs: outputs.map(listed) },
   };
   const files = new Map<string, FileMaker>([["module.mir", () => text.encode(printModule(module))]]);

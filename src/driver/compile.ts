@@ -7,6 +7,9 @@ import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
 import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
+import { alone, memoryOfRanks, shardModule, type Parallel } from "./ranks.ts";
+import { channelsOf } from "../plan/program/channels.ts";
+import { formatPrograms } from "../plan/program/file.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
@@ -23,6 +26,7 @@ export type CompileOptions = {
   readonly sizes?: ReadonlyMap<string, number>;
   readonly passes?: RunOptions;
   readonly quantization?: PlannedQuantization;
+  readonly parallel?: Parallel;
 };
 
 export type Compiled = {
@@ -70,12 +74,26 @@ export function decoderParts(
   options: CompileOptions,
 ): PlanParts {
   const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
-  const target = cpuTarget(module, Math.min(options.batchTokens ?? defaultBatchTokens, context));
+  const parallel = options.parallel ?? alone;
+  const modules = shardModule(module, parallel);
+  const target = cpuTarget(modules, Math.min(options.batchTokens ?? defaultBatchTokens, context));
+  const channels = channelsOf(target.ranks.map((it) => it.programs));
+  const memory = memoryOfRanks(target, context, channels);
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([
     ["module.mir", () => text.encode(printModule(module))],
     ["kernels.wasm", target.kernels],
   ]);
+  const ranks = target.ranks.map(({ programs, caches }, rank): Manifest["ranks"][number] => {
+    const own = modules[rank];
+    if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
+    files.set(`rank-${rank}.json`, () => text.encode(formatPrograms(programs)));
+    return {
+      programs: `rank-${rank}.json`,
+      caches: caches.map((c) => ({ ...c })),
+      memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
+    };
+  });
   for (const name of companions) {
     const file = join(dir, name);
     if (existsSync(file)) files.set(name, () => readFileSync(file));
@@ -87,8 +105,9 @@ export function decoderParts(
     target: "cpu",
     quantization: options.quantization?.name ?? "none",
     context,
-    programs: target.programs.map((p) => structuredClone(p) as Manifest["programs"][number]),
-    caches: target.caches.map((c) => ({ ...c })),
+    mesh: parallel.mesh,
+    ranks,
+    channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),
   };
   return { head, weights: target.weights, tensors, files };
 }

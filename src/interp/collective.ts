@@ -33,12 +33,16 @@ function sum(tensors: readonly Tensor[]): Tensor {
   const [first, ...rest] = tensors;
   if (!first) throw new Error("a collective has members");
   const data = Float32Array.from(first.data);
-  for (const { data: more } of rest) for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) + (more[i] ?? 0);
+  for (const { data: more } of rest)
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] ?? 0) + (more[i] ?? 0);
   return floats(first.shape, data);
 }
 
 /** Where each (rank, slot) of an expert is, by expert. */
-function replicasOf(held: readonly number[], starts: readonly number[]): ReadonlyMap<number, (readonly [number, number])[]> {
+function replicasOf(
+  held: readonly number[],
+  starts: readonly number[],
+): ReadonlyMap<number, (readonly [number, number])[]> {
   const replicas = new Map<number, (readonly [number, number])[]>();
   held.forEach((expert, i) => {
     const rank = starts.findLastIndex((start) => start <= i);
@@ -118,7 +122,8 @@ export const collectives: { readonly [K in SharedName]: Collective<K> } = {
         for (let i = 0; i < (rows.shape[0] ?? 0); i++) {
           if (from.data[2 * i] !== to) continue;
           const at = (from.data[2 * i + 1] ?? 0) * width;
-          for (let j = 0; j < width; j++) out.data[at + j] = (out.data[at + j] ?? 0) + (rows.data[i * width + j] ?? 0);
+          for (let j = 0; j < width; j++)
+            out.data[at + j] = (out.data[at + j] ?? 0) + (rows.data[i * width + j] ?? 0);
         }
       }
       return [out];

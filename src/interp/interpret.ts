@@ -60,7 +60,8 @@ export type Pause = {
   readonly call: Call<never>;
 };
 
-const isMeeting = ({ op, attrs }: Node): boolean => isCollective(op) && (attrs["group"] as number[]).length > 1; // by its definition
+const isMeeting = ({ op, attrs }: Node): boolean =>
+  isCollective(op) && (attrs["group"] as number[]).length > 1; // by its definition
 
 /** Run a function operator by operator, and stop at each collective of several ranks. */
 export function* steps(

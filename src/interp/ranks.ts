@@ -13,10 +13,14 @@ type Waiting = Pause & { readonly rank: number };
 const groupOf = ({ node }: Pause): readonly number[] => node.attrs["group"] as number[]; // every collective has one
 
 /** The results of a collective for each of its members, or undefined while some have not come. */
-function meet(first: Waiting, waiting: ReadonlyMap<number, Waiting>): ReadonlyMap<number, readonly Tensor[]> | undefined {
+function meet(
+  first: Waiting,
+  waiting: ReadonlyMap<number, Waiting>,
+): ReadonlyMap<number, readonly Tensor[]> | undefined {
   const group = groupOf(first);
   const members = group.flatMap((rank) => waiting.get(rank) ?? []);
-  const isHere = members.length === group.length && members.every((it) => String(groupOf(it)) === String(group));
+  const isHere =
+    members.length === group.length && members.every((it) => String(groupOf(it)) === String(group));
   if (!isHere) return undefined;
   const { op } = first.node;
   if (op === "send" || op === "recv") {
@@ -34,7 +38,10 @@ function meet(first: Waiting, waiting: ReadonlyMap<number, Waiting>): ReadonlyMa
  * Run the functions of all ranks, each until it needs the others. Gives each rank's results; ranks that wait for what never
  * comes are a fault.
  */
-export function interpretRanks(runs: readonly RankRun[], weight: (recipe: Recipe) => Tensor): readonly Outcome[] {
+export function interpretRanks(
+  runs: readonly RankRun[],
+  weight: (recipe: Recipe) => Tensor,
+): readonly Outcome[] {
   const live = runs.map(({ func, inputs }) => steps(func, inputs, weight));
   const outcomes: Outcome[] = [];
   const waiting = new Map<number, Waiting>();

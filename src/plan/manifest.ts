@@ -4,27 +4,17 @@ import { fail } from "../support/diagnostics.ts";
 
 /** The published form of plan.json. What a plan holds is told here and nowhere else. */
 export const planFormat = "moec-plan";
-export const planVersion = 1;
+export const planVersion = 2;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-const extent = v.object({ times: v.number(), dim: v.picklist(["1", "S", "T"]) });
-const argument = v.variant("kind", [
-  v.object({ kind: v.literal("weight"), name: v.string() }),
-  v.object({ kind: v.literal("buffer"), name: v.string(), offset: v.number() }),
-  v.object({ kind: v.literal("cacheEnd"), name: v.string() }),
-  v.object({ kind: v.literal("literal"), value: v.number() }),
-  v.object({ kind: v.literal("extent"), extent }),
-  v.object({ kind: v.literal("scratch") }),
-]);
-const program = v.object({
-  name: v.string(),
-  maxTokens: whole,
-  buffers: v.array(v.object({ name: v.string(), rows: extent, rowBytes: whole })),
-  steps: v.array(v.object({ kernel: v.string(), args: v.array(argument), units: extent, value: v.string() })),
-  inputs: v.object({ ids: v.string(), positions: v.string() }),
-  logits: v.string(),
-  routers: v.optional(v.array(v.object({ buffer: v.string(), k: whole })), []),
-  scratch: v.object({ fixed: whole, perPosition: whole }),
+/** Bytes that a rank takes, by what they are for. */
+const memory = v.object({ weights: whole, cache: whole, workspace: whole, communication: whole });
+
+const rank = v.object({
+  /** The file of its programs. */
+  programs: v.string(),
+  caches: v.array(v.object({ name: v.string(), rowBytes: whole })),
+  memory,
 });
 
 const graphValue = v.object({
@@ -52,8 +42,12 @@ const manifest = v.object({
   target: v.string(),
   quantization: v.string(),
   context: whole,
-  programs: v.array(program),
-  caches: v.array(v.object({ name: v.string(), rowBytes: whole })),
+  /** How many ranks there are on each axis: pipeline stages, experts, tensors. */
+  mesh: v.object({ pp: whole, ep: whole, tp: whole }),
+  /** What runs on each rank; none in a plan of a graph. */
+  ranks: v.array(rank),
+  /** The groups of ranks that talk, and the most bytes that one of them brings to a collective. */
+  channels: v.array(v.object({ group: v.array(whole), bytes: whole })),
   /** In a plan of a graph: what it takes and gives. Its operators stand in module.mir. */
   graph: v.optional(v.object({ inputs: v.array(graphValue), outputs: v.array(graphValue) })),
   /** Where each weight lies in its safetensors file is in that file's header; here is what it must be. */
@@ -69,6 +63,7 @@ const manifest = v.object({
 });
 
 export type Manifest = v.InferOutput<typeof manifest>;
+export type RankMemory = v.InferOutput<typeof memory>;
 
 /** Read plan.json. Throws `plan/not-a-plan`, `plan/version` or `plan/damaged`. */
 export function parseManifest(text: string, path: string): Manifest {

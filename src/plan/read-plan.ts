@@ -5,12 +5,16 @@ import { fail } from "../support/diagnostics.ts";
 import { readHeader, type TensorEntry } from "../frontend/safetensors/header.ts";
 import { readInto } from "../tensor/source.ts";
 import { parseManifest, type Manifest } from "./manifest.ts";
+import type { Program } from "./program/program.ts";
+import { parsePrograms } from "./program/file.ts";
 
 /** A plan on disk, its manifest checked and its files found to be of the right size. */
 export type Plan = {
   readonly dir: string;
   readonly manifest: Manifest;
   readonly file: (name: string) => string;
+  /** The programs of a rank. Throws `plan/damaged`. */
+  readonly programs: (rank: number) => readonly Program[];
   /** Load one weight into place. Throws `plan/damaged` where its checksum is not the manifest's. */
   readonly loadWeight: (name: string, target: Uint8Array) => void;
 };
@@ -36,7 +40,18 @@ export function readPlan(dir: string): Plan {
         `it has ${size} bytes, expected ${expected.bytes}`,
       );
   }
-  return { dir, manifest, file, loadWeight: weightLoader(manifest, file) };
+  const programs = (rank: number): readonly Program[] => {
+    const name = manifest.ranks[rank]?.programs;
+    if (name === undefined || !(name in manifest.files))
+      return fail(
+        "plan/damaged",
+        { kind: "file", file: path },
+        "plan.json",
+        `it has no programs of rank ${rank}`,
+      );
+    return parsePrograms(readFileSync(file(name), "utf8"), file(name));
+  };
+  return { dir, manifest, file, programs, loadWeight: weightLoader(manifest, file) };
 }
 
 /** Loads weights by name; the headers of all weight files are read here. */

@@ -1,6 +1,6 @@
-import type { Extent } from "./program.ts";
+import type { Extent } from "./program/program.ts";
 import { fail } from "../support/diagnostics.ts";
-import { dimNames, type Dim } from "../ir/dim.ts";
+import { dimNames, subtractDims, type Dim } from "../ir/dim.ts";
 
 /**
  * Where a value lies in memory: a strided window on a buffer or a cache. Reshapes and slices make new views,
@@ -9,6 +9,8 @@ import { dimNames, type Dim } from "../ir/dim.ts";
 export type View = {
   readonly region: string;
   readonly offset: number;
+  /** Further elements before the first, as many as the call tells. */
+  readonly skip?: Extent | undefined;
   readonly dims: readonly Dim[];
   readonly strides: readonly number[];
 };
@@ -16,9 +18,7 @@ export type View = {
 /** A dimension of tokens or positions as the engine counts it. P+S is T. */
 export function extentOf(dim: Dim, times = 1): Extent {
   if (typeof dim === "number") return { times: times * dim, dim: "1" };
-  const names = dimNames(dim);
-  if (names.includes("P")) return { times, dim: "T" };
-  return { times, dim: "S" };
+  return { times, dim: dimNames(dim).includes("P") ? "T" : dim };
 }
 
 /** Row-major strides of static trailing axes. */
@@ -65,11 +65,14 @@ export function reshapeView(view: View, dims: readonly Dim[]): View | undefined 
   return { ...view, dims, strides: dims.map((d, i) => (i === 0 || d !== 1 ? (strides[next++] ?? 1) : 0)) };
 }
 
-export const sliceView = (view: View, axis: number, begin: number, end: number): View => ({
-  ...view,
-  offset: view.offset + begin * (view.strides[axis] ?? 0),
-  dims: view.dims.with(axis, end - begin),
-});
+/** Elements begin..end of an axis; where they begin may be known only when the program runs. */
+export function sliceView(view: View, axis: number, begin: Dim, end: Dim): View {
+  const stride = view.strides[axis] ?? 0;
+  const dims = view.dims.with(axis, subtractDims(end, begin));
+  if (typeof begin === "number") return { ...view, offset: view.offset + begin * stride, dims };
+  if (view.skip) return fail("target/unsupported-op", undefined, "slice", "what it cuts was cut before");
+  return { ...view, skip: extentOf(begin, stride), dims };
+}
 
 /** A number where the target needs one; a named dim there is a graph this target cannot take. */
 export function fixed(dim: Dim | undefined, op: string): number {

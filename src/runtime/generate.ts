@@ -26,7 +26,7 @@ export async function* generate(
 ): AsyncGenerator<number> {
   const { sampling, random, stop } = options;
   let next: number | undefined;
-  session.feed(prompt, options.by, (logits, position) => {
+  await session.feed(prompt, options.by, (logits, position) => {
     options.onPrompt?.(logits, position);
     if (position === prompt.length - 1) next = sample(logits, sampling, random);
   });
@@ -36,6 +36,6 @@ export async function* generate(
     made++;
     await setImmediate();
     if (made === options.tokens || stop.includes(token) || session.past() === session.context) return;
-    session.feed([token], "decode", (logits) => (next = sample(logits, sampling, random)));
+    await session.feed([token], "decode", (logits) => (next = sample(logits, sampling, random)));
   }
 }

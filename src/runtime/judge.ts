@@ -73,11 +73,11 @@ export function judgement(tally: Tally): Judgement {
 /** One window's logits and the experts each token went to. */
 type Answers = { readonly logits: Float32Array; readonly chosen: readonly Set<number>[][] };
 
-function answers(session: Session, ids: readonly number[]): Answers {
+async function answers(session: Session, ids: readonly number[]): Promise<Answers> {
   const logits = new Float32Array(ids.length * session.vocab);
   const chosen: Set<number>[][] = [];
   session.restart();
-  session.feed(
+  await session.feed(
     ids,
     "prefill",
     (row, position) => logits.set(row, position * session.vocab),
@@ -95,7 +95,7 @@ export async function judge(
 ): Promise<Tally> {
   const tally = emptyTally();
   for (const [i, ids] of windows.entries()) {
-    const [found, expected] = [answers(plan, ids), answers(reference, ids)];
+    const [found, expected] = [await answers(plan, ids), await answers(reference, ids)];
     for (let p = 0; p + 1 < ids.length; p++) {
       const row = (it: Answers) => it.logits.subarray(p * plan.vocab, (p + 1) * plan.vocab);
       score(tally, row(found), row(expected), ids[p + 1] ?? 0);

@@ -40,7 +40,7 @@ export async function perplexity(
   let tokens = 0;
   for (const [i, ids] of windows.entries()) {
     session.restart();
-    session.feed(ids, "prefill", (logits, position) => {
+    await session.feed(ids, "prefill", (logits, position) => {
       const target = ids[position + 1];
       if (target === undefined) return;
       total += surprise(logits, target);

@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail } from "../support/diagnostics.ts";
 import type { Plan } from "../plan/read-plan.ts";
+import { weightNames } from "../plan/program/program.ts";
 import { createEngine } from "./engine/engine.ts";
+import { startTeam, type Answer } from "./ranks/team.ts";
 
 /** A plan loaded and ready: one sequence, whose cache grows with every call. */
 export type Session = {
@@ -12,9 +14,14 @@ export type Session = {
   readonly past: () => number;
   /**
    * Run these tokens behind the past. `sink` sees each position's logits in order; the array is valid only meanwhile.
-   * Throws `run/id-range` and `run/context`.
+   * Throws `run/id-range` and `run/context`, and `run/rank-lost` where one of several ranks is gone.
    */
-  readonly feed: (ids: readonly number[], by: Feeding, sink: LogitsSink, routes?: RoutesSink) => void;
+  readonly feed: (
+    ids: readonly number[],
+    by: Feeding,
+    sink: LogitsSink,
+    routes?: RoutesSink,
+  ) => Promise<void>;
   /** Forget the past and begin another sequence. */
   readonly restart: () => void;
   readonly close: () => Promise<void>;
@@ -28,7 +35,38 @@ export type LogitsSink = (logits: Float32Array, position: number) => void;
 /** Hears of the experts that each position goes to in each layer of experts; the array is valid only meanwhile. */
 export type RoutesSink = (layer: number, experts: Int32Array, position: number) => void;
 
-/** Load a plan into the engine. `threads` defaults to the cores there are. */
+/** What runs the programs of a plan, here or in processes of its own. */
+type Runner = {
+  readonly maxTokens: (by: Feeding) => Promise<number> | number;
+  readonly run: (by: Feeding, ids: readonly number[], past: number) => Promise<Answer> | Answer;
+  readonly close: () => Promise<void>;
+};
+
+/** The engine of a plan of one rank, in this process. */
+function runHere(plan: Plan, threads: number): Runner {
+  const { manifest } = plan;
+  const programs = plan.programs(0);
+  const own = weightNames(programs);
+  const engine = createEngine({
+    kernels: readFileSync(plan.file("kernels.wasm")),
+    programs,
+    caches: manifest.ranks[0]?.caches ?? [],
+    weights: manifest.weights.filter((w) => own.has(w.name)),
+    loadWeight: plan.loadWeight,
+    context: manifest.context,
+    threads,
+  });
+  return {
+    maxTokens: engine.maxTokens,
+    run: (by, ids, past) => ({
+      logits: engine.run(by, ids, past),
+      routes: engine.routes(by, ids.length),
+    }),
+    close: engine.close,
+  };
+}
+
+/** Load a plan: into an engine here, or into one process for each of its ranks. `threads` defaults to the cores there are. */
 export function openSession(plan: Plan, threads = availableParallelism()): Session {
   const { manifest } = plan;
   if (manifest.graph)
@@ -38,32 +76,24 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
       manifest.graph.inputs.map((it) => it.name).join(", "),
     );
   const { vocab } = manifest.model;
-  const engine = createEngine({
-    kernels: readFileSync(plan.file("kernels.wasm")),
-    programs: manifest.programs,
-    caches: manifest.caches,
-    weights: manifest.weights,
-    loadWeight: plan.loadWeight,
-    context: manifest.context,
-    threads,
-  });
+  const runner = manifest.ranks.length > 1 ? startTeam(plan, threads) : runHere(plan, threads);
   let past = 0;
   return {
     vocab,
     context: manifest.context,
     past: () => past,
-    feed: (ids, by, sink, routes) => {
+    feed: async (ids, by, sink, routes) => {
       const stranger = ids.find((id) => id < 0 || id >= vocab);
       if (stranger !== undefined) fail("run/id-range", undefined, stranger, vocab);
       if (past + ids.length > manifest.context)
         fail("run/context", undefined, past + ids.length, manifest.context);
-      const most = engine.maxTokens(by);
+      const most = await runner.maxTokens(by);
       for (let at = 0; at < ids.length; at += most) {
         const chunk = ids.slice(at, at + most);
-        const logits = engine.run(by, chunk, past);
-        chunk.forEach((_, i) => sink(logits.subarray(i * vocab, (i + 1) * vocab), past + i));
+        const answer = await runner.run(by, chunk, past);
+        chunk.forEach((_, i) => sink(answer.logits.subarray(i * vocab, (i + 1) * vocab), past + i));
         if (routes)
-          engine.routes(by, chunk.length).forEach((chosen, layer) => {
+          answer.routes.forEach((chosen, layer) => {
             const k = chosen.length / chunk.length;
             chunk.forEach((_, i) => routes(layer, chosen.subarray(i * k, (i + 1) * k), past + i));
           });
@@ -71,6 +101,6 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
       }
     },
     restart: () => void (past = 0),
-    close: engine.close,
+    close: runner.close,
   };
 }

@@ -26,7 +26,7 @@ export function misfit(node: Node): string | undefined {
   if (results.some((v) => rank(v) < 1 || rank(v) > 3)) return "its rank is not 1, 2 or 3";
   if (results.some((v) => v.type.dtype !== "f32" && v.type.dtype !== "i32"))
     return `it makes ${String(results[0]?.type.dtype)}`;
-  if (inAndOut(node).some((v) => v.type.dims.includes(0))) return "it is empty";
+  if (inAndOut(node).some((v) => v.type.dims.slice(1).includes(0))) return "it is empty";
   const [a, b] = operands;
   if ((op === "add" || op === "mul") && !(a && b && sameDims(a.type.dims, b.type.dims)))
     return "its operands broadcast";

@@ -1,5 +1,5 @@
 import type { Value } from "../../src/ir/graph.ts";
-import type { Extent } from "../../src/plan/program.ts";
+import type { Extent } from "../../src/plan/program/program.ts";
 import type { CodedWeight, WeightFormat } from "./kernels/spec.ts";
 import type { LoweringContext } from "./lower.ts";
 import { integerMatrix, matrixOf, rotateRows, roundRows, type Matrix } from "./products.ts";

@@ -1,7 +1,15 @@
 import { definitions, isOp, type Func, type Node, type Value } from "../../src/ir/graph.ts";
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Dim } from "../../src/ir/dim.ts";
-import type { Arg, Buffer, Cache, Extent, Program, Step } from "../../src/plan/program.ts";
+import type {
+  Arg,
+  Buffer,
+  Cache,
+  Collective,
+  Extent,
+  Program,
+  Step,
+} from "../../src/plan/program/program.ts";
 import type {
   CodeWeight,
   EngineWeight,
@@ -39,6 +47,7 @@ export type LoweringContext = {
   readonly scratchBuffer: (name: string, rows: Extent, rowBytes: number) => View;
   readonly bind: (value: Value | undefined, view: View) => void;
   readonly step: (spec: KernelSpec, args: readonly Arg[], units: Extent) => void;
+  readonly collect: (group: readonly number[], collective: Collective) => void;
   /** The cache a cacheAppend grows, and its full view. */
   readonly cache: (value: Value | undefined) => {
     readonly name: string;
@@ -154,6 +163,10 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     },
     bind: (value, v) => void views.set(present(value), v),
     step,
+    collect: (group, collective) => {
+      const value = current?.results[0];
+      steps.push({ collective, group, value: value ? nameOf(value) : "" });
+    },
     cache: (value) => {
       const cache = caches.get(present(value)) ?? unsupported("cacheAppend", "its cache is not a parameter");
       return { name: cache.name, view: (dims) => compactView(cache.name, dims) };
@@ -177,7 +190,9 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
   );
   const routers = func.body.flatMap((node) => {
     const [indices] = isOp(node, "router") ? node.results : [];
-    return indices ? [{ buffer: view(indices).region, k: fixed(indices.type.dims[1], "router") }] : [];
+    if (!indices) return [];
+    const { region, dims } = view(indices);
+    return [{ buffer: region, rows: extentOf(dims[0] ?? 1), k: fixed(dims[1], "router") }];
   });
   const program: Program = {
     name: func.name,
@@ -185,9 +200,8 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     buffers,
     steps,
     inputs: { ids: "ids", positions: "positions" },
-    logits: results.get("logits")?.region ?? "",
     ...(results.has("logits")
-      ? {}
+      ? { logits: results.get("logits")?.region }
       : { kept: [...func.params.map((p) => p.name), ...[...results.values()].map((v) => v.region)] }),
     routers,
     scratch,

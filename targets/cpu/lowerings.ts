@@ -2,6 +2,7 @@ import { fail } from "../../src/support/diagnostics.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import { expertHidden, experts, integerExperts, swigluHalves } from "./experts.ts";
 import type { LoweringContext } from "./lower.ts";
+import { collectives } from "./collectives.ts";
 import { hadamard, headLinear, integerLinear, linear } from "./products.ts";
 import { address, count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
 import { compactStrides, fixed, reshapeView, rowStride, sliceView, type View } from "../../src/plan/views.ts";
@@ -189,7 +190,7 @@ export const lowerings: {
   },
 
   slice: (cx, { operands: [x], results: [out], attrs: { axis, begin, end } }) =>
-    cx.bind(out, sliceView(cx.view(x), axis, fixed(begin, "slice"), fixed(end, "slice"))),
+    cx.bind(out, sliceView(cx.view(x), axis, begin, end)),
 
   concat: (cx, { operands, results: [out], attrs: { axis } }) => {
     const to = cx.output(out);
@@ -211,6 +212,8 @@ export const lowerings: {
       strides: from.strides.map((s, i) => (from.dims[i] === 1 && dims[i] !== 1 ? 0 : s)),
     });
   },
+
+  ...collectives,
 
   linear,
   integerLinear,

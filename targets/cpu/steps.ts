@@ -1,8 +1,8 @@
 import type { NodeOf, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
-import type { Arg, Extent } from "../../src/plan/program.ts";
+import type { Arg, Extent, Rows } from "../../src/plan/program/program.ts";
 import type { LoweringContext } from "./lower.ts";
-import { extentOf, runLength, type View } from "../../src/plan/views.ts";
+import { extentOf, rowStride, runLength, type View } from "../../src/plan/views.ts";
 
 /** Words for writing the steps of a program. */
 
@@ -11,10 +11,24 @@ export type Rule<K extends OpName> = (cx: LoweringContext, node: NodeOf<K>) => v
 
 export const one: Extent = { times: 1, dim: "1" };
 /** Where a view begins; the engine holds all activations in 4 bytes. */
+/** Elements as the bytes that they take. */
+const inBytes = (skip: Extent | undefined) => skip && { skip: { ...skip, times: skip.times * 4 } };
+
 export const address = (view: View): Arg => ({
   kind: "buffer",
   name: view.region,
   offset: view.offset * 4,
+  ...inBytes(view.skip),
+});
+
+/** The rows of a view, each one run, as a collective takes them. */
+export const placed = (view: View): Rows => ({
+  buffer: view.region,
+  offset: view.offset * 4,
+  ...inBytes(view.skip),
+  rows: extentOf(view.dims[0] ?? 1),
+  width: 4 * (runLength(view) ?? 1),
+  stride: 4 * rowStride(view),
 });
 export const literal = (value: number): Arg => ({ kind: "literal", value });
 export const count = (extent: Extent): Arg => ({ kind: "extent", extent });

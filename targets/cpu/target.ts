@@ -1,22 +1,25 @@
 import type { Func, Module } from "../../src/ir/graph.ts";
-import type { Cache, Program } from "../../src/plan/program.ts";
+import type { Cache, Program } from "../../src/plan/program/program.ts";
 import { weightShelf, type WeightRequest, type WeightShelf } from "../../src/plan/weights.ts";
 import type { Assemble } from "../../src/wasm/assemble.ts";
 import { kernelsText } from "./kernels/module.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
 import { lower, type Lowered } from "./lower.ts";
 
-/** What the CPU target makes of a module: programs, the kernels they call, and the weights they read. */
+/** What one rank runs. */
+export type RankCode = { readonly programs: readonly Program[]; readonly caches: readonly Cache[] };
+
+/** What the CPU target makes of a module for each rank: programs, the kernels they call, and the weights they read. */
 export type CpuCode = {
-  readonly programs: readonly Program[];
-  readonly caches: readonly Cache[];
+  readonly ranks: readonly RankCode[];
   /** The WebAssembly module of all kernels. */
   readonly kernels: (assemble: Assemble) => Promise<Uint8Array>;
+  /** What ranks have in common is there once. */
   readonly weights: readonly WeightRequest[];
 };
 
 /** What the CPU target makes of one function: its results lie where `results` says after the last step. */
-export type CpuFunction = Omit<Lowered, "kernels"> & { readonly kernels: CpuCode["kernels"] };
+export type CpuFunction = Omit<Lowered, "kernels"> & Pick<CpuCode, "kernels">;
 
 /** Lower a function on its own, its weights onto a shelf. A call takes at most `maxTokens` tokens. */
 export function cpuFunction(func: Func, shelf: WeightShelf, maxTokens: number): CpuFunction {
@@ -24,15 +27,17 @@ export function cpuFunction(func: Func, shelf: WeightShelf, maxTokens: number): 
   return { ...lowered, kernels: (assemble) => assemble(kernelsText(lowered.kernels)) };
 }
 
-/** Lower every phase of a module. `batchTokens` is how many tokens one prefill call takes at most. */
-export function cpuTarget(module: Module, batchTokens: number): CpuCode {
+/** Lower every phase of each rank's module. `batchTokens` is how many tokens one prefill call takes at most. */
+export function cpuTarget(modules: readonly Module[], batchTokens: number): CpuCode {
   const shelf = weightShelf();
-  const lowered = module.funcs.map((func) => lower(func, shelf, func.name === "decode" ? 1 : batchTokens));
   const kernels = new Map<string, KernelSpec>();
-  for (const { kernels: specs } of lowered) for (const spec of specs) kernels.set(kernelName(spec), spec);
+  const ranks = modules.map((module): RankCode => {
+    const lowered = module.funcs.map((func) => lower(func, shelf, func.name === "decode" ? 1 : batchTokens));
+    for (const { kernels: specs } of lowered) for (const spec of specs) kernels.set(kernelName(spec), spec);
+    return { programs: lowered.map((l) => l.program), caches: lowered[0]?.caches ?? [] };
+  });
   return {
-    programs: lowered.map((l) => l.program),
-    caches: lowered[0]?.caches ?? [],
+    ranks,
     kernels: (assemble) => assemble(kernelsText([...kernels.values()])),
     weights: shelf.requests(),
   };

@@ -121,7 +121,7 @@ test.each(cases)("$family of random shape, seed $seed", async ({ family, seed })
   try {
     for (const by of ["prefill", "decode"] as const) {
       session.restart();
-      session.feed(ids, by, (logits, position) =>
+      await session.feed(ids, by, (logits, position) =>
         logits.forEach((x, i) => {
           const want = expected[position * vocab + i] ?? NaN;
           expect(

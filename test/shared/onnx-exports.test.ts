@@ -101,7 +101,7 @@ test.for(["v2-lite-tiny-hf", "v3-tiny-hf", "v3-tiny-prefill-batched_mm", "r1-dis
       for (const golden of goldenCases(folder)) {
         const wanted = golden.get("logits")?.data ?? [];
         session.restart();
-        session.feed([...(golden.get("input_ids")?.data ?? [])], by, (logits, position) =>
+        await session.feed([...(golden.get("input_ids")?.data ?? [])], by, (logits, position) =>
           logits.forEach((x, i) =>
             expect(Math.abs(x - (wanted[position * logits.length + i] ?? NaN))).toBeLessThan(1e-4),
           ),

@@ -52,7 +52,12 @@ export function interpretModel(dir: string): InterpretedModel {
     return func;
   };
   /** What goes into a call: caches not given are empty. */
-  const inputsOf = (func: Func, ids: readonly number[], past: number, caches: ReadonlyMap<string, Tensor>) => {
+  const inputsOf = (
+    func: Func,
+    ids: readonly number[],
+    past: number,
+    caches: ReadonlyMap<string, Tensor>,
+  ) => {
     const given = new Map([
       ["ids", indices(ids)],
       ["positions", indices(ids.map((_, i) => past + i))],

@@ -1,6 +1,6 @@
 /** The engine's threads: in step, and none waits for one that has died. */
 import { describe, expect, test } from "vitest";
-import type { Program } from "../../src/plan/program.ts";
+import type { Program } from "../../src/plan/program/program.ts";
 import { createEngine } from "../../src/runtime/engine/engine.ts";
 import { assemble } from "../../src/wasm/assemble.ts";
 

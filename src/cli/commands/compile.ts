@@ -11,6 +11,7 @@ import {
 } from "../../driver/compile.ts";
 import { emitCalibrated, workFolder, type Calibration } from "../../driver/compile-calibrated.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
+import { formatMesh, oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.ts";
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
@@ -40,6 +41,8 @@ type Options = {
   readonly disable: readonly string[];
   readonly printIrAfter: string | undefined;
   readonly dryRun: boolean;
+  readonly parallel: Mesh;
+  readonly redundantExperts: number;
 };
 
 /** Tokens of a sequence of the calibration text. */
@@ -50,9 +53,12 @@ const worthThreads = 8 << 20;
 
 /** What a plan takes, known before anything is written. */
 function sizes({ parts }: Emitted) {
+  const memory = parts.head.ranks.map((it) => it.memory);
   return {
     weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
-    cacheBytes: parts.head.caches.reduce((n, c) => n + c.rowBytes * parts.head.context, 0),
+    cacheBytes: memory.reduce((n, it) => n + it.cache, 0),
+    parallel: formatMesh(parts.head.mesh),
+    ranks: memory,
   };
 }
 
@@ -199,6 +205,18 @@ export const compileCommand: CommandSpec<Options> = {
       flags: "--print-ir-after <pass>",
       help: "print the module after that pass, or after all, on standard error",
     },
+    parallel: {
+      flags: "--parallel <mesh>",
+      help: "ranks on each axis, joined by x: tp tensors, ep experts, pp stages of layers, such as tp2xep4",
+      default: oneDevice,
+      parse: parseMesh,
+    },
+    redundantExperts: {
+      flags: "--redundant-experts <n>",
+      help: "experts of each layer that are held by one more rank",
+      default: 0,
+      parse: wholeNumber(0, 65536),
+    },
     dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
   },
   examples: [
@@ -224,6 +242,7 @@ export const compileCommand: CommandSpec<Options> = {
       ...(scheme && { quantization: planQuantization(scheme, options.rounding) }),
       ...(options.context !== undefined && { context: options.context }),
       ...(options.batch !== undefined && { batchTokens: options.batch }),
+      parallel: { mesh: options.parallel, redundantExperts: options.redundantExperts },
       sizes: options.dims,
       passes: { disable: options.disable, onAfter: report.onAfter },
     };

@@ -1,4 +1,5 @@
 /** `moec inspect MODEL|PLAN`: what is inside, from headers alone. */
+import { formatMesh } from "../../cluster/mesh.ts";
 import { parameterCount } from "../../driver/compile.ts";
 import { isOnnx, openModel, openOnnx } from "../../driver/model.ts";
 import { lowerOnnx } from "../../driver/compile-onnx.ts";
@@ -57,8 +58,8 @@ function inspectModel(path: string, listTensors: boolean) {
 
 /** A plan by its manifest. */
 function inspectPlan(dir: string, listTensors: boolean) {
-  const { manifest } = readPlan(dir);
-  const { model, target, quantization, context, weights, caches, files } = manifest;
+  const { manifest, programs } = readPlan(dir);
+  const { model, target, quantization, context, mesh, ranks, weights, files } = manifest;
   return {
     kind: "plan" as const,
     ...model,
@@ -67,11 +68,14 @@ function inspectPlan(dir: string, listTensors: boolean) {
     context,
     weights: weights.length,
     weightBytes: weights.reduce((n, w) => n + w.bytes, 0),
-    cacheBytes: caches.reduce((n, c) => n + c.rowBytes * context, 0),
-    programs: manifest.programs.map(({ name, maxTokens, steps }) => ({
-      name,
-      maxTokens,
-      steps: steps.length,
+    parallel: formatMesh(mesh),
+    ranks: ranks.map(({ memory }, rank) => ({
+      memory,
+      programs: programs(rank).map(({ name, maxTokens, steps }) => ({
+        name,
+        maxTokens,
+        steps: steps.length,
+      })),
     })),
     files: Object.keys(files),
     ...(listTensors && { listing: weights }),
@@ -128,12 +132,19 @@ const modelRows = (it: Model): Row[] => [
 const planRows = (it: Plan): Row[] => [
   ["family", it.family],
   ["parameters", `${number(it.parameters)} (${short(it.parameters)})`],
-  ["target", `${it.target}, quantization ${it.quantization}`],
+  ["target", `${it.target}, quantization ${it.quantization}, ${it.parallel}`],
   ["weights", `${number(it.weights)}, ${bytes(it.weightBytes)}`],
-  ["cache", `${bytes(it.cacheBytes)} for ${number(it.context)} positions`],
-  ...it.programs.map((p): Row => [
-    p.name,
-    `${number(p.steps)} steps, up to ${number(p.maxTokens)} tokens a call`,
+  ...it.ranks.flatMap(({ memory, programs }, rank): Row[] => [
+    [
+      it.ranks.length > 1 ? `rank ${rank}` : "memory",
+      `${Object.entries(memory)
+        .map(([what, size]) => `${what} ${bytes(size)}`)
+        .join(", ")}, for ${number(it.context)} positions`,
+    ],
+    ...programs.map((p): Row => [
+      `  ${p.name}`,
+      `${number(p.steps)} steps, up to ${number(p.maxTokens)} tokens a call`,
+    ]),
   ]),
   ["files", it.files.join(", ")],
 ];

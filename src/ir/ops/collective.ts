@@ -19,7 +19,8 @@ export const collectiveOps = {
     flops: ([x], { group }, named) => (group.length - 1) * sizeOf(x?.dims ?? [], named),
   }),
   reduceScatter: defineOp({
-    summary: "elements begin..end along one axis of the sum of every rank's x; each rank has bounds of its own",
+    summary:
+      "elements begin..end along one axis of the sum of every rank's x; each rank has bounds of its own",
     operands: ["x"],
     results: ["out"],
     attrs: { group: ints, axis: int, begin: dimAttr, end: dimAttr },
@@ -30,12 +31,15 @@ export const collectiveOps = {
     flops: ([x], { group }, named) => (group.length - 1) * sizeOf(x?.dims ?? [], named),
   }),
   allGather: defineOp({
-    summary: "every rank's x one after another along an axis, on all of them; parts may differ, `size` is their sum",
+    summary:
+      "every rank's x one after another along an axis, on all of them; parts may differ, `size` is their sum",
     operands: ["x"],
     results: ["out"],
     attrs: { group: ints, axis: int, size: dimAttr },
     infer: ([x], { axis, size }) =>
-      x?.dims[axis] === undefined ? `has no axis ${axis}` : [{ dtype: x.dtype, dims: x.dims.with(axis, size) }],
+      x?.dims[axis] === undefined
+        ? `has no axis ${axis}`
+        : [{ dtype: x.dtype, dims: x.dims.with(axis, size) }],
     flops: free,
   }),
   dispatch: defineOp({
@@ -47,8 +51,13 @@ export const collectiveOps = {
     infer: ([x, indices, weights], { group, held, starts, count }) => {
       const [s, width] = x?.dims ?? [];
       const [rows, k] = indices?.dims ?? [];
-      if (!x || x.dtype !== "f32" || width === undefined || x.dims.length !== 2) return "x must be f32 [S, width]";
-      if (rows !== s || k === undefined || formatDims(indices?.dims ?? []) !== formatDims(weights?.dims ?? []))
+      if (!x || x.dtype !== "f32" || width === undefined || x.dims.length !== 2)
+        return "x must be f32 [S, width]";
+      if (
+        rows !== s ||
+        k === undefined ||
+        formatDims(indices?.dims ?? []) !== formatDims(weights?.dims ?? [])
+      )
         return "indices and weights must be [S, k]";
       if (starts.length !== group.length + 1 || starts.at(-1) !== held.length)
         return `starts must be ${group.length + 1} numbers up to ${held.length}`;
@@ -69,8 +78,10 @@ export const collectiveOps = {
     attrs: { group: ints, size: dimAttr },
     infer: ([rows, from], { size }) => {
       const [arrived, width] = rows?.dims ?? [];
-      if (rows?.dtype !== "f32" || width === undefined || rows.dims.length !== 2) return "rows must be f32 [n, width]";
-      if (from?.dtype !== "i32" || from.dims[0] !== arrived || from.dims[1] !== 2) return "from must be i32 [n, 2]";
+      if (rows?.dtype !== "f32" || width === undefined || rows.dims.length !== 2)
+        return "rows must be f32 [n, width]";
+      if (from?.dtype !== "i32" || from.dims[0] !== arrived || from.dims[1] !== 2)
+        return "from must be i32 [n, 2]";
       return [{ dtype: "f32", dims: [size, width] }];
     },
     flops: ([rows], _, named) => sizeOf(rows?.dims ?? [], named),

@@ -1,6 +1,6 @@
 /**
  * Threads that run one program in step. The words in shared memory: how many have arrived, which round it is,
- * which call is asked for (odd counts of calls), its tokens and past, and whether some thread has failed.
+ * which call is asked for (odd counts of calls), its past, and whether some thread has failed.
  */
 export type Team = {
   readonly words: Int32Array<ArrayBuffer | SharedArrayBuffer>;
@@ -8,7 +8,7 @@ export type Team = {
   readonly spins: number;
 };
 
-export const word = { arrived: 0, round: 1, call: 2, program: 3, tokens: 4, past: 5, failed: 6 } as const;
+export const word = { arrived: 0, round: 1, call: 2, program: 3, past: 4, failed: 5 } as const;
 
 /** How long a thread sleeps before it looks whether another has died. */
 const patienceMs = 200;

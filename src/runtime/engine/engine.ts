@@ -1,11 +1,12 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
-import type { Cache, Program } from "../../plan/program.ts";
+import type { Cache, Program } from "../../plan/program/program.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { siblingModule } from "../../support/sibling-module.ts";
 import { word, type Team } from "./barrier.ts";
-import { bindProgram } from "./execute.ts";
-import { count, layoutMemory } from "./layout.ts";
+import { bindProgram, type Collect } from "./execute.ts";
+import { layoutMemory } from "./layout.ts";
+import { count, fillSizes, sizeTable } from "../../plan/program/sizes.ts";
 import type { WorkerStart } from "./worker.ts";
 
 export type EngineParts = {
@@ -17,12 +18,14 @@ export type EngineParts = {
   readonly loadWeight: (name: string, target: Uint8Array) => void;
   readonly context: number;
   readonly threads: number;
+  /** Does the collectives of a rank among many, in the memory given. */
+  readonly collect?: ((memory: WebAssembly.Memory) => Collect) | undefined;
 };
 
 /** Runs the programs of a plan over one shared memory. Calls must follow one another: caches grow with `past`. */
 export type Engine = {
   readonly maxTokens: (program: string) => number;
-  /** Run tokens at positions past, past+1, …; gives their logits, valid until the next call. */
+  /** Run tokens at positions past, past+1, …; gives their logits, valid until the next call, or none where this rank has none. */
   readonly run: (program: string, ids: readonly number[], past: number) => Float32Array;
   /** Run a program on `tokens` rows of its buffers: fills those given, and gives the room of others by name and first byte. */
   readonly call: (
@@ -30,7 +33,7 @@ export type Engine = {
     inputs: ReadonlyMap<string, Float32Array | Int32Array>,
     tokens?: number,
   ) => (buffer: string, length: number, offset: number) => Float32Array;
-  /** The choices of each router in the last run of a program on so many tokens, [tokens, k]; valid until the next call. */
+  /** The choices of each router in the last run of a program on so many tokens, [rows, k]; valid until the next call. */
   readonly routes: (program: string, tokens: number) => readonly Int32Array[];
   readonly close: () => Promise<void>;
 };
@@ -63,14 +66,17 @@ export function createEngine(parts: EngineParts): Engine {
     return worker;
   });
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const bound = programs.map((p) => bindProgram(p, layout, exports, team, 0));
+  const collect = parts.collect?.(memory);
+  const bound = programs.map((p) => bindProgram(p, { layout, memory, exports, team, thread: 0, collect }));
+  const tables = programs.map(sizeTable);
   const numberOf = (name: string): number => {
     const number = programs.findIndex((p) => p.name === name);
     return number < 0 ? fail("plan/damaged", undefined, "plan.json", `it has no ${name} program`) : number;
   };
   const start = (program: number, tokens: number, past: number) => {
+    const dims = tables[program] ?? [];
+    fillSizes(new Int32Array(memory.buffer, layout.sizes, dims.length), dims, tokens, past + tokens);
     Atomics.store(team.words, word.program, program);
-    Atomics.store(team.words, word.tokens, tokens);
     Atomics.store(team.words, word.past, past);
     Atomics.add(team.words, word.call, 1);
     Atomics.notify(team.words, word.call);
@@ -89,10 +95,10 @@ export function createEngine(parts: EngineParts): Engine {
         ids.map((_, i) => past + i),
       );
       start(number, ids.length, past);
-      bound[number]?.(ids.length, past);
+      bound[number]?.(past);
       const logits = program.buffers.find((b) => b.name === program.logits);
       const values = logits ? (count(logits.rows, ids.length, past + ids.length) * logits.rowBytes) / 4 : 0;
-      return new Float32Array(memory.buffer, at(program.logits), values);
+      return new Float32Array(memory.buffer, at(logits?.name ?? ""), values);
     },
     call: (name, inputs, tokens = 1) => {
       const number = numberOf(name);
@@ -102,13 +108,17 @@ export function createEngine(parts: EngineParts): Engine {
           new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
         );
       start(number, tokens, 0);
-      bound[number]?.(tokens, 0);
+      bound[number]?.(0);
       return (buffer, length, offset) => new Float32Array(memory.buffer, at(buffer) + offset, length);
     },
     routes: (name, tokens) =>
       (programs[numberOf(name)]?.routers ?? []).map(
-        ({ buffer, k }) =>
-          new Int32Array(memory.buffer, layout.buffers.get(name)?.get(buffer) ?? 0, tokens * k),
+        ({ buffer, rows, k }) =>
+          new Int32Array(
+            memory.buffer,
+            layout.buffers.get(name)?.get(buffer) ?? 0,
+            count(rows, tokens, tokens) * k,
+          ),
       ),
     close: async () => {
       start(-1, 0, 0);

@@ -1,8 +1,11 @@
-import type { Cache, Extent, Program } from "../../plan/program.ts";
+import { rowsOf, type Cache, type Program } from "../../plan/program/program.ts";
+import { most, sizeTable } from "../../plan/program/sizes.ts";
 
 /** Where everything lies in the engine's one memory, in bytes. */
 export type MemoryLayout = {
   readonly control: number;
+  /** The table of a call's sizes, see sizes.ts. */
+  readonly sizes: number;
   readonly weights: ReadonlyMap<string, number>;
   readonly caches: ReadonlyMap<string, { readonly base: number; readonly rowBytes: number }>;
   /** By program: buffer addresses. Programs run one at a time and share the room. */
@@ -12,12 +15,9 @@ export type MemoryLayout = {
   readonly totalBytes: number;
 };
 
-/** Bytes at the start for the barrier and for faults of threads; address 0 stays unused. */
-const controlBytes = 1024;
+/** Where the words of the barrier begin, and the sizes behind them; address 0 stays unused. */
+const [controlAt, sizesAt] = [64, 128];
 const align = (n: number): number => Math.ceil(n / 64) * 64;
-
-export const count = (e: Extent, tokens: number, positions: number): number =>
-  e.times * (e.dim === "1" ? 1 : e.dim === "S" ? tokens : positions);
 
 /** First and last step that mentions each buffer; inputs live from the start, logits to the end. */
 function lifetimes(program: Program): ReadonlyMap<string, readonly [number, number]> {
@@ -27,11 +27,12 @@ function lifetimes(program: Program): ReadonlyMap<string, readonly [number, numb
     spans.set(name, span ? [Math.min(span[0], at), Math.max(span[1], at)] : [at, at]);
   };
   program.steps.forEach((step, i) => {
-    for (const arg of step.args) if (arg.kind === "buffer") touch(arg.name, i);
+    if ("kernel" in step) for (const arg of step.args) if (arg.kind === "buffer") touch(arg.name, i);
+    if ("collective" in step) for (const { buffer } of rowsOf(step.collective)) touch(buffer, i);
   });
   touch(program.inputs.ids, -1);
   touch(program.inputs.positions, -1);
-  touch(program.logits, program.steps.length);
+  if (program.logits !== undefined) touch(program.logits, program.steps.length);
   for (const { buffer } of program.routers) touch(buffer, program.steps.length);
   for (const name of program.kept ?? []) {
     touch(name, -1);
@@ -53,7 +54,7 @@ function placeBuffers(
   const sized = program.buffers.map((b) => ({
     name: b.name,
     // Vector loads may read up to 15 bytes past a row's end.
-    bytes: align(b.rowBytes * count(b.rows, program.maxTokens, context) + 16),
+    bytes: align(b.rowBytes * most(b.rows, program.maxTokens, context) + 16),
     span: spans.get(b.name),
   }));
   for (const { name, bytes, span } of sized.sort((a, b) => b.bytes - a.bytes)) {
@@ -77,7 +78,7 @@ export function layoutMemory(
   context: number,
   threads: number,
 ): MemoryLayout {
-  let top = controlBytes;
+  let top = align(sizesAt + 4 * Math.max(0, ...programs.map((p) => sizeTable(p).length)));
   const take = (bytes: number): number => {
     const from = top;
     top += align(bytes);
@@ -94,7 +95,8 @@ export function layoutMemory(
   );
   const scratch = take(scratchBytes * threads);
   return {
-    control: 64,
+    control: controlAt,
+    sizes: sizesAt,
     weights: weightAt,
     caches: cacheAt,
     buffers: new Map(placed.map((p) => [p.name, p.at])),

@@ -1,5 +1,5 @@
 import { workerData } from "node:worker_threads";
-import type { Program } from "../../plan/program.ts";
+import type { Program } from "../../plan/program/program.ts";
 import { waitWhile, word, type Team } from "./barrier.ts";
 import { bindProgram } from "./execute.ts";
 import type { MemoryLayout } from "./layout.ts";
@@ -16,14 +16,14 @@ export type WorkerStart = {
 
 const { module, memory, programs, layout, team, thread }: WorkerStart = workerData; // made by createEngine in this package
 const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-const bound = programs.map((p) => bindProgram(p, layout, exports, team, thread));
+const bound = programs.map((p) => bindProgram(p, { layout, memory, exports, team, thread }));
 
 try {
   for (let call = 0; ; call++) {
     waitWhile(team, word.call, call);
     const number = Atomics.load(team.words, word.program);
     if (number < 0) break;
-    bound[number]?.(Atomics.load(team.words, word.tokens), Atomics.load(team.words, word.past));
+    bound[number]?.(Atomics.load(team.words, word.past));
   }
 } catch (error) {
   Atomics.store(team.words, word.failed, 1);

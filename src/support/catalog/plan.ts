@@ -69,6 +69,11 @@ export const planCatalog = {
     message: `this plan is a graph; it takes tensors: ${inputs}`,
     hint: "give them in a safetensors file: --inputs FILE --outputs FILE",
   }),
+  "run/rank-lost": (rank: number, how: string): Message => ({
+    exit: "fault",
+    message: `the process of rank ${rank} ended (${how}), and with it the run`,
+    hint: "if the system ended it for lack of memory, quantize (--quant) or use more machines; else run again",
+  }),
   "run/memory": (needed: number, limit: number): Message => ({
     exit: "capacity",
     message: `the plan needs ${needed} bytes of memory, the engine can address ${limit}`,

@@ -1,0 +1,34 @@
+import { bindDim, dimNames } from "../../ir/dim.ts";
+import { extentsOf, type Extent, type Program } from "./program.ts";
+
+/** The dims that a program counts by, each once: the place of its size in the table of a call. */
+export function sizeTable(program: Program): readonly string[] {
+  return [...new Set(["1", "S", "T", ...extentsOf(program).map((e) => e.dim)])].sort();
+}
+
+/** Whether a dim is told by the program itself on its way. */
+const isTold = (dim: string): boolean => dim !== "T" && dimNames(dim).some((name) => name !== "S");
+
+const plainSize = (dim: string, tokens: number, positions: number): number =>
+  dim === "1" ? 1 : dim === "S" ? tokens : dim === "T" ? positions : bindDim(dim, { S: tokens });
+
+/** Write the sizes that are known before a call into its table. */
+export function fillSizes(
+  table: Int32Array,
+  dims: readonly string[],
+  tokens: number,
+  positions: number,
+): void {
+  dims.forEach((dim, i) => (table[i] = isTold(dim) ? 0 : plainSize(dim, tokens, positions)));
+}
+
+/** What an extent counts in a call; what is told on the way, all tokens at most. */
+export const count = ({ times, dim }: Extent, tokens: number, positions: number): number =>
+  times * (isTold(dim) ? tokens : plainSize(dim, tokens, positions));
+
+/** The most that an extent counts in any call: a share of more tokens may be smaller. */
+export function most(extent: Extent, maxTokens: number, context: number): number {
+  const { dim } = extent;
+  if (dim === "1" || dim === "S" || dim === "T" || isTold(dim)) return count(extent, maxTokens, context);
+  return Math.max(...Array.from({ length: maxTokens }, (_, i) => count(extent, i + 1, context)));
+}

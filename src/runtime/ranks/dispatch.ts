@@ -1,0 +1,117 @@
+import type { Collective, Rows } from "../../plan/program/program.ts";
+import { gathered, type Meeting } from "./meeting.ts";
+
+type Dispatch = Extract<Collective, { readonly kind: "dispatch" }>;
+
+/** Where an expert is: a member of the group and its slot there. */
+type Holder = { readonly member: number; readonly slot: number };
+
+/** The holders of each expert, in the order of the slots of all members. */
+function holdersOf({ held, starts }: Dispatch): readonly (readonly Holder[])[] {
+  const holders: Holder[][] = [];
+  for (let member = 0; member + 1 < starts.length; member++)
+    for (let i = starts[member] ?? 0; i < (starts[member + 1] ?? 0); i++)
+      (holders[held[i] ?? 0] ??= []).push({ member, slot: i - (starts[member] ?? 0) });
+  return holders;
+}
+
+/** Who holds what does not change from call to call. */
+const known = new WeakMap<Dispatch, ReturnType<typeof holdersOf>>();
+
+/** What goes to one member: which rows, and for each its slots there and their weights. */
+type Parcel = { readonly rows: number[]; readonly slots: number[]; readonly shares: number[] };
+
+/** Sort a rank's rows by the members that have their experts. */
+function sorted(
+  it: Dispatch,
+  self: number,
+  members: number,
+  indices: Int32Array,
+  weights: Float32Array,
+  k: number,
+) {
+  const holders = known.get(it) ?? holdersOf(it);
+  known.set(it, holders);
+  const parcels = Array.from({ length: members }, (): Parcel => ({ rows: [], slots: [], shares: [] }));
+  for (let row = 0; row < indices.length / k; row++)
+    for (let j = 0; j < k; j++) {
+      const of = holders[indices[row * k + j] ?? -1];
+      const holder = of?.[(self + row) % of.length];
+      const parcel = holder && parcels[holder.member];
+      if (!parcel) continue;
+      if (parcel.rows.at(-1) !== row) {
+        parcel.rows.push(row);
+        for (let i = 0; i < k; i++) {
+          parcel.slots.push(-1);
+          parcel.shares.push(0);
+        }
+      }
+      parcel.slots[parcel.slots.length - k + j] = holder.slot;
+      parcel.shares[parcel.shares.length - k + j] = weights[row * k + j] ?? 0;
+    }
+  return parcels;
+}
+
+const bytesOf = (values: Int32Array | Float32Array): Uint8Array =>
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+
+/**
+ * A message is, for each member, how many rows go to it; then, member by member, the numbers of these rows at the sender, their
+ * slots, their weights, and the rows themselves.
+ */
+function message(parcels: readonly Parcel[], x: Uint8Array, width: number): Uint8Array {
+  const counts = Int32Array.from(parcels, (it) => it.rows.length);
+  return Buffer.concat([
+    bytesOf(counts),
+    ...parcels.flatMap(({ rows, slots, shares }) => [
+      bytesOf(Int32Array.from(rows)),
+      bytesOf(Int32Array.from(slots)),
+      bytesOf(Float32Array.from(shares)),
+      ...rows.map((row) => x.subarray(row * width, (row + 1) * width)),
+    ]),
+  ]);
+}
+
+/** Send each row to the members that hold its experts, and take what comes. */
+export function dispatchRows(meeting: Meeting, it: Dispatch): void {
+  const { end, members, call, memory } = meeting;
+  const k = it.indices.width / 4;
+  const { width } = it.x;
+  const own = (rows: Rows): Uint8Array => gathered(meeting, call.place(rows));
+  const aligned = (bytes: Uint8Array): ArrayBuffer => bytes.slice().buffer as ArrayBuffer; // a copy is never shared
+  const parcels = sorted(
+    it,
+    end.self,
+    members,
+    new Int32Array(aligned(own(it.indices))),
+    new Float32Array(aligned(own(it.weights))),
+    k,
+  );
+  end.post([message(parcels, own(it.x), width)]);
+  const place = (rows: Rows): number => call.place(rows).at;
+  const [rows, slots, shares, from] = [place(it.rows), place(it.slots), place(it.shares), place(it.from)];
+  const room = (at: number, size: number) => new Uint8Array(memory.buffer, at, size);
+  let arrived = 0;
+  for (let m = 0; m < members; m++) {
+    const counts = new Int32Array(members);
+    end.take(m, 0, bytesOf(counts));
+    const count = counts[end.self] ?? 0;
+    const before = counts.subarray(0, end.self).reduce((n, c) => n + c, 0);
+    const perRow = 4 + 8 * k + width;
+    let at = 4 * members + before * perRow;
+    const next = (target: Uint8Array): void => {
+      end.take(m, at, target);
+      at += target.byteLength;
+    };
+    const numbers = new Int32Array(count);
+    next(bytesOf(numbers));
+    next(room(slots + arrived * 4 * k, count * 4 * k));
+    next(room(shares + arrived * 4 * k, count * 4 * k));
+    next(room(rows + arrived * width, count * width));
+    const senders = new Int32Array(memory.buffer, from + arrived * 8, 2 * count);
+    numbers.forEach((row, i) => senders.set([m, row], 2 * i));
+    arrived += count;
+  }
+  end.done();
+  call.tell(it.count, arrived);
+}
