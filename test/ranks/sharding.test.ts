@@ -1,0 +1,47 @@
+/** A model cut for many ranks computes what the model computes. */
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { pipeline, shardedPhases } from "../../passes/index.ts";
+import { shardForRank } from "../../passes/shard/shard.ts";
+import { layerInOrder } from "../../src/cluster/expert-map.ts";
+import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";
+import type { Module } from "../../src/ir/graph.ts";
+import { verify } from "../../src/ir/verifier.ts";
+import { runPasses } from "../../src/pass/runner.ts";
+import { interpretModel, largestDifference } from "../support/interpret-model.ts";
+import { root } from "../support/moec.ts";
+
+const ids = [5, 17, 3, 88, 41, 9, 7];
+
+/** The module of every rank of a mesh. */
+function cut(module: Module, text: string, redundant: number): readonly Module[] {
+  const mesh = parseMesh(text);
+  const held = (_: number, experts: number) => layerInOrder(experts, mesh.ep, redundant);
+  return Array.from({ length: rankCount(mesh) }, (_, rank) => shardForRank(module, { mesh, held }, rank));
+}
+
+describe.each([
+  ["fixtures/tiny/v3", ["ep2", "ep3", "ep4", "ep8", "tp2", "tp2xep4", "pp2xep2", "tp2xpp2", "tp3"]],
+  ["fixtures/tiny/v2-lite", ["ep3", "tp2", "tp2xep2"]],
+  ["fixtures/tiny/qwen2-distill", ["tp2", "pp2", "ep2"]],
+  ["fixtures/variants/qwen2-one-kv-head", ["tp2"]],
+  ["fixtures/variants/v3-halves-bias", ["tp2xep2xpp2"]],
+  ["fixtures/deep/v1-moe-tiny", ["tp2xep3"]],
+  ["fixtures/deep/r1-0528-qwen3-tiny", ["tp2", "tp4"]],
+] as const)("%s", (checkpoint, meshes) => {
+  const model = interpretModel(join(root, checkpoint));
+  const module = runPasses(model.module, pipeline);
+  const expected = model.prefill(module, ids);
+
+  test.each(meshes.flatMap((mesh) => [[mesh, 0] as const, [mesh, 3] as const]))(
+    "%s with %i redundant experts gives the logits of one device, at once and token by token",
+    (mesh, redundant) => {
+      const ranks = cut(module, mesh, redundant);
+      for (const own of ranks) expect(verify(own)).toEqual([]);
+      const tidy = ranks.map((own) => runPasses(own, shardedPhases));
+      expect(largestDifference(model.prefillRanks(ranks, ids), expected)).toBeLessThan(1e-4);
+      expect(largestDifference(model.prefillRanks(tidy, ids), expected)).toBeLessThan(1e-4);
+      expect(largestDifference(model.decodeRanks(tidy, ids), expected)).toBeLessThan(1e-4);
+    },
+  );
+});
