@@ -2,8 +2,9 @@
  * A processor as a profile: what `moec simulate` needs to time the same schedules on a common core. Plans for the CPU
  * do not read it; their kernels are WebAssembly and their time is measured.
  */
+import { conversions, copy, engines, fragment, inCore } from "../../src/machine/declare.ts";
 import { model, tested, type Figure } from "../../src/machine/figure.ts";
-import type { Path, Profile } from "../../src/machine/profile.ts";
+import type { Path, Profile, Space } from "../../src/machine/profile.ts";
 
 const KiB = 1024;
 const GiB = 1024 ** 3;
@@ -11,25 +12,15 @@ const kernels = "the WebAssembly kernels on one x86 server with two cores";
 const assumed = "a common server core, 128-bit WebAssembly SIMD";
 const figure = (value: number): Figure => model(value, assumed);
 
-const copy = (from: string, to: string, bytesPerCycle: number): Path => ({
-  core: "cpu",
-  engine: "load",
-  from,
-  to,
-  bytesPerCycle: figure(bytesPerCycle),
-  startup: figure(0),
-  rowBytes: figure(64),
-  layouts: [],
-});
+const load = (from: string, to: string, bytesPerCycle: number): Path =>
+  copy(["cpu", "load"], [from, to], figure(bytesPerCycle), {
+    startup: figure(0),
+    rowBytes: figure(64),
+    layouts: [],
+  });
 
-const space = (name: string, kibibytes: number): Profile["spaces"][number] => ({
-  name,
-  scope: "core",
-  core: "cpu",
-  bytes: figure(kibibytes * KiB),
-  align: figure(64),
-  layouts: ["nd"],
-});
+const space = (name: string, kibibytes: number): Space =>
+  inCore("cpu", name, figure(kibibytes * KiB), { align: figure(64), layouts: ["nd"] });
 
 export const cpuProfile: Profile = {
   name: "cpu",
@@ -43,15 +34,12 @@ export const cpuProfile: Profile = {
     space("cache", 1024),
     space("registers", 1),
   ],
-  engines: [
-    { name: "load", core: "cpu" },
-    { name: "simd", core: "cpu" },
-  ],
+  engines: engines("cpu", ["load", "simd"]),
   paths: [
-    copy("gm", "cache", 8),
-    copy("cache", "registers", 32),
-    copy("registers", "cache", 16),
-    copy("cache", "gm", 8),
+    load("gm", "cache", 8),
+    load("cache", "registers", 32),
+    load("registers", "cache", 16),
+    load("cache", "gm", 8),
   ],
   matrix: {
     core: "cpu",
@@ -59,10 +47,7 @@ export const cpuProfile: Profile = {
     a: "cache",
     b: "cache",
     c: "registers",
-    rates: [
-      { a: "f32", b: "f32", acc: "f32", m: 1, n: 4, k: 1, cycles: figure(0.5) },
-      { a: "i8", b: "i8", acc: "i32", m: 1, n: 4, k: 4, cycles: figure(0.5) },
-    ],
+    rates: [fragment("f32", "f32", [1, 4, 1], figure(0.5)), fragment("i8", "i32", [1, 4, 4], figure(0.5))],
     startup: figure(0),
   },
   vector: {
@@ -74,13 +59,8 @@ export const cpuProfile: Profile = {
     dtypes: model(["f32", "i32", "i16", "i8"], assumed),
     converts: model(
       [
-        { from: "f16", to: "f32" },
-        { from: "bf16", to: "f32" },
-        { from: "i8", to: "f32" },
-        { from: "f32", to: "i8" },
-        { from: "i4", to: "i8" },
-        { from: "i32", to: "f32" },
-        { from: "f32", to: "i32" },
+        ...conversions(["f16", "f32"], ["bf16", "f32"], ["i32", "f32"], ["f32", "i32"]),
+        ...conversions(["i8", "f32"], ["f32", "i8"], ["i4", "i8"]),
       ],
       assumed,
     ),

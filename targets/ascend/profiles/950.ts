@@ -2,9 +2,22 @@
  * Ascend 950PR as PR_9579 (dav-c310, NpuArch 3510): split cores as on the 910B, but the cube core writes straight into
  * the unified buffer of its vector cores, and they into its L1.
  */
-import { derived, measured, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
-import type { Profile } from "../../../src/machine/profile.ts";
-import { energyModel, fractal, globalRead, globalWrite, matrixCycles, queueDepth } from "./common.ts";
+import { conversions, copy, fragment, inCore, scaledConversions } from "../../../src/machine/declare.ts";
+import { derived, measured, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
+import type { Layout, Profile } from "../../../src/machine/profile.ts";
+import {
+  accumulators,
+  castings,
+  energyModel,
+  fractal,
+  globalRead,
+  globalWrite,
+  instructionTime,
+  matrixCycles,
+  splitCores,
+  splitEngines,
+  storeTime,
+} from "./common.ts";
 
 const KiB = 1024;
 const spec = "AscendNPU-IR NPUTargetSpec.td; catlass arch.hpp";
@@ -12,152 +25,84 @@ const arch = "asc-devkit, NPU architecture 3510";
 const old = "asc-devkit, NPU architecture 2201, taken to hold for 3510";
 const ini = (field: string): string => `CANN 950PR_957x.ini, ${field}`;
 const fits = "CANN graph engine (hicann/ge), autofuse perf_param_v2, for 3510";
-const assumedStart = model(16, "the instruction's own time, assumed");
 const rowBytes = vendor(128, `${arch}: align the inner axis to 128 bytes`);
 const read = { ...globalRead, latency: vendor(775, `${fits}: pipe head of MTE2 for small copies`), rowBytes };
 const write = { ...globalWrite, latency: vendor(571, `${fits}: pipe head of MTE3`), rowBytes };
 
-const onCube = (
-  name: string,
-  kibibytes: number,
-  align: number,
-  layouts: Profile["spaces"][number]["layouts"],
-) =>
-  ({
-    name,
-    scope: "core",
-    core: "cube",
-    bytes: vendor(kibibytes * KiB, spec),
-    align: uncertain(align, old),
-    layouts,
-    fractal,
-  }) as const;
+const onCube = (name: string, kibibytes: number, align: number, layouts: readonly Layout[]) =>
+  inCore("cube", name, vendor(kibibytes * KiB, spec), { align: uncertain(align, old), layouts, fractal });
 
-const conversions = vendor(
+const converts = vendor(
   [
-    { from: "f32", to: "f16" },
-    { from: "f32", to: "bf16" },
-    { from: "f32", to: "i8", scale: "channel" },
-    { from: "i32", to: "f16", scale: "channel" },
-    { from: "i32", to: "i8", scale: "channel" },
+    ...conversions(["f32", "f16"], ["f32", "bf16"]),
+    ...scaledConversions(["f32", "i8"], ["i32", "f16"], ["i32", "i8"]),
   ],
   ini("fix_pipe_pre_conv"),
 );
 
 const paths: Profile["paths"] = [
-  {
-    core: "cube",
-    engine: "mte2",
-    from: "gm",
-    to: "l1",
-    bytesPerCycle: vendor(100, ini("AICoreMemoryRates, l2_read_rate")),
+  copy(["cube", "mte2"], ["gm", "l1"], vendor(100, ini("AICoreMemoryRates, l2_read_rate")), {
     ...read,
     layouts: [["nd", "nz"], ["nz", "nz"], ["nd", "nd"]],
-  },
-  {
-    core: "cube",
-    engine: "mte1",
-    from: "l1",
-    to: "l0a",
-    bytesPerCycle: vendor(256, ini("l1_to_l0_a_rate")),
-    startup: assumedStart,
+  }),
+  copy(["cube", "mte1"], ["l1", "l0a"], vendor(256, ini("l1_to_l0_a_rate")), {
+    startup: instructionTime,
     layouts: [["nz", "nz"]],
-  },
-  {
-    core: "cube",
-    engine: "mte1",
-    from: "l1",
-    to: "l0b",
-    bytesPerCycle: vendor(256, ini("l1_to_l0_b_rate")),
-    startup: assumedStart,
+  }),
+  copy(["cube", "mte1"], ["l1", "l0b"], vendor(256, ini("l1_to_l0_b_rate")), {
+    startup: instructionTime,
     layouts: [["nz", "zn"]],
-  },
-  {
-    core: "cube",
-    engine: "fix",
-    from: "l0c",
-    to: "gm",
-    bytesPerCycle: derived(100, ini("l2_write_rate: less than the 128 of FixPipe to the unified buffer")),
-    startup: model(32, "the instruction's own time, assumed"),
-    latency: write.latency,
-    rowBytes,
+  }),
+  copy(
+    ["cube", "fix"],
+    ["l0c", "gm"],
+    derived(100, ini("l2_write_rate: less than the 128 of FixPipe to the unified buffer")),
+    { startup: storeTime, latency: write.latency, rowBytes, layouts: [["nz", "nd"], ["nz", "nz"]], converts },
+  ),
+  copy(["cube", "fix"], ["l0c", "ub"], vendor(128, ini("l0_c_to_ub_rate")), {
+    startup: storeTime,
     layouts: [["nz", "nd"], ["nz", "nz"]],
-    converts: conversions,
-  },
-  {
-    core: "cube",
-    engine: "fix",
-    from: "l0c",
-    to: "ub",
-    bytesPerCycle: vendor(128, ini("l0_c_to_ub_rate")),
-    startup: model(32, "the instruction's own time, assumed"),
-    layouts: [["nz", "nd"], ["nz", "nz"]],
-    converts: conversions,
-  },
-  {
-    core: "cube",
-    engine: "fix",
-    from: "l0c",
-    to: "l1",
-    bytesPerCycle: uncertain(128, ini("l0_c_to_ub_rate, taken to hold for L1 too")),
-    startup: model(32, "the instruction's own time, assumed"),
-    layouts: [["nz", "nz"]],
-    converts: conversions,
-  },
-  {
-    core: "vector",
-    engine: "mte2",
-    from: "gm",
-    to: "ub",
-    bytesPerCycle: vendor(100, ini("VectorCoreMemoryRates, l2_read_rate")),
+    converts,
+  }),
+  copy(
+    ["cube", "fix"],
+    ["l0c", "l1"],
+    uncertain(128, ini("l0_c_to_ub_rate, taken to hold for L1 too")),
+    { startup: storeTime, layouts: [["nz", "nz"]], converts },
+  ),
+  copy(["vector", "mte2"], ["gm", "ub"], vendor(100, ini("VectorCoreMemoryRates, l2_read_rate")), {
     ...read,
     layouts: [["nd", "nd"], ["nz", "nz"]],
-  },
-  {
-    core: "vector",
-    engine: "mte3",
-    from: "ub",
-    to: "gm",
-    bytesPerCycle: vendor(42, ini("VectorCoreMemoryRates, ub_to_l2_rate")),
+  }),
+  copy(["vector", "mte3"], ["ub", "gm"], vendor(42, ini("VectorCoreMemoryRates, ub_to_l2_rate")), {
     ...write,
     layouts: [["nd", "nd"], ["nz", "nz"]],
-  },
-  {
-    core: "vector",
-    engine: "mte3",
-    from: "ub",
-    to: "l1",
-    bytesPerCycle: vendor(128, ini("AICoreMemoryRates, ub_to_l1_rate")),
-    startup: assumedStart,
+  }),
+  copy(["vector", "mte3"], ["ub", "l1"], vendor(128, ini("AICoreMemoryRates, ub_to_l1_rate")), {
+    startup: instructionTime,
     layouts: [["nd", "nz"], ["nz", "nz"]],
-  },
+  }),
 ]; // prettier-ignore
 
-const eightBits = "asc-devkit 3510 and DtypeMKN: 16 x 32 x 16 for 8 bits, one fragment a cycle";
+const eightBits = vendor(1, "asc-devkit 3510 and DtypeMKN: 16 x 32 x 16 for 8 bits, one fragment a cycle");
 const rates: Profile["matrix"]["rates"] = [
-  { a: "f16", b: "f16", acc: "f32", m: 16, n: 16, k: 16, cycles: matrixCycles(1) },
-  { a: "bf16", b: "bf16", acc: "f32", m: 16, n: 16, k: 16, cycles: matrixCycles(1) },
-  { a: "i8", b: "i8", acc: "i32", m: 16, n: 16, k: 32, cycles: matrixCycles(1) },
-  { a: "f8e4m3", b: "f8e4m3", acc: "f32", m: 16, n: 16, k: 32, cycles: vendor(1, eightBits) },
-  { a: "f8e5m2", b: "f8e5m2", acc: "f32", m: 16, n: 16, k: 32, cycles: vendor(1, eightBits) },
-  {
-    a: "f4e2m1",
-    b: "f4e2m1",
-    acc: "f32",
-    m: 16,
-    n: 16,
-    k: 64,
-    cycles: uncertain(1, "Huawei Connect 2025: MXFP4 at twice the rate of FP8"),
-  },
-  {
-    a: "f32",
-    b: "f32",
-    acc: "f32",
-    m: 16,
-    n: 16,
-    k: 8,
-    cycles: uncertain(2, "as on 2201; DtypeMKN has 16 x 8 x 16, and no rate is published"),
-  },
+  fragment("f16", "f32", [16, 16, 16], matrixCycles(1)),
+  fragment("bf16", "f32", [16, 16, 16], matrixCycles(1)),
+  fragment("i8", "i32", [16, 16, 32], matrixCycles(1)),
+  fragment("f8e4m3", "f32", [16, 16, 32], eightBits),
+  fragment("f8e5m2", "f32", [16, 16, 32], eightBits),
+  fragment(
+    "f4e2m1",
+    "f32",
+    [16, 16, 64],
+    uncertain(1, "Huawei Connect 2025: MXFP4 at twice the rate of FP8"),
+  ),
+  fragment(
+    "f32",
+    "f32",
+    [16, 16, 8],
+    uncertain(2, "as on 2201; DtypeMKN has 16 x 8 x 16, and no rate is published"),
+  ),
 ];
 
 const fitted = (value: number, of: string): Figure => vendor(value, `${fits}: ${of}`);
@@ -168,33 +113,7 @@ const vector: Profile["vector"] = {
   bytesPerCycle: vendor(256, ini("vector_reg_width: one register a cycle")),
   startup: fitted(20, "head of a vector function"),
   dtypes: vendor(["f32", "f16", "bf16", "i32", "i16", "i8"], `${fits}: Add; Intrinsic_vectorized_vadd`),
-  converts: vendor(
-    [
-      { from: "f16", to: "f32" },
-      { from: "f32", to: "f16" },
-      { from: "bf16", to: "f32" },
-      { from: "f32", to: "bf16" },
-      { from: "bf16", to: "i32" },
-      { from: "f32", to: "i64" },
-      { from: "f32", to: "i32" },
-      { from: "f32", to: "i16" },
-      { from: "f16", to: "i32" },
-      { from: "f16", to: "i16" },
-      { from: "f16", to: "i8" },
-      { from: "f16", to: "u8" },
-      { from: "i8", to: "f16" },
-      { from: "u8", to: "f16" },
-      { from: "i16", to: "f16" },
-      { from: "i16", to: "f32" },
-      { from: "i32", to: "f32" },
-      { from: "i32", to: "f16" },
-      { from: "i32", to: "i64" },
-      { from: "i32", to: "i16" },
-      { from: "i64", to: "i32" },
-      { from: "i64", to: "f32" },
-    ],
-    ini("Intrinsic_vconv"),
-  ),
+  converts: vendor(castings, ini("Intrinsic_vconv")),
   factors: {
     elementwise: fitted(1, "Add of floats"),
     convert: fitted(2, "Cast"),
@@ -212,10 +131,7 @@ export const ascend950pr: Profile = {
   vendor: "Huawei",
   clock: vendor(1650, ini("cube_freq")),
   groups: vendor(28, ini("cube_core_cnt")),
-  cores: [
-    { name: "cube", perGroup: vendor(1, arch) },
-    { name: "vector", perGroup: vendor(2, arch) },
-  ],
+  cores: splitCores(arch),
   spaces: [
     {
       name: "gm",
@@ -228,35 +144,18 @@ export const ascend950pr: Profile = {
     onCube("l1", 512, 32, ["nz", "nd"]),
     onCube("l0a", 64, 512, ["nz"]),
     onCube("l0b", 64, 512, ["zn"]),
-    {
-      ...onCube("l0c", 256, 512, ["nz"]),
-      fractal: { rows: fractal.rows, rowBytes: vendor(64, `${arch}: 16 x 16 accumulators of 4 bytes`) },
-    },
-    {
-      name: "ub",
-      scope: "core",
-      core: "vector",
-      bytes: vendor(256 * KiB, spec),
+    { ...onCube("l0c", 256, 512, ["nz"]), fractal: accumulators },
+    inCore("vector", "ub", vendor(256 * KiB, spec), {
       reserved: vendor(8 * KiB, `${spec}: the compiler keeps 8 KiB`),
       align: uncertain(32, old),
       layouts: ["nd", "nz"],
       fractal,
       banks: { groups: vendor(8, arch), perGroup: vendor(2, arch), bytes: vendor(16 * KiB, arch) },
-    },
+    }),
   ],
-  engines: [
-    { name: "mte2", core: "cube" },
-    { name: "mte1", core: "cube", queue: queueDepth },
-    { name: "cube", core: "cube", queue: queueDepth },
-    { name: "fix", core: "cube" },
-    { name: "scalar", core: "cube" },
-    { name: "mte2", core: "vector" },
-    { name: "vec", core: "vector" },
-    { name: "mte3", core: "vector" },
-    { name: "scalar", core: "vector" },
-  ],
+  engines: splitEngines,
   paths,
-  matrix: { core: "cube", engine: "cube", a: "l0a", b: "l0b", c: "l0c", rates, startup: assumedStart },
+  matrix: { core: "cube", engine: "cube", a: "l0a", b: "l0b", c: "l0c", rates, startup: instructionTime },
   vector,
   flags: {
     perPair: uncertain(8, old),

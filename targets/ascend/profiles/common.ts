@@ -1,4 +1,5 @@
 /** What the Ascend chips have in common. */
+import { conversions, engines } from "../../../src/machine/declare.ts";
 import { derived, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 
@@ -8,7 +9,13 @@ export const fractal = {
   rowBytes: vendor(32, "asc-devkit, data layout formats"),
 };
 
-export const queueDepth: Figure = vendor(32, "asc-devkit, issue queues of MTE1 and the cube");
+/** L0C holds blocks of 16 x 16 accumulators, whatever the operands. */
+export const accumulators = {
+  rows: fractal.rows,
+  rowBytes: vendor(64, "asc-devkit, data layout formats: 16 x 16 accumulators of 4 bytes"),
+};
+
+const queueDepth: Figure = vendor(32, "asc-devkit, issue queues of MTE1 and the cube");
 
 const largeCopies = "asc-devkit, hardware constraints 2201: 16 KiB or more reach the best rate";
 /** CANN's own linear models of each vector instruction and copy, fitted to A2: cycles = k * elements + b. */
@@ -31,6 +38,46 @@ export const globalWrite = {
   latency: writeLatency,
   ...efficient,
 } as const;
+
+export const instructionTime: Figure = model(16, "the instruction's own time, assumed");
+export const storeTime: Figure = model(32, "the instruction's own time, assumed");
+
+const queues = { mte1: queueDepth, cube: queueDepth };
+export const fusedEngines = engines("ai", ["mte2", "mte1", "cube", "vec", "mte3", "scalar"], queues);
+export const splitEngines = [
+  ...engines("cube", ["mte2", "mte1", "cube", "fix", "scalar"], queues),
+  ...engines("vector", ["mte2", "vec", "mte3", "scalar"]),
+];
+export const splitCores = (source: string): Profile["cores"] => [
+  { name: "cube", perGroup: vendor(1, source) },
+  { name: "vector", perGroup: vendor(2, source) },
+];
+
+/** Changes of dtype that the vector unit makes on 2201 and 3510 alike. */
+export const castings = conversions(
+  ["f16", "f32"],
+  ["f32", "f16"],
+  ["bf16", "f32"],
+  ["f32", "bf16"],
+  ["bf16", "i32"],
+  ["f32", "i64"],
+  ["f32", "i32"],
+  ["f32", "i16"],
+  ["f16", "i32"],
+  ["f16", "i16"],
+  ["f16", "i8"],
+  ["f16", "u8"],
+  ["i8", "f16"],
+  ["u8", "f16"],
+  ["i16", "f16"],
+  ["i16", "f32"],
+  ["i32", "f32"],
+  ["i32", "f16"],
+  ["i32", "i64"],
+  ["i32", "i16"],
+  ["i64", "i32"],
+  ["i64", "f32"],
+);
 
 /** Cycles of a fragment, by the rule that gives every vendor figure of 16-bit and 8-bit peaks. */
 export const matrixCycles = (cycles: number): Figure =>

@@ -6,8 +6,9 @@
  * They act as one core: the T-cores take the 8 x 8 blocks of a 32 x 32 tile, the registers (TLR, 40 KiB a unit) are cut
  * into operands, accumulators and vectors.
  */
+import { conversions, copy, engines, fragment, inCore } from "../../../src/machine/declare.ts";
 import { derived, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
-import type { Path, Profile } from "../../../src/machine/profile.ts";
+import type { Path, Profile, Space } from "../../../src/machine/profile.ts";
 
 const KiB = 1024;
 const press = "chipsandcheese and ServeTheHome on Hot Chips 34";
@@ -26,30 +27,21 @@ export type BirenChip = {
   readonly watts: Figure;
 };
 
-const registerSpace = (name: string, kibibytes: number): Profile["spaces"][number] => ({
-  name,
-  scope: "core",
-  core: "spc",
-  bytes: model(kibibytes * KiB, registers),
-  align: model(128, assumed),
-  layouts: ["nd"],
+const registerSpace = (name: string, kibibytes: number): Space =>
+  inCore("spc", name, model(kibibytes * KiB, registers), { align: model(128, assumed), layouts: ["nd"] });
+
+const assumedCopy = (engine: string, ends: readonly [string, string], rate: number, startup: number): Path =>
+  copy(["spc", engine], ends, model(rate, assumed), { startup: model(startup, assumed), layouts: [] });
+const globalCopy = (engine: string, ends: readonly [string, string]): Path => ({
+  ...assumedCopy(engine, ends, 256, 16),
+  efficientBytes: model(4096, assumed),
+  rowBytes: model(128, assumed),
 });
 
-const copy = (engine: string, from: string, to: string, bytesPerCycle: number, startup: number): Path => ({
-  core: "spc",
-  engine,
-  from,
-  to,
-  bytesPerCycle: model(bytesPerCycle, assumed),
-  startup: model(startup, assumed),
-  layouts: [],
-});
-
-const tcore = (cycles: number): Figure =>
-  model(
-    cycles,
-    "16 T-cores, each two steps of 8 x 8 x 8 a cycle (k 16 for i8, 4 for f32, which is taken in as TF32+): 1024 multiply-adds of bf16 a unit, as the peak asks",
-  );
+const tcore = model(
+  0.5,
+  "16 T-cores, each two steps of 8 x 8 x 8 a cycle (k 16 for i8, 4 for f32, which is taken in as TF32+): 1024 multiply-adds of bf16 a unit, as the peak asks",
+);
 
 const factor = (value: number): Figure => model(value, assumed);
 const guess =
@@ -68,47 +60,24 @@ export const spc = (chip: BirenChip): Profile => ({
   cores: [{ name: "spc", perGroup: model(1, "the 16 units of an SPC act as one core") }],
   spaces: [
     { name: "gm", scope: "chip", bytes: chip.capacity, align: model(128, assumed), layouts: ["nd"] },
-    {
-      name: "l1",
-      scope: "core",
-      core: "spc",
-      bytes: vendor(256 * KiB, `${press}: 64 KiB to 4 units, 256 KiB to an SPC`),
+    inCore("spc", "l1", vendor(256 * KiB, `${press}: 64 KiB to 4 units, 256 KiB to an SPC`), {
       align: model(128, assumed),
       layouts: ["nd"],
-    },
+    }),
     registerSpace("ta", 128),
     registerSpace("tb", 128),
     registerSpace("tc", 256),
     registerSpace("tv", 128),
   ],
-  engines: [
-    { name: "load", core: "spc" },
-    { name: "fill", core: "spc" },
-    { name: "tcore", core: "spc" },
-    { name: "vcore", core: "spc" },
-    { name: "store", core: "spc" },
-    { name: "scalar", core: "spc" },
-  ],
+  engines: engines("spc", ["load", "fill", "tcore", "vcore", "store", "scalar"]),
   paths: [
-    {
-      ...copy("load", "gm", "l1", 256, 16),
-      efficientBytes: model(4096, assumed),
-      rowBytes: model(128, assumed),
-    },
-    {
-      ...copy("load", "gm", "tv", 256, 16),
-      efficientBytes: model(4096, assumed),
-      rowBytes: model(128, assumed),
-    },
-    copy("fill", "l1", "ta", 2048, 8),
-    copy("fill", "l1", "tb", 2048, 8),
-    copy("vcore", "tc", "tv", 16384, 8),
-    copy("vcore", "tv", "l1", 2048, 8),
-    {
-      ...copy("store", "tv", "gm", 256, 16),
-      efficientBytes: model(4096, assumed),
-      rowBytes: model(128, assumed),
-    },
+    globalCopy("load", ["gm", "l1"]),
+    globalCopy("load", ["gm", "tv"]),
+    assumedCopy("fill", ["l1", "ta"], 2048, 8),
+    assumedCopy("fill", ["l1", "tb"], 2048, 8),
+    assumedCopy("vcore", ["tc", "tv"], 16384, 8),
+    assumedCopy("vcore", ["tv", "l1"], 2048, 8),
+    globalCopy("store", ["tv", "gm"]),
   ],
   matrix: {
     core: "spc",
@@ -117,9 +86,9 @@ export const spc = (chip: BirenChip): Profile => ({
     b: "tb",
     c: "tc",
     rates: [
-      { a: "bf16", b: "bf16", acc: "f32", m: 32, n: 32, k: 8, cycles: tcore(0.5) },
-      { a: "i8", b: "i8", acc: "i32", m: 32, n: 32, k: 16, cycles: tcore(0.5) },
-      { a: "f32", b: "f32", acc: "f32", m: 32, n: 32, k: 4, cycles: tcore(0.5) },
+      fragment("bf16", "f32", [32, 32, 8], tcore),
+      fragment("i8", "i32", [32, 32, 16], tcore),
+      fragment("f32", "f32", [32, 32, 4], tcore),
     ],
     startup: model(8, assumed),
   },
@@ -138,18 +107,9 @@ export const spc = (chip: BirenChip): Profile => ({
     ),
     converts: model(
       [
-        { from: "f32", to: "bf16" },
-        { from: "bf16", to: "f32" },
-        { from: "f32", to: "f16" },
-        { from: "f16", to: "f32" },
-        { from: "f32", to: "i8" },
-        { from: "i8", to: "f32" },
-        { from: "i8", to: "bf16" },
-        { from: "f32", to: "i32" },
-        { from: "i32", to: "f32" },
-        { from: "i32", to: "i64" },
-        { from: "i64", to: "i32" },
-        { from: "i4", to: "i8" },
+        ...conversions(["f32", "bf16"], ["bf16", "f32"], ["f32", "f16"], ["f16", "f32"]),
+        ...conversions(["f32", "i8"], ["i8", "f32"], ["i8", "bf16"], ["i4", "i8"]),
+        ...conversions(["f32", "i32"], ["i32", "f32"], ["i32", "i64"], ["i64", "i32"]),
       ],
       assumed,
     ),
@@ -167,7 +127,10 @@ export const spc = (chip: BirenChip): Profile => ({
   memory: {
     capacity: chip.capacity,
     bytesPerSecond: chip.bytesPerSecond,
-    sustained: derived(0.9, "1480 GB/s measured on a BR166, which has the same 1.64 TB/s"),
+    sustained: uncertain(
+      0.9,
+      "1480 GB/s measured on a BR166, whose four stacks are taken to be as fast as the BR100's 1.64 TB/s",
+    ),
     l2Bytes: chip.l2Bytes,
     l2BytesPerCycle: model(256 * chip.groups.value, `256 bytes a cycle and SPC, ${assumed}`),
   },
