@@ -1,0 +1,118 @@
+import type { Profile } from "../../../../src/machine/profile.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+import { roundingText, type Rounding } from "./round-rows.ts";
+import { box, buffer, headsOf, kernelOf, lines, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+
+/** What a norm reads and gives. What is left out is not computed. */
+export type NormSpec = {
+  readonly x: View;
+  /** Added to x before; `sum` then takes x + residual. */
+  readonly residual?: View;
+  readonly sum?: View;
+  readonly gain: DType;
+  readonly eps: number;
+  readonly out?: View;
+  /** The norm rounded to int8 besides, or instead; one head only. */
+  readonly rounded?: Rounding;
+};
+
+const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
+
+/**
+ * gain * x / sqrt(mean(x^2) + eps) over rows (Zhang and Sennrich 2019, eq. 4), in float32. Tensors: `x`, `residual`, `gain` [width]; `sum`,
+ * `out`, `codes` i8 [S, width] and `scales` f32 [S], those that the spec has.
+ */
+export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
+  const { x, residual, sum, gain, out } = spec;
+  const { width } = x;
+  const heads = headsOf(x);
+  const rounding = roundingText(profile, width, spec.rounded);
+  const inputs = residual ? [x, residual] : [x];
+  const outputs = [sum, out].flatMap((it) => (it ? [it] : []));
+  const need = {
+    chunk: 2 * [...inputs, ...outputs].reduce((n, it) => n + bytes(it.dtype), 0) + 4 + rounding.need.chunk,
+    row: 4,
+    once: 4 + (gain === "f32" ? 0 : bytes(gain)),
+    column: 2 + rounding.need.column,
+  };
+  const tile = tileOf(profile, width, heads, need, Math.max(64, spec.rounded?.rotation ?? 1));
+  const make = buffer(profile);
+  const rows = tile.rows * heads;
+  const [here, whole] = ["h[0 : lines, c : cols]", "w[0 : lines, 0 : cols]"];
+  const load = lines(
+    make("x0", x.dtype, rows, tile.cols, 2),
+    `copy ${box("x", x)} -> x0[0 : lines, 0 : cols]`,
+    residual && make("r0", residual.dtype, rows, tile.cols, 2),
+    residual && `copy ${box("residual", residual)} -> r0[0 : lines, 0 : cols]`,
+    `vector copy x0[0 : lines, 0 : cols] -> ${here}`,
+    residual && `vector copy r0[0 : lines, 0 : cols] -> ${whole}`,
+    residual && `vector add ${here}, ${whole} -> ${here}`,
+    sum && make("sum0", sum.dtype, rows, tile.cols, 2),
+    sum && `vector copy ${here} -> sum0[0 : lines, 0 : cols]`,
+    sum && `copy sum0[0 : lines, 0 : cols] -> ${box("sum", sum)}`,
+    `vector mul ${here}, ${here} -> ${whole}`,
+    `vector sum ${whole} -> square[0 : lines, 0 : 1]`,
+    "vector add total[0 : lines, 0 : 1], square[0 : lines, 0 : 1] -> total[0 : lines, 0 : 1]",
+  );
+  const total = "total[0 : lines, 0 : 1]";
+  const scale = lines(
+    `vector muls ${total} -> ${total} with ${1 / width}`,
+    `vector adds ${total} -> ${total} with ${spec.eps}`,
+    `vector sqrt ${total} -> ${total}`,
+    `vector reciprocal ${total} -> ${total}`,
+  );
+  const store = lines(
+    `vector mulColumn ${here}, ${total} -> ${here}`,
+    `vector mulRow ${here}, g[0 : 1, c : cols] -> ${here}`,
+    out && make("y", out.dtype, rows, tile.cols, 2),
+    out && `vector copy ${here} -> y[0 : lines, 0 : cols]`,
+    out && `copy y[0 : lines, 0 : cols] -> ${box("out", out)}`,
+  );
+  return kernelOf(
+    profile,
+    lines(
+      `kernel ${residual ? "addRmsNorm" : "rmsNorm"} for ${profile.name}`,
+      "size S",
+      tensor("x", x, "in"),
+      residual && tensor("residual", residual, "in"),
+      `tensor gain: ${gain}[${width}] in`,
+      sum && tensor("sum", sum, "out"),
+      out && tensor("out", out, "out"),
+      rounding.tensors,
+      `on ${profile.vector.core} {`,
+      gainRow(profile, gain, width),
+      rounding.before(tile),
+      overRows(
+        tile,
+        heads,
+        lines(
+          make("h", "f32", rows, width),
+          make("w", "f32", rows, tile.cols),
+          make("total", "f32", rows, 1),
+          make("square", "f32", rows, 1),
+          `vector fill -> ${total} with 0`,
+          overColumns(tile, width, load),
+          scale,
+          overColumns(tile, width, store),
+          rounding.rows(tile),
+        ),
+      ),
+      "}",
+    ),
+  );
+}
+
+/** The gain as float32, [1, width] of `g`. */
+const gainRow = (profile: Profile, dtype: DType, width: number): string => {
+  const make = buffer(profile);
+  const row = `[0 : 1, 0 : ${width}]`;
+  return dtype === "f32"
+    ? lines(make("g", "f32", 1, width), `copy gain -> g${row}`)
+    : lines(
+        make("g0", dtype, 1, width),
+        `copy gain -> g0${row}`,
+        make("g", "f32", 1, width),
+        `vector copy g0${row} -> g${row}`,
+      );
+};

@@ -1,0 +1,86 @@
+/** Rounding of rows to int8, as `integerLinear` rounds them: scale max |x| / 127 (1 for zeros), codes to nearest even. */
+import type { Profile } from "../../../../src/machine/profile.ts";
+import type { DType } from "../../../../src/tensor/dtype.ts";
+import { box, buffer, cast, castSteps, lines, overColumns, tensor, type Need, type Tile } from "./tile.ts";
+
+/** Codes i8 [S, width] and scales f32 [S]; columns are rotated before, `rotation` together (1: not at all). */
+export type Rounding = { readonly rotation: number };
+
+export type RoundingText = {
+  readonly need: Required<Need>;
+  readonly tensors: string;
+  /** Before the loop over rows. */
+  readonly before: (tile: Tile) => string;
+  /** Rounds the rows of `h`, which it rotates in place; `w` is a chunk of float32 that it may use. */
+  readonly rows: (tile: Tile) => string;
+};
+
+const none: RoundingText = {
+  need: { chunk: 0, row: 0, once: 0, column: 0 },
+  tensors: "",
+  before: () => "",
+  rows: () => "",
+};
+
+/** The parts of a schedule that round rows of `width` float32, or nothing where they are not to be. */
+export function roundingText(profile: Profile, width: number, rounding: Rounding | undefined): RoundingText {
+  if (!rounding) return none;
+  const { rotation } = rounding;
+  const make = buffer(profile);
+  const codes = { dtype: "i8", width } as const;
+  const between = castSteps(profile, "f32", "i8");
+  const bytesOf: { readonly [K in DType]?: number } = { f16: 2, i32: 4, f32: 4 };
+  return {
+    need: { chunk: 1 + between.reduce((n, it) => n + (bytesOf[it] ?? 4), 0), row: 0, once: 0, column: 8 },
+    tensors: lines(tensor("codes", codes, "out"), "tensor scales: f32[S] out"),
+    before: ({ rows }) =>
+      lines(
+        make("most127", "f32", rows, 1),
+        make("zeros", "f32", rows, 1),
+        make("ones", "f32", rows, 1),
+        "vector fill -> most127 with 127",
+        "vector fill -> zeros with 0",
+        "vector fill -> ones with 1",
+      ),
+    rows: (tile) =>
+      lines(
+        make("most", "f32", tile.rows, 1),
+        make("part", "f32", tile.rows, 1),
+        make("scale", "f32", tile.rows, 1),
+        make("isScale", "f32", tile.rows, 1),
+        "vector fill -> most[0 : lines, 0 : 1] with 0",
+        rotation > 1 &&
+          `vector hadamard h[0 : lines, 0 : ${width}] -> h[0 : lines, 0 : ${width}] with ${rotation}`,
+        overColumns(
+          tile,
+          width,
+          lines(
+            "vector abs h[0 : lines, c : cols] -> w[0 : lines, 0 : cols]",
+            "vector maximum w[0 : lines, 0 : cols] -> part[0 : lines, 0 : 1]",
+            "vector max most[0 : lines, 0 : 1], part[0 : lines, 0 : 1] -> most[0 : lines, 0 : 1]",
+          ),
+        ),
+        "vector div most[0 : lines, 0 : 1], most127[0 : lines, 0 : 1] -> scale[0 : lines, 0 : 1]",
+        "vector less zeros[0 : lines, 0 : 1], scale[0 : lines, 0 : 1] -> isScale[0 : lines, 0 : 1]",
+        "vector select isScale[0 : lines, 0 : 1], scale[0 : lines, 0 : 1], ones[0 : lines, 0 : 1] -> scale[0 : lines, 0 : 1]",
+        overColumns(
+          tile,
+          width,
+          lines(
+            ...between.map((it) => make(`code_${it}`, it, tile.rows, tile.cols)),
+            make("code", "i8", tile.rows, tile.cols),
+            "vector divColumn h[0 : lines, c : cols], scale[0 : lines, 0 : 1] -> w[0 : lines, 0 : cols]",
+            "vector round w[0 : lines, 0 : cols] -> w[0 : lines, 0 : cols]",
+            cast(
+              profile,
+              { box: "w[0 : lines, 0 : cols]", dtype: "f32" },
+              { box: "code[0 : lines, 0 : cols]", dtype: "i8" },
+              (it) => `code_${it}[0 : lines, 0 : cols]`,
+            ),
+            `copy code[0 : lines, 0 : cols] -> ${box("codes", codes)}`,
+          ),
+        ),
+        "copy scale[0 : lines, 0 : 1] -> scales[row : rows]",
+      ),
+  };
+}

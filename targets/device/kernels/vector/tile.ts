@@ -1,0 +1,132 @@
+/**
+ * What kernels of the vector cores are written with. Rows are split over all vector cores of the chip; a core takes them a few at a time,
+ * and rows too long for its memory a few columns at a time.
+ */
+import type { Profile } from "../../../../src/machine/profile.ts";
+import { spaceOf, usableBytes } from "../../../../src/machine/rates.ts";
+import { insertFlags } from "../../../../src/machine/schedule/flags.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { parseKernel } from "../../../../src/machine/schedule/parser.ts";
+import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+
+/** How an operand lies: rows of `heads` runs of `width` elements; strides in elements, those of what lies row by row where they are absent. */
+export type View = {
+  readonly dtype: DType;
+  readonly width: number;
+  readonly heads?: number;
+  readonly rowStride?: number;
+  readonly headStride?: number;
+};
+
+/** A kernel from its text, flags put in. */
+export const kernelOf = (profile: Profile, text: string): Kernel => insertFlags(parseKernel(text), profile);
+
+export const headsOf = ({ heads = 1 }: View): number => heads;
+
+/** Lines of a schedule; what is not there is left out. */
+export const lines = (...of: readonly (string | false | undefined)[]): string =>
+  of.filter((it) => typeof it === "string").join("\n");
+
+type Role = "in" | "out" | "inout";
+
+/** The declaration of an operand of so many rows: [rows, width], or [rows, heads, width]. */
+export function tensor(name: string, view: View, role: Role, rows = "S"): string {
+  const [heads, { width, rowStride = heads * width, headStride = width }] = [headsOf(view), view];
+  const dims = heads > 1 ? [rows, heads, width] : [rows, width];
+  const strides = heads > 1 ? [rowStride, headStride, 1] : [rowStride, 1];
+  const isDense = rowStride === heads * width && (heads === 1 || headStride === width);
+  return `tensor ${name}: ${view.dtype}[${dims.join()}] ${isDense ? "" : `strides [${strides.join()}] `}${role}`;
+}
+
+/** Some rows of an operand and some of their columns, all heads. */
+export const box = (name: string, view: View, rows = "row : rows", columns = "c : cols"): string =>
+  headsOf(view) > 1 ? `${name}[${rows}, 0 : ${headsOf(view)}, ${columns}]` : `${name}[${rows}, ${columns}]`;
+
+const upTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+
+/** Bytes at a multiple of which rows of buffers start. */
+const unit = 32;
+
+/** Columns of a buffer whose rows start where the machine can address them. */
+export const pitch = (dtype: DType, cols: number): number => upTo(cols, (unit * 8) / dtypes[dtype].bits);
+
+/** The declaration of a buffer of the vector unit. */
+export const buffer =
+  ({ vector }: Profile) =>
+  (name: string, dtype: DType, rows: number, cols: number, copies = 1): string =>
+    `buffer ${name}: ${vector.space} ${dtype}[${rows}, ${cols === 1 ? 1 : pitch(dtype, cols)}]${copies > 1 ? ` x${copies}` : ""}`;
+
+/** Bytes that a kernel's buffers take: by element of a chunk, of a whole row, of a row that is there once, and by row. */
+export type Need = {
+  readonly chunk: number;
+  readonly row?: number;
+  readonly once?: number;
+  readonly column?: number;
+};
+
+/** Rows taken at a time, and columns of them. */
+export type Tile = { readonly rows: number; readonly cols: number };
+
+/** Copies of so many bytes reach the memory's rate, and leave work for all cores. */
+const stream = 32 * 1024;
+
+/**
+ * The largest tile that fits the vector unit's space: as many whole rows as make a good copy, else one row in even chunks of a multiple of
+ * `quantum` columns.
+ */
+export function tileOf(profile: Profile, width: number, heads: number, need: Need, quantum = 64): Tile {
+  const { chunk, row = 0, once = 0, column = 0 } = need;
+  const space = spaceOf(profile, profile.vector.space);
+  // Each buffer may be rounded up.
+  const room = usableBytes(space) - 24 * space.align.value;
+  const padded = upTo(width, unit);
+  const fits = (rows: number, cols: number): boolean =>
+    rows * heads * (chunk * cols + row * padded + 4 * column) + once * padded <= room;
+  let rows = Math.max(1, Math.floor(stream / (4 * heads * width)));
+  while (rows > 1 && !fits(rows, padded)) rows--;
+  let chunks = 1;
+  const colsIn = (n: number): number => Math.min(padded, upTo(Math.ceil(width / n), quantum));
+  while (colsIn(chunks) > quantum && !fits(rows, colsIn(chunks))) chunks++;
+  return { rows, cols: Math.min(width, colsIn(chunks)) };
+}
+
+/** Every core's rows, `rows` from `row` at a time; `lines` is how many rows of buffers they make. */
+export const overRows = ({ rows }: Tile, heads: number, body: string, of = "S"): string => `
+let share = ceil(${of}, groups * cores)
+let step = ceil(share, max(1, ceil(share, ${rows})))
+for row in (group * cores + core) * step .. ${of} step groups * cores * step {
+  let rows = min(step, ${of} - row)
+  let lines = rows * ${heads}
+  ${body}
+}`;
+
+/** The columns of a row, `cols` from `c` at a time. */
+export const overColumns = ({ cols }: Tile, width: number, body: string): string => `
+for c in 0 .. ${width} step ${cols} {
+  let cols = min(${cols}, ${width} - c)
+  ${body}
+}`;
+
+/** The dtypes on the way from one to another by the vector unit's own conversions, both ends left out. */
+export function castSteps({ vector, name }: Profile, from: DType, to: DType): readonly DType[] {
+  const ways: (readonly DType[])[] = [[from]];
+  for (const way of ways) {
+    const last = way.at(-1) ?? from;
+    if (last === to) return way.slice(1, -1);
+    for (const it of vector.converts.value)
+      if (it.from === last && !ways.some((other) => other.includes(it.to))) ways.push([...way, it.to]);
+  }
+  throw new RangeError(`${name} has no way from ${from} to ${to}`);
+}
+
+/** Copy a box of one buffer into another of its own dtype, by way of buffers named `to` and the dtype of each step. */
+export function cast(
+  profile: Profile,
+  from: { readonly box: string; readonly dtype: DType },
+  to: { readonly box: string; readonly dtype: DType },
+  between: (dtype: DType) => string,
+): string {
+  if (from.dtype === to.dtype) return `vector copy ${from.box} -> ${to.box}`;
+  const boxes = [from.box, ...castSteps(profile, from.dtype, to.dtype).map(between), to.box];
+  return boxes.slice(1).map((it, i) => `vector copy ${boxes[i]} -> ${it}`).join("\n"); // prettier-ignore
+}
