@@ -16,9 +16,14 @@ export type MatrixRate = Profile["matrix"]["rates"][number];
 export type Conversion = NonNullable<Path["converts"]>["value"][number];
 export type Layout = Space["layouts"][number];
 
+/** The space of the chip that tensors lie in. */
+export const globalSpace = "gm";
+/** The engine of every core that runs through its program and reads single numbers. */
+export const scalarEngine = "scalar";
+
 /**
  * A profile from its JSON text, checked field by field and for names that lead nowhere.
- * Throws every fault found: `profile/json`, `profile/field`, `profile/name`, `profile/twice`, `profile/unreachable`.
+ * Throws every fault found: `profile/json`, `profile/field`, `profile/name`, `profile/twice`, `profile/needs`, `profile/unreachable`.
  */
 export function parseProfile(text: string, file: string): Profile {
   let json: unknown;
@@ -51,9 +56,14 @@ const fieldOf = (pointer: string): string =>
     .replace(/\/(\d+)(?=\/|$)/g, "[$1]")
     .replaceAll("/", ".") || "the profile";
 
-/** What the schema cannot say: names that must exist, be the only one, or be reached. */
+/** What the schema cannot say: names that must exist, be the only one, or be reached, and what no machine is without. */
 export function faultsOf(profile: Profile, file: string): readonly Diagnostic[] {
-  return [...repeatedNames(profile, file), ...missingNames(profile, file), ...unreached(profile, file)];
+  return [
+    ...repeatedNames(profile, file),
+    ...missingNames(profile, file),
+    ...needs(profile, file),
+    ...unreached(profile, file),
+  ];
 }
 
 const at = (file: string, pointer: string) => ({ kind: "json", file, pointer }) as const;
@@ -108,6 +118,19 @@ function missingNames(profile: Profile, file: string): Diagnostic[] {
     .map(({ pointer, what, found, known }) =>
       diag("profile/name", at(file, pointer), fieldOf(pointer), what, found, nearest(found, known), known),
     );
+}
+
+/** What every machine has. */
+function needs({ spaces, cores, engines }: Profile, file: string): Diagnostic[] {
+  const global = spaces.some((it) => it.scope === "chip" && it.name === globalSpace);
+  return [
+    ...(global ? [] : [diag("profile/needs", at(file, "/spaces"), `space ${globalSpace} of the chip`)]),
+    ...cores.flatMap(({ name }, i) =>
+      engines.some((it) => it.core === name && it.name === scalarEngine)
+        ? []
+        : [diag("profile/needs", at(file, `/cores/${i}`), `engine ${scalarEngine} in the core ${name}`)],
+    ),
+  ];
 }
 
 /** Spaces that nothing from the chip's memory comes to: no copy, and no matrix work. */

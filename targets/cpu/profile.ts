@@ -34,7 +34,7 @@ export const cpuProfile: Profile = {
     space("cache", 1024),
     space("registers", 1),
   ],
-  engines: engines("cpu", ["load", "simd"]),
+  engines: engines("cpu", ["load", "simd", "scalar"]),
   paths: [
     load("gm", "cache", 8),
     load("cache", "registers", 32),

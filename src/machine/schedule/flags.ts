@@ -3,7 +3,7 @@
  * read it, and back when it is free. Authors write the work in its order; this finds who must wait for whom.
  */
 import { fail } from "../../support/diagnostics.ts";
-import type { Profile } from "../profile.ts";
+import { globalSpace, type Profile } from "../profile.ts";
 import {
   bodyOf,
   statements,
@@ -14,7 +14,7 @@ import {
   type Region,
   type Stmt,
 } from "./kernel.ts";
-import { engineOf, globalSpace } from "./prepare.ts";
+import { engineOf } from "./prepare.ts";
 import { printStmt } from "./printer.ts";
 
 /** One engine's work on one buffer, from the first statement of a body that touches it to the last. */

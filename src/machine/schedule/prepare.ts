@@ -1,4 +1,4 @@
-import type { Profile } from "../profile.ts";
+import { globalSpace, scalarEngine, type Profile } from "../profile.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { compileExpr, type Compiled, type Env, type Expr } from "./expr.ts";
 import {
@@ -71,9 +71,6 @@ export type PreparedPart = {
   readonly loops: readonly Loop[];
 };
 
-/** The engine that runs through the text and reads single numbers. */
-export const scalarEngine = "scalar";
-
 /** The engine that carries out a statement on a core of a kind. Throws `schedule/no-path` where the machine has none. */
 export function engineOf(
   stmt: Operation["stmt"],
@@ -113,9 +110,6 @@ export const pathOf = (profile: Profile, core: string, from: string, to: string)
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 const lcm = (a: number, b: number): number => (a / gcd(a, b)) * b;
-
-/** The space that tensors live in. */
-export const globalSpace = "gm";
 
 /** Resolve the names of a part, and turn its expressions into functions. */
 export function preparePart(kernel: Kernel, part: Part, profile: Profile): PreparedPart {

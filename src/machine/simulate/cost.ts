@@ -1,9 +1,9 @@
 /** How long single instructions keep their engine, in cycles of the cores' clock. */
 import { dtypes, type DType } from "../../tensor/dtype.ts";
-import type { Profile } from "../profile.ts";
+import { globalSpace, type Profile } from "../profile.ts";
 import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
-import { globalSpace, pathOf } from "../schedule/prepare.ts";
+import { pathOf } from "../schedule/prepare.ts";
 import type { Instruction, Place } from "../schedule/walk.ts";
 
 export const spaceOf = (place: Place): string =>

@@ -1,14 +1,8 @@
 import { diag, type Diagnostic } from "../../support/diagnostics.ts";
 import type { DType } from "../../tensor/dtype.ts";
-import type { Path, Profile } from "../profile.ts";
+import { globalSpace, type Path, type Profile } from "../profile.ts";
 import type { CopyStmt, Kernel, MatmulStmt, VectorStmt } from "../schedule/kernel.ts";
-import {
-  globalSpace,
-  pathOf,
-  type Operation,
-  type Prepared,
-  type PreparedPart,
-} from "../schedule/prepare.ts";
+import { pathOf, type Operation, type Prepared, type PreparedPart } from "../schedule/prepare.ts";
 import { printStmt } from "../schedule/printer.ts";
 
 const operations = (body: readonly Prepared[]): readonly Operation[] =>

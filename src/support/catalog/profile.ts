@@ -30,6 +30,11 @@ export const profileCatalog = {
     exit: "usage",
     message: `${list} of the profile has ${name} twice`,
   }),
+  "profile/needs": (what: string): Message => ({
+    exit: "usage",
+    message: `the profile has no ${what}; every machine has one`,
+    hint: schema,
+  }),
   "profile/unreachable": (space: string): Message => ({
     exit: "usage",
     message: `nothing comes to the space ${space} of the profile`,

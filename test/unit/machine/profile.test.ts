@@ -14,9 +14,9 @@ import {
   route,
   spaceOf,
   usableBytes,
-} from "../../src/machine/rates.ts";
-import type { DType } from "../../src/tensor/dtype.ts";
-import { profiles } from "../../targets/index.ts";
+} from "../../../src/machine/rates.ts";
+import type { DType } from "../../../src/tensor/dtype.ts";
+import { profiles } from "../../../targets/index.ts";
 
 const profile = (name: string) => {
   const found = profiles.find((it) => it.name === name);
