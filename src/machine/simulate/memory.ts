@@ -1,4 +1,6 @@
 import type { DType } from "../../tensor/dtype.ts";
+import { compileExpr, type Expr } from "../schedule/expr.ts";
+import type { Tensor } from "../schedule/kernel.ts";
 import type { Place } from "../schedule/walk.ts";
 
 /**
@@ -58,4 +60,12 @@ export function rowMajor(dims: readonly number[]): readonly number[] {
   const strides = dims.map(() => 1);
   for (let i = dims.length - 2; i >= 0; i--) strides[i] = (strides[i + 1] ?? 1) * (dims[i + 1] ?? 1);
   return strides;
+}
+
+/** Strides of a kernel's tensor in a launch of these sizes: its own, or row by row. */
+export function stridesOf(tensor: Tensor, sizes: ReadonlyMap<string, number>): readonly number[] {
+  const slots = [...sizes.keys()];
+  const env = [...sizes.values()];
+  const value = (e: Expr): number => compileExpr(e, (name) => slots.indexOf(name))(env);
+  return tensor.strides?.map(value) ?? rowMajor(tensor.dims.map(value));
 }

@@ -1,0 +1,41 @@
+import type { Dim } from "../../src/ir/dim.ts";
+import type { Node, Value } from "../../src/ir/graph.ts";
+import type { Profile } from "../../src/machine/profile.ts";
+import type { Kernel } from "../../src/machine/schedule/kernel.ts";
+import type { DeviceOperand } from "../../src/plan/program/device.ts";
+import type { Extent } from "../../src/plan/program/program.ts";
+import type { View } from "../../src/plan/views.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
+import type { QuantizedRecipe } from "../../src/tensor/quantized.ts";
+import type { Recipe } from "../../src/tensor/recipe.ts";
+
+/** Where a value lies on the device: a window on a buffer, a cache or a weight, in its dtype. */
+export type DeviceView = View & { readonly dtype: DType; readonly in: DeviceOperand["region"]; readonly atEnd?: true };
+
+/** What a lowering rule sees: operands as views or weights, and where to put launches. */
+export type DeviceContext = {
+  readonly profile: Profile;
+  /** What activations are kept in. */
+  readonly activation: Extract<DType, "bf16" | "f32">;
+  readonly view: (value: Value | undefined) => DeviceView;
+  /** The recipe of a weight or constant, or undefined where a value is computed. */
+  readonly recipe: (value: Value | undefined) => Recipe | undefined;
+  /** The parts of a quantized weight, or undefined where it is none. */
+  readonly quantized: (value: Value | undefined) => QuantizedRecipe | undefined;
+  /** A recipe's elements row by row in device memory. */
+  readonly weight: (recipe: Recipe) => DeviceView;
+  /** A fresh row-major buffer for a value, bound to it; of the activations' dtype unless another is asked for. */
+  readonly output: (value: Value | undefined, dtype?: DType) => DeviceView;
+  /** A buffer of the current node's own, [rows, ...rest]. */
+  readonly scratch: (name: string, dtype: DType, rows: Extent, rest: readonly number[]) => DeviceView;
+  readonly bind: (value: Value | undefined, view: DeviceView) => void;
+  /** The rows of a cache, those of this call included, or where this call's begin. */
+  readonly cache: (value: Value | undefined, dims: readonly Dim[]) => DeviceView;
+  readonly launch: (kernel: Kernel, sizes: Sizes, operands: Readonly<Record<string, DeviceView>>) => void;
+};
+
+/** A kernel's sizes in a call. */
+export type Sizes = Readonly<Record<string, Extent>>;
+
+/** How an operator becomes launches. */
+export type DeviceRule<N extends Node = Node> = (cx: DeviceContext, node: N) => void;

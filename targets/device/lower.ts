@@ -1,0 +1,153 @@
+import type { Dim } from "../../src/ir/dim.ts";
+import { definitions, isOp, type Func, type Node, type Value } from "../../src/ir/graph.ts";
+import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
+import type { Profile } from "../../src/machine/profile.ts";
+import type { Kernel } from "../../src/machine/schedule/kernel.ts";
+import { printKernel } from "../../src/machine/schedule/printer.ts";
+import type { DeviceBuffer, DeviceCache, DeviceLaunch, DeviceProgram } from "../../src/plan/program/device.ts";
+import type { Extent } from "../../src/plan/program/program.ts";
+import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
+import type { WeightShelf } from "../../src/plan/weights.ts";
+import { fail } from "../../src/support/diagnostics.ts";
+import { quantizedParts } from "../../src/tensor/quantized.ts";
+import { constant, type Recipe } from "../../src/tensor/recipe.ts";
+import type { DeviceContext, DeviceView } from "./context.ts";
+import { deviceRules } from "./rules.ts";
+
+/** Kernels by name; those of one text are one. */
+export type KernelShelf = {
+  readonly add: (kernel: Kernel) => string;
+  readonly kernels: () => ReadonlyMap<string, Kernel>;
+};
+
+export function kernelShelf(): KernelShelf {
+  const byText = new Map<string, string>();
+  const kernels = new Map<string, Kernel>();
+  return {
+    kernels: () => kernels,
+    add: (kernel) => {
+      const text = printKernel(kernel);
+      const known = byText.get(text);
+      if (known !== undefined) return known;
+      let name = kernel.name;
+      for (let i = 2; kernels.has(name); i++) name = `${kernel.name}_${i}`;
+      byText.set(text, name);
+      kernels.set(name, kernel.name === name ? kernel : { ...kernel, name });
+      return name;
+    },
+  };
+}
+
+/** What all functions of a module share on a device. */
+export type DeviceSetting = {
+  readonly profile: Profile;
+  readonly activation: DeviceContext["activation"];
+  readonly weights: WeightShelf;
+  readonly kernels: KernelShelf;
+};
+
+export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: readonly DeviceCache[] };
+
+const product = (dims: readonly (number | Dim)[]): number => dims.reduce<number>((n, d) => n * Number(d), 1);
+
+/** Lower a function to launches. Operators without a rule are a diagnostic. */
+export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
+  const { profile, activation, weights, kernels } = setting;
+  const made = definitions(func);
+  const nameOf = valueNames(func);
+  const buffers: DeviceBuffer[] = [];
+  const launches: DeviceLaunch[] = [];
+  const views = new Map<Value, DeviceView>();
+  const caches = new Map<Value, DeviceCache>();
+  let current: Node | undefined;
+
+  const present = (value: Value | undefined): Value => {
+    if (!value) throw new Error(`${current?.op}: an operand is absent that its definition requires`);
+    return value;
+  };
+  const room = (name: string, dtype: DeviceView["dtype"], rows: Extent, rest: readonly number[]): DeviceView => {
+    buffers.push({ name, dtype, rows, cols: product(rest) });
+    const dims: readonly Dim[] = [rows.dim === "1" ? rows.times : rows.dim, ...rest];
+    return { region: name, in: "buffer", offset: 0, dims, strides: compactStrides([1, ...rest]), dtype };
+  };
+  for (const param of func.params) {
+    const [first = 1, ...rest] = param.type.dims;
+    const cols = product(rest.map((d) => fixed(d, param.name)));
+    if (first === "P") caches.set(param, { name: param.name, dtype: activation, cols });
+    else views.set(param, { ...room(param.name, "i32", extentOf(first), [cols]), ...compactView(param.name, param.type.dims) });
+  }
+  const recipeOf = (value: Value | undefined): Recipe | undefined => {
+    const node = value && made.get(value);
+    if (isOp(node, "weight")) return node.attrs.recipe;
+    return isOp(node, "constant") ? constant(node.attrs.dims, node.attrs.values) : undefined;
+  };
+
+  const context: DeviceContext = {
+    profile,
+    activation,
+    view: (value) => views.get(present(value)) ?? unsupported(made.get(present(value))?.op ?? "parameter", "it is read as an activation"),
+    recipe: recipeOf,
+    quantized: (value) => {
+      const recipe = recipeOf(value);
+      return recipe && quantizedParts(recipe);
+    },
+    weight: (recipe) => {
+      const { name, dtype } = weights.exact(recipe, formatRecipe(recipe));
+      return { ...compactView(name, recipe.shape), in: "weight", dtype };
+    },
+    output: (value, dtype = activation) => {
+      const v = present(value);
+      const [first = 1, ...rest] = v.type.dims;
+      const own = room(nameOf(v), v.type.dtype === "i32" ? "i32" : dtype, extentOf(first), rest.map((d) => fixed(d, nameOf(v)))); // prettier-ignore
+      const view = { ...own, dims: v.type.dims };
+      views.set(v, view);
+      return view;
+    },
+    scratch: (name, dtype, rows, rest) => {
+      const [result] = current?.results ?? [];
+      return room(`${result ? nameOf(result) : ""}.${name}`, dtype, rows, rest);
+    },
+    bind: (value, view) => void views.set(present(value), view),
+    cache: (value, dims) => {
+      const cache = caches.get(present(value)) ?? unsupported("cacheAppend", "its cache is not a parameter");
+      return { ...compactView(cache.name, dims), in: "cache", dtype: cache.dtype };
+    },
+    launch: (kernel, sizes, operands) => {
+      const [result] = current?.results ?? [];
+      launches.push({
+        kernel: kernels.add(kernel),
+        sizes: Object.entries(sizes).map(([name, extent]) => ({ name, extent })),
+        operands: Object.entries(operands).map(([tensor, view]) => ({
+          tensor,
+          region: view.in,
+          name: view.region,
+          offset: view.offset,
+          ...(view.atEnd && { atEnd: view.atEnd }),
+        })),
+        value: result ? nameOf(result) : "",
+      });
+    },
+  };
+  for (const node of func.body) {
+    current = node;
+    if (node.op === "weight" || node.op === "constant") continue;
+    const rule = deviceRules[node.op] ?? unsupported(node.op, "it has no schedule");
+    rule(context, node as never); // the table gives each operator its own node type
+  }
+  const logits = func.results.find((it) => it.name === "logits");
+  const program: DeviceProgram = {
+    name: func.name,
+    maxTokens,
+    buffers,
+    launches,
+    inputs: { ids: "ids", positions: "positions" },
+    logits: logits ? context.view(logits.value).region : "",
+    routers: func.body.flatMap((node) => {
+      const [indices] = isOp(node, "router") ? node.results : [];
+      return indices ? [{ buffer: context.view(indices).region, k: fixed(indices.type.dims[1], "router") }] : [];
+    }),
+  };
+  return { program, caches: [...caches.values()] };
+}
+
+const unsupported = (op: string, why: string): never => fail("target/unsupported-op", undefined, op, why);
