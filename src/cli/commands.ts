@@ -14,6 +14,11 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/eval.ts")).evaluate,
   ),
   lazy(
+    "simulate",
+    "time a plan on the simulated device",
+    async () => (await import("./commands/simulate.ts")).simulateCommand,
+  ),
+  lazy(
     "inspect",
     "say what a model or a plan holds",
     async () => (await import("./commands/inspect.ts")).inspect,

@@ -1,15 +1,15 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline, quantizing } from "../../passes/index.ts";
-import { cpuTarget } from "../../targets/cpu/target.ts";
+import type { Profile } from "../machine/profile.ts";
 import type { Module } from "../ir/graph.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
 import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
-import { alone, memoryOfRanks, shardModule, type Parallel } from "./ranks.ts";
-import { channelsOf } from "../plan/program/channels.ts";
-import { formatPrograms } from "../plan/program/file.ts";
+import { alone, type Parallel } from "./ranks.ts";
+import { cpuParts } from "./cpu-parts.ts";
+import { deviceParts } from "./device-parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
@@ -27,6 +27,8 @@ export type CompileOptions = {
   readonly passes?: RunOptions;
   readonly quantization?: PlannedQuantization;
   readonly parallel?: Parallel;
+  /** The device to compile for; absent, the CPU. */
+  readonly device?: Profile;
 };
 
 export type Compiled = {
@@ -68,32 +70,22 @@ export type DecoderModel = {
   readonly dir: string;
 };
 
-/** What the plan of a decoder holds: its programs for the CPU, its weights, and the files it came with. */
+/** What the plan of a decoder holds: its programs for the target, its weights, and the files it came with. */
 export function decoderParts(
   { module, facts, tensors, dir }: DecoderModel,
   options: CompileOptions,
 ): PlanParts {
   const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
+  const sizes = { context, batchTokens: Math.min(options.batchTokens ?? defaultBatchTokens, context) };
   const parallel = options.parallel ?? alone;
-  const modules = shardModule(module, parallel);
-  const target = cpuTarget(modules, Math.min(options.batchTokens ?? defaultBatchTokens, context));
-  const channels = channelsOf(target.ranks.map((it) => it.programs));
-  const memory = memoryOfRanks(target, context, channels);
+  const target = options.device
+    ? deviceParts(module, parallel, options.device, options.quantization !== undefined, sizes)
+    : cpuParts(module, parallel, sizes);
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([
     ["module.mir", () => text.encode(printModule(module))],
-    ["kernels.wasm", target.kernels],
+    ...target.files,
   ]);
-  const ranks = target.ranks.map(({ programs, caches }, rank): Manifest["ranks"][number] => {
-    const own = modules[rank];
-    if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
-    files.set(`rank-${rank}.json`, () => text.encode(formatPrograms(programs)));
-    return {
-      programs: `rank-${rank}.json`,
-      caches: caches.map((c) => ({ ...c })),
-      memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
-    };
-  });
   for (const name of companions) {
     const file = join(dir, name);
     if (existsSync(file)) files.set(name, () => readFileSync(file));
@@ -102,12 +94,9 @@ export function decoderParts(
     format: planFormat,
     version: planVersion,
     model: facts,
-    target: "cpu",
     quantization: options.quantization?.name ?? "none",
     context,
-    mesh: parallel.mesh,
-    ranks,
-    channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),
+    ...target.head,
   };
   return { head, weights: target.weights, tensors, files };
 }

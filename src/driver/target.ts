@@ -22,9 +22,10 @@ export function profileOf(target: string): Profile {
   return parseProfile(readProfile(target), target);
 }
 
-/** Refuse a device that no plan can be made for. Throws `profile/no-plans`. */
-export function requirePlans({ name }: Profile): void {
-  if (name !== "cpu") fail("profile/no-plans", { kind: "flag", flag: "--target" }, name);
+/** The device that a target's name means, or undefined for the CPU, which runs no schedules. */
+export function deviceOf(target: string): Profile | undefined {
+  const profile = profileOf(target);
+  return profile.name === "cpu" ? undefined : profile;
 }
 
 function readProfile(file: string): string {

@@ -18,37 +18,6 @@ const rank = v.object({
 });
 
 const dtype = v.custom<DType>((it) => typeof it === "string" && isDType(it));
-const deviceProgram = v.object({
-  name: v.string(),
-  maxTokens: whole,
-  buffers: v.array(v.object({ name: v.string(), dtype, rows: extent, cols: whole })),
-  launches: v.array(
-    v.object({
-      kernel: v.string(),
-      sizes: v.array(v.object({ name: v.string(), extent })),
-      operands: v.array(
-        v.object({
-          tensor: v.string(),
-          region: v.picklist(["weight", "buffer", "cache"]),
-          name: v.string(),
-          offset: whole,
-          atEnd: v.optional(v.literal(true)),
-        }),
-      ),
-      value: v.string(),
-    }),
-  ),
-  inputs: v.object({ ids: v.string(), positions: v.string() }),
-  logits: v.string(),
-  routers: v.array(v.object({ buffer: v.string(), k: whole })),
-});
-const device = v.object({
-  machine: v.string(),
-  programs: v.array(deviceProgram),
-  caches: v.array(v.object({ name: v.string(), dtype, cols: whole })),
-  weights: v.array(v.object({ name: v.string(), dtype, elements: whole })),
-  kernels: v.array(v.pipe(v.string(), v.regex(/^\w+$/))),
-});
 
 const graphValue = v.object({
   name: v.string(),
@@ -83,8 +52,8 @@ const manifest = v.object({
   channels: v.array(v.object({ group: v.array(whole), bytes: whole })),
   /** In a plan of a graph: what it takes and gives. Its operators stand in module.mir. */
   graph: v.optional(v.object({ inputs: v.array(graphValue), outputs: v.array(graphValue) })),
-  /** In a plan for a device: what it launches. */
-  device: v.optional(device),
+  /** In a plan for a device: its profile's name. Programs are launches there, the profile stands in profile.json. */
+  machine: v.optional(v.string()),
   /** Where each weight lies in its safetensors file is in that file's header; here is what it must be. */
   weights: v.array(
     v.object({

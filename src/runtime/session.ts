@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { fail } from "../support/diagnostics.ts";
 import type { Plan } from "../plan/read-plan.ts";
 import { weightNames } from "../plan/program/program.ts";
+import { createDevice } from "./device/device.ts";
 import { createEngine } from "./engine/engine.ts";
 import { startTeam, type Answer } from "./ranks/team.ts";
 
@@ -66,6 +67,17 @@ function runHere(plan: Plan, threads: number): Runner {
   };
 }
 
+/** The simulated device of a plan for one. */
+function runOnDevice(plan: Plan): Runner {
+  const device = createDevice(plan);
+  return { maxTokens: (by) => device.program(by).maxTokens, run: device.run, close: async () => {} };
+}
+
+function runnerOf(plan: Plan, threads: number): Runner {
+  if (plan.manifest.machine !== undefined) return runOnDevice(plan);
+  return plan.manifest.ranks.length > 1 ? startTeam(plan, threads) : runHere(plan, threads);
+}
+
 /** Load a plan: into an engine here, or into one process for each of its ranks. `threads` defaults to the cores there are. */
 export function openSession(plan: Plan, threads = availableParallelism()): Session {
   const { manifest } = plan;
@@ -76,7 +88,7 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
       manifest.graph.inputs.map((it) => it.name).join(", "),
     );
   const { vocab } = manifest.model;
-  const runner = manifest.ranks.length > 1 ? startTeam(plan, threads) : runHere(plan, threads);
+  const runner = runnerOf(plan, threads);
   let past = 0;
   return {
     vocab,

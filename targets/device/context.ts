@@ -10,7 +10,11 @@ import type { QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 
 /** Where a value lies on the device: a window on a buffer, a cache or a weight, in its dtype. */
-export type DeviceView = View & { readonly dtype: DType; readonly in: DeviceOperand["region"]; readonly atEnd?: true };
+export type DeviceView = View & {
+  readonly dtype: DType;
+  readonly in: DeviceOperand["region"];
+  readonly atEnd?: true;
+};
 
 /** What a lowering rule sees: operands as views or weights, and where to put launches. */
 export type DeviceContext = {

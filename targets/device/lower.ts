@@ -4,7 +4,12 @@ import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import { printKernel } from "../../src/machine/schedule/printer.ts";
-import type { DeviceBuffer, DeviceCache, DeviceLaunch, DeviceProgram } from "../../src/plan/program/device.ts";
+import type {
+  DeviceBuffer,
+  DeviceCache,
+  DeviceLaunch,
+  DeviceProgram,
+} from "../../src/plan/program/device.ts";
 import type { Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
 import type { WeightShelf } from "../../src/plan/weights.ts";
@@ -65,7 +70,12 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
     if (!value) throw new Error(`${current?.op}: an operand is absent that its definition requires`);
     return value;
   };
-  const room = (name: string, dtype: DeviceView["dtype"], rows: Extent, rest: readonly number[]): DeviceView => {
+  const room = (
+    name: string,
+    dtype: DeviceView["dtype"],
+    rows: Extent,
+    rest: readonly number[],
+  ): DeviceView => {
     buffers.push({ name, dtype, rows, cols: product(rest) });
     const dims: readonly Dim[] = [rows.dim === "1" ? rows.times : rows.dim, ...rest];
     return { region: name, in: "buffer", offset: 0, dims, strides: compactStrides([1, ...rest]), dtype };
@@ -74,7 +84,11 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
     const [first = 1, ...rest] = param.type.dims;
     const cols = product(rest.map((d) => fixed(d, param.name)));
     if (first === "P") caches.set(param, { name: param.name, dtype: activation, cols });
-    else views.set(param, { ...room(param.name, "i32", extentOf(first), [cols]), ...compactView(param.name, param.type.dims) });
+    else
+      views.set(param, {
+        ...room(param.name, "i32", extentOf(first), [cols]),
+        ...compactView(param.name, param.type.dims),
+      });
   }
   const recipeOf = (value: Value | undefined): Recipe | undefined => {
     const node = value && made.get(value);
@@ -85,7 +99,9 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
   const context: DeviceContext = {
     profile,
     activation,
-    view: (value) => views.get(present(value)) ?? unsupported(made.get(present(value))?.op ?? "parameter", "it is read as an activation"),
+    view: (value) =>
+      views.get(present(value)) ??
+      unsupported(made.get(present(value))?.op ?? "parameter", "it is read as an activation"),
     recipe: recipeOf,
     quantized: (value) => {
       const recipe = recipeOf(value);
@@ -144,7 +160,9 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
     logits: logits ? context.view(logits.value).region : "",
     routers: func.body.flatMap((node) => {
       const [indices] = isOp(node, "router") ? node.results : [];
-      return indices ? [{ buffer: context.view(indices).region, k: fixed(indices.type.dims[1], "router") }] : [];
+      return indices
+        ? [{ buffer: context.view(indices).region, k: fixed(indices.type.dims[1], "router") }]
+        : [];
     }),
   };
   return { program, caches: [...caches.values()] };

@@ -15,7 +15,7 @@ import { formatMesh, oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
-import { profileOf, requirePlans } from "../../driver/target.ts";
+import { deviceOf } from "../../driver/target.ts";
 import { schemeNames } from "../../quant/scheme.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -232,7 +232,7 @@ export const compileCommand: CommandSpec<Options> = {
     const { output } = options;
     if (output === undefined && !options.dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
-    requirePlans(profileOf(options.target));
+    const device = deviceOf(options.target);
     const started = performance.now();
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
@@ -243,6 +243,7 @@ export const compileCommand: CommandSpec<Options> = {
       ...(options.context !== undefined && { context: options.context }),
       ...(options.batch !== undefined && { batchTokens: options.batch }),
       parallel: { mesh: options.parallel, redundantExperts: options.redundantExperts },
+      ...(device && { device }),
       sizes: options.dims,
       passes: { disable: options.disable, onAfter: report.onAfter },
     };

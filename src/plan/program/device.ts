@@ -14,7 +14,7 @@ export type DeviceOperand = {
   readonly name: string;
   /** Elements from the region's beginning; of a cache, rows of this call come first where `atEnd` is set. */
   readonly offset: number;
-  readonly atEnd?: true;
+  readonly atEnd?: true | undefined;
 };
 
 export type DeviceLaunch = {

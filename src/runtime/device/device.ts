@@ -14,17 +14,24 @@ import {
   type DevicePlan,
   type DeviceProgram,
 } from "../../plan/program/device.ts";
+import { parseDevicePlan } from "../../plan/program/device-file.ts";
 import type { Plan } from "../../plan/read-plan.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { decodeToF32 } from "../../tensor/codec.ts";
 import { byteLength } from "../../tensor/dtype.ts";
 
 /** What a plan brings to a device: its profile and its kernels by name. */
-export type Loaded = { readonly profile: Profile; readonly kernels: ReadonlyMap<string, Kernel> };
+export type Loaded = {
+  readonly device: DevicePlan;
+  readonly profile: Profile;
+  readonly kernels: ReadonlyMap<string, Kernel>;
+};
 
 /** Read the profile and the schedules of a device plan. Throws what parsing them throws. */
-export function loadDevice(plan: Plan, device: DevicePlan): Loaded {
+export function loadDevice(plan: Plan): Loaded {
   const read = (name: string): string => readFileSync(plan.file(name), "utf8");
+  const programs = plan.manifest.ranks[0]?.programs ?? "";
+  const device = parseDevicePlan(read(programs), plan.file(programs));
   const profile = parseProfile(read(profileFile), plan.file(profileFile));
   const kernels = new Map(
     device.kernels.map((name) => [
@@ -32,7 +39,7 @@ export function loadDevice(plan: Plan, device: DevicePlan): Loaded {
       parseKernel(read(scheduleFile(name)), plan.file(scheduleFile(name))),
     ]),
   );
-  return { profile, kernels };
+  return { device, profile, kernels };
 }
 
 /** One call of a program: so many new tokens behind so many positions. */
@@ -42,18 +49,18 @@ export type Call = { readonly tokens: number; readonly past: number };
 export const launchSizes = ({ sizes }: DeviceLaunch, { tokens, past }: Call): ReadonlyMap<string, number> =>
   new Map(sizes.map(({ name, extent }) => [name, callSize(extent, tokens, past + tokens)]));
 
+type Ran = { readonly logits: Float32Array; readonly routes: readonly Int32Array[] };
+
 /** The simulated device. Calls must follow one another: caches grow with `past`. */
 export type Device = {
   readonly program: (name: string) => DeviceProgram;
-  /** Run ids behind the past; gives the logits [S, vocab], valid until the next call. */
-  readonly run: (program: string, ids: readonly number[], past: number) => Float32Array;
-  /** A buffer as the last run left it. */
-  readonly buffer: (program: string, name: string) => Values;
+  /** Run ids behind the past; gives the logits [S, vocab] and each router's choices [S, k], valid until the next call. */
+  readonly run: (program: string, ids: readonly number[], past: number) => Ran;
 };
 
 /** Load a device plan: weights are decoded, room is made for caches and buffers. */
-export function createDevice(plan: Plan, device: DevicePlan): Device {
-  const { profile, kernels } = loadDevice(plan, device);
+export function createDevice(plan: Plan): Device {
+  const { device, profile, kernels } = loadDevice(plan);
   const { context } = plan.manifest;
   const ready = new Map<string, Executable>();
   const executableOf = (name: string): Executable => {
@@ -69,10 +76,7 @@ export function createDevice(plan: Plan, device: DevicePlan): Device {
     device.programs.map(({ name, maxTokens, buffers }) => [
       name,
       new Map(
-        buffers.map((it) => [
-          it.name,
-          valuesFor(it.dtype, callSize(it.rows, maxTokens, context) * it.cols),
-        ]),
+        buffers.map((it) => [it.name, valuesFor(it.dtype, callSize(it.rows, maxTokens, context) * it.cols)]),
       ),
     ]),
   );
@@ -92,28 +96,35 @@ export function createDevice(plan: Plan, device: DevicePlan): Device {
     const cache = caches.get(name) ?? damaged(`a launch reads ${name}, which is not there`);
     return { values: cache.values, offset: offset + (atEnd ? past * cache.cols : 0) };
   };
+  const launchAll = (name: string, call: Call): void => {
+    for (const launch of program(name).launches) {
+      const sizes = launchSizes(launch, call);
+      const { tensors } = kernelOf(kernels, launch.kernel);
+      const bound = launch.operands.map((it): [string, Bound] => {
+        const tensor =
+          tensors.find((t) => t.name === it.tensor) ?? damaged(`${launch.kernel} has no ${it.tensor}`);
+        return [it.tensor, { ...place(name, it, call.past), strides: stridesOf(tensor, sizes) }];
+      });
+      executableOf(launch.kernel)({ sizes, tensors: new Map(bound) });
+    }
+  };
   return {
     program,
-    buffer,
     run: (name, ids, past) => {
-      const { inputs, launches, logits } = program(name);
+      const { inputs, logits, routers } = program(name);
       ids.forEach((id, i) => (buffer(name, inputs.ids)[i] = id));
       ids.forEach((_, i) => (buffer(name, inputs.positions)[i] = past + i));
-      for (const launch of launches) {
-        const sizes = launchSizes(launch, { tokens: ids.length, past });
-        const { tensors } = kernelOf(kernels, launch.kernel);
-        const bound = launch.operands.map((it): [string, Bound] => {
-          const tensor =
-            tensors.find((t) => t.name === it.tensor) ?? damaged(`${launch.kernel} has no ${it.tensor}`);
-          return [it.tensor, { ...place(name, it, past), strides: stridesOf(tensor, sizes) }];
-        });
-        executableOf(launch.kernel)({ sizes, tensors: new Map(bound) });
-      }
-      const values = buffer(name, logits);
-      return values instanceof Float32Array ? values : damaged("its logits are whole numbers");
+      launchAll(name, { tokens: ids.length, past });
+      return {
+        logits: floats(buffer(name, logits)),
+        routes: routers.map((it) => Int32Array.from(buffer(name, it.buffer).subarray(0, ids.length * it.k))),
+      };
     },
   };
 }
+
+const floats = (values: Values): Float32Array =>
+  values instanceof Float32Array ? values : damaged("its logits are whole numbers");
 
 export const kernelOf = (kernels: ReadonlyMap<string, Kernel>, name: string): Kernel =>
   kernels.get(name) ?? damaged(`a launch is of ${name}, which is not there`);

@@ -26,9 +26,14 @@ export const planCatalog = {
     exit: "usage",
     message: `cannot write ${file}: ${why}`,
   }),
+  "target/ranks": (machine: string, ranks: number): Message => ({
+    exit: "usage",
+    message: `plans for ${machine} are of one rank, found ${ranks}`,
+    hint: "compile for cpu to run many ranks",
+  }),
   "target/unsupported-op": (op: string, why: string): Message => ({
     exit: "model",
-    message: `the CPU target cannot lower ${op}: ${why}`,
+    message: `the target cannot lower ${op}: ${why}`,
     hint: "do not disable the passes of the lower phase",
   }),
   "run/no-tokenizer": (): Message => ({
@@ -73,6 +78,11 @@ export const planCatalog = {
     exit: "fault",
     message: `the process of rank ${rank} ended (${how}), and with it the run`,
     hint: "if the system ended it for lack of memory, quantize (--quant) or use more machines; else run again",
+  }),
+  "run/no-device": (target: string): Message => ({
+    exit: "usage",
+    message: `this plan is for ${target}, which is not simulated`,
+    hint: "compile for a device: --target ascend-910b3",
   }),
   "run/memory": (needed: number, limit: number): Message => ({
     exit: "capacity",

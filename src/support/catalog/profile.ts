@@ -40,9 +40,4 @@ export const profileCatalog = {
     message: `nothing comes to the space ${space} of the profile`,
     hint: "add a path to it, or leave it out",
   }),
-  "profile/no-plans": (name: string): Message => ({
-    exit: "usage",
-    message: `plans cannot be made for ${name}: there is no lowering to it`,
-    hint: "compile for cpu; `moec targets` shows what is known of each device",
-  }),
 } as const;

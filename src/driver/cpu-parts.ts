@@ -1,0 +1,48 @@
+import { cpuTarget } from "../../targets/cpu/target.ts";
+import type { Module } from "../ir/graph.ts";
+import { printModule } from "../ir/printer.ts";
+import { channelsOf } from "../plan/program/channels.ts";
+import { formatPrograms } from "../plan/program/file.ts";
+import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
+import { memoryOfRanks, shardModule, type Parallel } from "./ranks.ts";
+
+/** What a plan owes to the target it is for. */
+export type TargetParts = {
+  readonly head: Pick<PlanParts["head"], "target" | "machine" | "mesh" | "ranks" | "channels">;
+  readonly weights: PlanParts["weights"];
+  readonly files: ReadonlyMap<string, FileMaker>;
+};
+
+/** How large a plan's calls may be. */
+export type PlanSizes = { readonly context: number; readonly batchTokens: number };
+
+/** The programs of each rank on the CPU, and their kernels. */
+export function cpuParts(
+  module: Module,
+  parallel: Parallel,
+  { context, batchTokens }: PlanSizes,
+): TargetParts {
+  const modules = shardModule(module, parallel);
+  const target = cpuTarget(modules, batchTokens);
+  const channels = channelsOf(target.ranks.map((it) => it.programs));
+  const memory = memoryOfRanks(target, context, channels);
+  const text = new TextEncoder();
+  const files = new Map<string, FileMaker>([["kernels.wasm", target.kernels]]);
+  const ranks = target.ranks.map(({ programs, caches }, rank) => {
+    const own = modules[rank];
+    if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
+    files.set(`rank-${rank}.json`, () => text.encode(formatPrograms(programs)));
+    return {
+      programs: `rank-${rank}.json`,
+      caches: caches.map((c) => ({ ...c })),
+      memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
+    };
+  });
+  const head = {
+    target: "cpu",
+    mesh: parallel.mesh,
+    ranks,
+    channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),
+  };
+  return { head, weights: target.weights, files };
+}

@@ -1,0 +1,139 @@
+/** How long a plan takes on the device it is for: its launches timed one after another. */
+import type { Profile } from "../../machine/profile.ts";
+import type { Kernel } from "../../machine/schedule/kernel.ts";
+import type { Reader } from "../../machine/simulate/outline.ts";
+import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
+import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
+import { compileExpr } from "../../machine/schedule/expr.ts";
+import { kernelOf, launchSizes, type Call, type Loaded } from "./device.ts";
+
+/** What the launches of one kernel take together. */
+export type KernelTime = {
+  readonly kernel: string;
+  readonly launches: number;
+  readonly microseconds: number;
+  /** Share of the time that the chip would need at its peaks. */
+  readonly roofline: number;
+  /** Share of the time that each engine of the first group works, by `core.engine`. */
+  readonly utilisation: Readonly<Record<string, number>>;
+  /** Bytes over each path, by `from to`. */
+  readonly bytes: Readonly<Record<string, number>>;
+  readonly memoryBytes: number;
+  /** A model: no vendor publishes energy. */
+  readonly joules: number;
+};
+
+export type Simulated = {
+  readonly microseconds: number;
+  readonly joules: number;
+  readonly kernels: readonly KernelTime[];
+};
+
+/** Timings of kernels, each form of a launch timed once. */
+export type Timer = (kernel: Kernel, sizes: ReadonlyMap<string, number>) => Timing;
+
+export function createTimer(profile: Profile): Timer {
+  const known = new Map<string, Timing>();
+  return (kernel, sizes) => {
+    const key = `${kernel.name} ${[...sizes].join()}`;
+    const timing = known.get(key) ?? time(kernel, profile, { sizes, reader: evenReader(kernel, sizes) });
+    known.set(key, timing);
+    return timing;
+  };
+}
+
+/** Time every launch of a program in one call. */
+export function simulate({ device, profile, kernels }: Loaded, program: string, call: Call): Simulated {
+  const timer = createTimer(profile);
+  const found = new Map<string, KernelTime>();
+  for (const launch of device.programs.find((it) => it.name === program)?.launches ?? []) {
+    const kernel = kernelOf(kernels, launch.kernel);
+    const one = kernelTime(kernel, timer(kernel, launchSizes(launch, call)), profile);
+    const before = found.get(launch.kernel);
+    found.set(launch.kernel, before ? together(before, one) : one);
+  }
+  const all = [...found.values()].sort((a, b) => b.microseconds - a.microseconds);
+  return {
+    microseconds: all.reduce((n, it) => n + it.microseconds, 0),
+    joules: all.reduce((n, it) => n + it.joules, 0),
+    kernels: all,
+  };
+}
+
+function kernelTime(kernel: Kernel, timing: Timing, profile: Profile): KernelTime {
+  const microseconds = launchMicroseconds(timing, profile);
+  const { matrix, memory } = rooflineOf(timing, kernel, profile);
+  return {
+    kernel: kernel.name,
+    launches: 1,
+    microseconds,
+    roofline: Math.max(matrix, memory) / microseconds,
+    utilisation: Object.fromEntries([...timing.busy].map(([engine, cycles]) => [engine, cycles / profile.clock.value / microseconds])), // prettier-ignore
+    bytes: Object.fromEntries(timing.bytes),
+    memoryBytes: timing.memoryBytes,
+    joules: energyOf(timing, kernel, profile, microseconds),
+  };
+}
+
+/** Two of one kernel: times and bytes add, shares are of the whole time. */
+function together(a: KernelTime, b: KernelTime): KernelTime {
+  const microseconds = a.microseconds + b.microseconds;
+  const share = (x: number, y: number): number => (x * a.microseconds + y * b.microseconds) / microseconds;
+  const merged = (x: KernelTime["bytes"], y: KernelTime["bytes"], by: (p: number, q: number) => number) =>
+    Object.fromEntries([...new Set([...Object.keys(x), ...Object.keys(y)])].map((key) => [key, by(x[key] ?? 0, y[key] ?? 0)])); // prettier-ignore
+  return {
+    kernel: a.kernel,
+    launches: a.launches + b.launches,
+    microseconds,
+    roofline: share(a.roofline, b.roofline),
+    utilisation: merged(a.utilisation, b.utilisation, share),
+    bytes: merged(a.bytes, b.bytes, (p, q) => p + q),
+    memoryBytes: a.memoryBytes + b.memoryBytes,
+    joules: a.joules + b.joules,
+  };
+}
+
+/**
+ * What `read`s find where there is no data: a running sum [n + 1] over n experts counts the same for each, up to the last
+ * axis of the rows that are given at the launch; other tensors hold 0.
+ */
+export function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>): Reader {
+  const names = [...sizes.keys()];
+  const env = [...sizes.values()];
+  const sizeOf = (tensor: string): number => {
+    const [first] = kernel.tensors.find((it) => it.name === tensor)?.dims ?? [];
+    return first ? compileExpr(first, (name) => names.indexOf(name))(env) : 0;
+  };
+  const rows = Math.max(1, ...kernel.tensors.filter((it) => it.dims.length > 1).map((it) => sizeOf(it.name)));
+  return (tensor, [at = 0]) =>
+    tensor === "offsets" ? Math.round((at * rows) / Math.max(1, sizeOf(tensor) - 1)) : 0;
+}
+
+/** One instruction of a launch, its times counted from the beginning of the call in microseconds. */
+export type LaunchSlice = Slice & { readonly kernel: string; readonly value: string };
+
+/** Hear of every instruction of the first core group in a call. */
+export function traceCall(
+  { device, profile, kernels }: Loaded,
+  program: string,
+  call: Call,
+  onSlice: (slice: LaunchSlice) => void,
+): void {
+  let at = 0;
+  for (const launch of device.programs.find((it) => it.name === program)?.launches ?? []) {
+    const kernel = kernelOf(kernels, launch.kernel);
+    const sizes = launchSizes(launch, call);
+    const begin = at + profile.launch.value;
+    const toMicros = (cycles: number): number => begin + cycles / profile.clock.value;
+    const { cycles } = time(kernel, profile, { sizes, reader: evenReader(kernel, sizes) }, (slice) =>
+      onSlice({
+        ...slice,
+        start: toMicros(slice.start),
+        end: toMicros(slice.end),
+        kernel: launch.kernel,
+        value: launch.value,
+      }),
+    );
+    at = toMicros(cycles);
+  }
+}

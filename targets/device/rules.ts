@@ -1,0 +1,11 @@
+import type { NodeOf } from "../../src/ir/graph.ts";
+import type { OpName } from "../../src/ir/ops/index.ts";
+import type { DeviceRule } from "./context.ts";
+import { rowwiseRules } from "./rules/rowwise.ts";
+import { viewRules } from "./rules/views.ts";
+
+/** How each operator becomes launches; those without a rule end a compile with a diagnostic. */
+export const deviceRules: { readonly [K in OpName]?: DeviceRule<NodeOf<K>> } = {
+  ...viewRules,
+  ...rowwiseRules,
+};

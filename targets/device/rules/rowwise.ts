@@ -1,0 +1,76 @@
+import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import { cast } from "../../../src/tensor/recipe.ts";
+import { fail } from "../../../src/support/diagnostics.ts";
+import { add, mul, silu as siluKernel, swiglu as swigluKernel } from "../kernels/vector/elementwise.ts";
+import { rmsNorm as normKernel } from "../kernels/vector/norm.ts";
+import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { rowsIn, rowsView } from "./views.ts";
+
+/** A weight as it is stored; vectors that no kernel takes in their own dtype are widened. */
+export function weightOf(cx: DeviceContext, value: Value | undefined, op: string): DeviceView {
+  const recipe =
+    cx.recipe(value) ?? fail("target/unsupported-op", undefined, op, "a weight is computed at run time");
+  return cx.weight(recipe.dtype === "bf16" ? recipe : cast(recipe, "f32"));
+}
+
+const rmsNorm: DeviceRule<NodeOf<"rmsNorm">> = (
+  cx,
+  { operands: [x, gain], results: [out], attrs: { eps } },
+) => {
+  const [input, g, to] = [cx.view(x), weightOf(cx, gain, "rmsNorm"), cx.output(out)];
+  const kernel = normKernel(cx.profile, { x: rowsView(input), gain: g.dtype, eps, out: rowsView(to) });
+  cx.launch(kernel, { S: rowsIn(input) }, { x: input, gain: g, out: to });
+};
+
+const addRmsNorm: DeviceRule<NodeOf<"addRmsNorm">> = (
+  cx,
+  { operands: [x, y, gain], results: [total, out], attrs: { eps } },
+) => {
+  const [input, residual, g] = [cx.view(x), cx.view(y), weightOf(cx, gain, "addRmsNorm")];
+  const [sum, to] = [cx.output(total), cx.output(out)];
+  const kernel = normKernel(cx.profile, {
+    x: rowsView(input),
+    residual: rowsView(residual),
+    sum: rowsView(sum),
+    gain: g.dtype,
+    eps,
+    out: rowsView(to),
+  });
+  cx.launch(kernel, { S: rowsIn(input) }, { x: input, residual, gain: g, sum, out: to });
+};
+
+const two =
+  (maker: typeof add): DeviceRule<NodeOf<"add" | "mul" | "swiglu">> =>
+  (cx, { operands: [x, y], results: [out] }) => {
+    const [a, b, to] = [cx.view(x), cx.view(y), cx.output(out)];
+    const kernel = maker(cx.profile, { a: rowsView(a), b: rowsView(b), out: rowsView(to) });
+    cx.launch(kernel, { S: rowsIn(a) }, { a, b, out: to });
+  };
+
+const silu: DeviceRule<NodeOf<"silu">> = (cx, { operands: [x], results: [out] }) => {
+  const [a, to] = [cx.view(x), cx.output(out)];
+  cx.launch(siluKernel(cx.profile, { a: rowsView(a), out: rowsView(to) }), { S: rowsIn(a) }, { a, out: to });
+};
+
+/** silu(first half) * second half of each row, into `to`. */
+export function gatedHalves(cx: DeviceContext, x: DeviceView, to: DeviceView): void {
+  const { width, ...whole } = rowsView(x);
+  const half = { ...whole, width: width / 2 };
+  const second = { ...x, offset: x.offset + width / 2 };
+  const kernel = swigluKernel(cx.profile, { a: half, b: half, out: rowsView(to) });
+  cx.launch(kernel, { S: rowsIn(x) }, { a: x, b: second, out: to });
+}
+
+const swigluPacked: DeviceRule<NodeOf<"swigluPacked">> = (cx, { operands: [x], results: [out] }) =>
+  gatedHalves(cx, cx.view(x), cx.output(out));
+
+/** Operators of single rows. */
+export const rowwiseRules = {
+  rmsNorm,
+  addRmsNorm,
+  add: two(add),
+  mul: two(mul),
+  swiglu: two(swigluKernel),
+  silu,
+  swigluPacked,
+} as const;
