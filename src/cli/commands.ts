@@ -19,6 +19,11 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/simulate.ts")).simulateCommand,
   ),
   lazy(
+    "verify",
+    "find the layer in which a plan leaves its model",
+    async () => (await import("./commands/verify.ts")).verify,
+  ),
+  lazy(
     "inspect",
     "say what a model or a plan holds",
     async () => (await import("./commands/inspect.ts")).inspect,

@@ -16,6 +16,10 @@ import { runGraph } from "../../src/runtime/graph.ts";
 import { openSession } from "../../src/runtime/session.ts";
 import { readRegion } from "../../src/tensor/source.ts";
 import { tempFolder } from "../support/temp.ts";
+import { planQuantization } from "../../src/driver/quantize.ts";
+import { namedScheme } from "../../src/quant/scheme.ts";
+import { compareLayers } from "../../src/runtime/compare.ts";
+import { openTracer, type Tracer } from "../../src/runtime/trace.ts";
 import { shared } from "./folder.ts";
 
 const temp = tempFolder();
@@ -111,6 +115,23 @@ test.for(["v2-lite-tiny-hf", "v3-tiny-hf", "v3-tiny-prefill-batched_mm", "r1-dis
     }
   },
 );
+
+test("a decoder of codes is found to be its model, layer by layer", async ({ skip }) => {
+  const model = shared("onnx/exports/v3-tiny-hf/model.onnx", skip);
+  const [plan, exact] = [join(temp, "verified"), join(temp, "verified-exact")];
+  const quantization = planQuantization(namedScheme("int8") ?? expect.fail("int8"));
+  await write(plan, await emitOnnxDecoder(model, { quantization }));
+  await write(exact, await emitOnnxDecoder(model, {}));
+  const tracers = [plan, exact].map((dir) => openTracer(readPlan(dir))) as [Tracer, Tracer];
+  const layers = compareLayers(...tracers, [3, 1, 4, 1, 5, 9, 2, 6]);
+  for (const tracer of tracers) await tracer.close();
+  expect(layers.map((it) => it.layer).slice(0, 5)).toEqual([
+    "model.embed_tokens",
+    ...[0, 1, 2, 3].map((n) => `model.layers.${n}`),
+  ]);
+  expect(layers.filter((it) => it.beyond)).toEqual([]);
+  expect(Math.max(...layers.map((it) => it.worst.error))).toBeGreaterThan(1e-3);
+});
 
 test("blocks of DeepSeek as graphs give the outputs of onnxruntime", async ({ skip }) => {
   const parent = shared("onnx/models", skip);

@@ -20,6 +20,8 @@ export type EngineParts = {
   readonly threads: number;
   /** Does the collectives of a rank among many, in the memory given. */
   readonly collect?: ((memory: WebAssembly.Memory) => Collect) | undefined;
+  /** Hears of each step of a program that is done; for engines of one thread. */
+  readonly onStep?: (program: string, step: number) => void;
 };
 
 /** Runs the programs of a plan over one shared memory. Calls must follow one another: caches grow with `past`. */
@@ -35,6 +37,8 @@ export type Engine = {
   ) => (buffer: string, length: number, offset: number) => Float32Array;
   /** The choices of each router in the last run of a program on so many tokens, [rows, k]; valid until the next call. */
   readonly routes: (program: string, tokens: number) => readonly Int32Array[];
+  /** A buffer of a program as it is now, so many words of it. */
+  readonly buffer: (program: string, name: string, length: number) => Float32Array;
   readonly close: () => Promise<void>;
 };
 
@@ -67,7 +71,10 @@ export function createEngine(parts: EngineParts): Engine {
   });
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const collect = parts.collect?.(memory);
-  const bound = programs.map((p) => bindProgram(p, { layout, memory, exports, team, thread: 0, collect }));
+  const bound = programs.map((p) => {
+    const onStep = (step: number) => parts.onStep?.(p.name, step);
+    return bindProgram(p, { layout, memory, exports, team, thread: 0, collect, onStep });
+  });
   const tables = programs.map(sizeTable);
   const numberOf = (name: string): number => {
     const number = programs.findIndex((p) => p.name === name);
@@ -120,6 +127,8 @@ export function createEngine(parts: EngineParts): Engine {
             count(rows, tokens, tokens) * k,
           ),
       ),
+    buffer: (program, name, length) =>
+      new Float32Array(memory.buffer, layout.buffers.get(program)?.get(name) ?? 0, length),
     close: async () => {
       start(-1, 0, 0);
       await Promise.all(workers.map((w) => w.terminate()));

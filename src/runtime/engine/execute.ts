@@ -35,6 +35,8 @@ export type Binding = {
   readonly thread: number;
   /** Given to the thread that does the collectives. */
   readonly collect?: Collect | undefined;
+  /** Hears of each step when all threads have done their share of it. */
+  readonly onStep?: ((step: number) => void) | undefined;
 };
 
 type KernelFunction = (...args: number[]) => void;
@@ -42,7 +44,7 @@ type Bound = (past: number) => void;
 
 /** Bind every step to its function and its addresses; what depends on the call is looked up at the call. */
 export function bindProgram(program: Program, binding: Binding): BoundProgram {
-  const { layout, memory, exports, team, thread, collect } = binding;
+  const { layout, memory, exports, team, thread, collect, onStep } = binding;
   const buffers = layout.buffers.get(program.name);
   const dims = sizeTable(program);
   const sizes = new Int32Array(memory.buffer, layout.sizes, dims.length);
@@ -109,9 +111,10 @@ export function bindProgram(program: Program, binding: Binding): BoundProgram {
     };
   });
   return (past) => {
-    for (const step of steps) {
+    for (const [i, step] of steps.entries()) {
       step(past);
       barrier(team);
+      onStep?.(i);
     }
   };
 }

@@ -7,6 +7,21 @@ export const evalCatalog = {
     message: `${name} is ${found}, expected ${what} ${limit}`,
     hint: "quantize less, calibrate on text like this, or raise the limit",
   }),
+  "verify/diverges": (layer: string, operator: string, error: string, tolerance: number): Message => ({
+    exit: "check",
+    message: `${layer} diverges: ${operator} is off by ${error} of its size, expected at most ${tolerance}`,
+    hint: "everything before it agrees; look at the weights of this operator, or raise --tolerance",
+  }),
+  "verify/ranks": (ranks: number): Message => ({
+    exit: "usage",
+    message: `the plan is for ${ranks} ranks, and only what one rank computes can be looked into`,
+    hint: "compile the model for one rank and verify that, or compare both plans with: moec eval PLAN --against MODEL",
+  }),
+  "verify/nothing-alike": (plan: string, model: string): Message => ({
+    exit: "usage",
+    message: `${plan} and ${model} compute nothing that is called the same`,
+    hint: "compare a plan with the model it was made of",
+  }),
   "eval/other-vocabulary": (found: number, expected: number): Message => ({
     exit: "usage",
     message: `the plan has ${found} tokens, the model it is compared with ${expected}`,
