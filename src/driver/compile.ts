@@ -47,6 +47,9 @@ const companions = [
 const defaultContext = 4096;
 const defaultBatchTokens = 128;
 
+/** Tokens of one call of prefill. */
+export const tokensOf = ({ batchTokens }: CompileOptions): number => batchTokens ?? defaultBatchTokens;
+
 /** The phases that a decoder goes through. */
 export const phasesOf = ({ quantization }: CompileOptions): readonly Phase[] =>
   quantization ? quantizing(pipeline, quantization) : pipeline;
@@ -76,7 +79,7 @@ export function decoderParts(
   options: CompileOptions,
 ): PlanParts {
   const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
-  const sizes = { context, batchTokens: Math.min(options.batchTokens ?? defaultBatchTokens, context) };
+  const sizes = { context, batchTokens: Math.min(tokensOf(options), context) };
   const parallel = options.parallel ?? alone;
   const target = options.device
     ? deviceParts(module, parallel, options.device, options.quantization !== undefined, sizes)

@@ -4,6 +4,7 @@
  */
 import { checkpointCatalog } from "./catalog/checkpoint.ts";
 import { clusterCatalog } from "./catalog/cluster.ts";
+import { emitCatalog } from "./catalog/emit.ts";
 import { evalCatalog } from "./catalog/eval.ts";
 import { irCatalog } from "./catalog/ir.ts";
 import { onnxCatalog } from "./catalog/onnx.ts";
@@ -41,6 +42,7 @@ export const catalog = {
   ...checkpointCatalog,
   ...onnxCatalog,
   ...irCatalog,
+  ...emitCatalog,
   ...evalCatalog,
   ...planCatalog,
   ...profileCatalog,

@@ -13,7 +13,7 @@ export type RawConfig = Readonly<Record<string, unknown>>;
 type Shapes = ReadonlyMap<string, readonly number[]>;
 
 /** The tensors that a config asks for, read off the diagnostics of a checkpoint that has none. */
-function tensorsOf(config: RawConfig): Shapes {
+export function tensorsOf(config: RawConfig): Shapes {
   const parsed = parseConfig(JSON.stringify(config), "config.json");
   const shapes = new Map<string, readonly number[]>();
   const held = new Map<string, { readonly dtype: DType; readonly shape: readonly number[] }>();

@@ -22,6 +22,7 @@ import { fail } from "../../support/diagnostics.ts";
 import { roundings, type Rounding } from "../../tensor/format.ts";
 import { bytes, number, short } from "../../support/text.ts";
 import { listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
+import { emitCode } from "../emit-code.ts";
 import { quantLines, quantSummary } from "../quant-report.ts";
 import { readText } from "../read-text.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
@@ -43,6 +44,8 @@ type Options = {
   readonly dryRun: boolean;
   readonly parallel: Mesh;
   readonly redundantExperts: number;
+  readonly emit: "mlir" | undefined;
+  readonly emitDir: string | undefined;
 };
 
 /** Tokens of a sequence of the calibration text. */
@@ -134,6 +137,20 @@ function calibrationOf(options: Options, output: string | undefined): Calibratio
   return { scheme, text, window: calibrationWindow, minExpertTokens, threads, work: workFolder(output) };
 }
 
+/** What the passes and the target are asked for. */
+function settingsOf(options: Options): CompileOptions {
+  const { quant, rounding, context, batch, dims, disable, parallel, redundantExperts } = options;
+  const scheme = schemeFrom(quant);
+  return {
+    ...(scheme && { quantization: planQuantization(scheme, rounding) }),
+    ...(context !== undefined && { context }),
+    ...(batch !== undefined && { batchTokens: batch }),
+    parallel: { mesh: parallel, redundantExperts },
+    sizes: dims,
+    passes: { disable },
+  };
+}
+
 export const compileCommand: CommandSpec<Options> = {
   name: "compile",
   summary: "compile a checkpoint into a plan",
@@ -217,6 +234,12 @@ export const compileCommand: CommandSpec<Options> = {
       default: 0,
       parse: wholeNumber(0, 65536),
     },
+    emit: {
+      flags: "--emit <form>",
+      help: "write the kernels of an Ascend chip for its own compiler into --emit-dir, and no plan",
+      choices: ["mlir"],
+    },
+    emitDir: { flags: "--emit-dir <dir>", help: "the folder of what --emit writes" },
     dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
   },
   examples: [
@@ -226,25 +249,28 @@ export const compileCommand: CommandSpec<Options> = {
     "moec compile model.onnx -o build/graph",
     "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",
+    "moec compile fixtures/moe-6m --quant w8a8 --target ascend-910b3 --emit mlir --emit-dir build/mlir",
     "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
   ],
   run: async ([path = ""], options, cx) => {
-    const { output } = options;
-    if (output === undefined && !options.dryRun)
+    const { output, emit: form } = options;
+    if (output === undefined && !options.dryRun && !form)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
+    if (form)
+      return emitCode(
+        path,
+        settingsOf(options),
+        { profile: profileOf(options.target), dir: options.emitDir },
+        cx,
+      );
     const device = deviceOf(options.target);
     const started = performance.now();
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
     const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
-    const scheme = schemeFrom(options.quant);
     const settings: CompileOptions = {
-      ...(scheme && { quantization: planQuantization(scheme, options.rounding) }),
-      ...(options.context !== undefined && { context: options.context }),
-      ...(options.batch !== undefined && { batchTokens: options.batch }),
-      parallel: { mesh: options.parallel, redundantExperts: options.redundantExperts },
+      ...settingsOf(options),
       ...(device && { device }),
-      sizes: options.dims,
       passes: { disable: options.disable, onAfter: report.onAfter },
     };
     const progress = cx.log.progress(`compiling ${path}`);

@@ -1,0 +1,33 @@
+/** `moec compile --emit`: kernels for a device's own compiler. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { moec } from "../support/moec.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "moec-emit-"));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const emit = (...flags: string[]) => moec(["compile", "fixtures/moe-6m", "--emit", "mlir", ...flags]);
+
+test("writes one file a kernel and a list of them", () => {
+  const { code, out } = emit("--emit-dir", dir, "-t", "ascend-910b3", "--quant", "w8a8", "--json");
+  expect(code).toBe(0);
+  const { chip, kernels } = JSON.parse(out) as { chip: string; kernels: { name: string; file: string }[] };
+  expect(chip).toBe("Ascend910B3");
+  expect(readdirSync(dir).sort()).toEqual(["index.json", ...kernels.map((it) => it.file)].sort());
+  for (const { name, file } of kernels)
+    expect(readFileSync(join(dir, file), "utf8")).toContain(`func.func @${name}(`);
+});
+
+test("wants to know where to", () => {
+  const { code, err } = emit("-t", "ascend-910b3");
+  expect(code).toBe(2);
+  expect(err).toContain("--emit-dir");
+});
+
+test("is for chips that have such a compiler", () => {
+  const { code, err } = emit("--emit-dir", dir, "-t", "biren-br100");
+  expect(code).toBe(2);
+  expect(err).toContain("error[emit/no-compiler]");
+});
