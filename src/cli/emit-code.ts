@@ -2,6 +2,7 @@
 import { lowerModel, tokensOf, type CompileOptions } from "../driver/compile.ts";
 import { lowerOnnx } from "../driver/compile-onnx.ts";
 import { mlirOf, writeTexts } from "../driver/emit-mlir.ts";
+import { alone, shardModule } from "../driver/ranks.ts";
 import { isOnnx, openOnnx } from "../driver/model.ts";
 import type { Profile } from "../machine/profile.ts";
 import { fail } from "../support/diagnostics.ts";
@@ -23,7 +24,8 @@ export async function emitCode(
   const { module } = isOnnx(path)
     ? await lowerOnnx(await openOnnx(path), settings)
     : lowerModel(path, settings);
-  const { index, files } = mlirOf(module, profile, { tokens: tokensOf(settings), past: 0 });
+  const ranks = { funcs: shardModule(module, settings.parallel ?? alone).flatMap((it) => it.funcs) };
+  const { index, files } = mlirOf(ranks, profile, { tokens: tokensOf(settings), past: 0 });
   writeTexts(dir, files);
   const places = index.left.length;
   cx.log.info(
