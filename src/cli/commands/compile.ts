@@ -15,7 +15,7 @@ import { formatMesh, oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
-import { deviceOf } from "../../driver/target.ts";
+import { deviceOf, profileOf } from "../../driver/target.ts";
 import { schemeNames } from "../../quant/scheme.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
