@@ -17,6 +17,8 @@ type VectorOpFacts = {
   readonly values: number;
   /** Times that it goes over its operands, by its first number; once where it is absent. */
   readonly passes?: (value: number) => number;
+  /** It touches one element a row; the others stay where they are. */
+  readonly isSparse?: true;
 };
 
 const f = Math.fround;
@@ -202,6 +204,7 @@ const special = {
     result: "box",
     work: "gather",
     values: 1,
+    isSparse: true,
   },
   takeAt: {
     summary: "the element of each row at its own index",
@@ -209,6 +212,7 @@ const special = {
     result: "column",
     work: "gather",
     values: 0,
+    isSparse: true,
   },
   /** Sums and differences of elements 1, 2, 4, … apart: a step is two passes, the second for bringing them together. */
   hadamard: {

@@ -85,18 +85,19 @@ export function matrixCycles(
   return { macs: m * n * k, cycles: profile.matrix.startup.value + fragments * rate.cycles.value };
 }
 
-/** Cycles of vector work: boxes that fill their buffer's rows are one run, others take a pass a row at least. */
+/** Cycles of vector work, by its largest box, or its smallest where it touches only so much: boxes that fill their buffer's rows are one run, others take a pass a row at least. */
 export function vectorCycles({ operation, places, values }: Instruction, profile: Profile): number {
   const { stmt } = operation;
   if (stmt.kind !== "vector") return 0;
-  const widest = places.reduce((best, it) => (elementsOf(it) > elementsOf(best) ? it : best));
+  const facts = factsOfVector(stmt.op);
+  const sign = facts.isSparse ? -1 : 1;
+  const widest = places.reduce((best, it) => (sign * (elementsOf(it) - elementsOf(best)) > 0 ? it : best));
   const bytes = Math.max(...places.map((it) => dtypes[dtypeOf(it)].bits / 8));
   const cols = widest.size.at(-1) ?? 1;
   const rows = elementsOf(widest) / cols;
   const rate = profile.vector.bytesPerCycle.value;
   const isWhole = widest.box.kind === "buffer" && widest.box.decl.cols === cols;
   const passes = isWhole ? (rows * cols * bytes) / rate : rows * Math.ceil((cols * bytes) / rate);
-  const facts = factsOfVector(stmt.op);
   const times = facts.passes?.(values[0] ?? 1) ?? 1;
   return profile.vector.startup.value + times * passes * profile.vector.factors[facts.work].value;
 }

@@ -109,7 +109,7 @@ function runGroup(
   const access = (core: Core, it: Instruction, place: Place, writes: boolean): void => {
     const beyond = outside(place, core.env);
     if (beyond !== undefined) return tell(diag("schedule/bounds", undefined, kernel.name, printStmt(it.operation.stmt, kernel), beyond)); // prettier-ignore
-    const misplaced = misaligned(place, profile);
+    const misplaced = it.operation.stmt.kind === "read" ? undefined : misaligned(place, profile);
     if (misplaced !== undefined) tell(diag("schedule/alignment", undefined, kernel.name, printStmt(it.operation.stmt, kernel), misplaced)); // prettier-ignore
     const { box } = place;
     if (box.kind === "tensor" && box.decl.role === "in") return;

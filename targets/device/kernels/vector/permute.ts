@@ -1,0 +1,239 @@
+/**
+ * Rows on their way to experts and back. A slot is one choice of one token, token s's j-th being s * topK + j. Slots are brought into groups of one
+ * expert each; within a group they keep their order.
+ */
+import type { Profile } from "../../../../src/machine/profile.ts";
+import { coreCount } from "../../../../src/machine/rates.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+import { box, buffer, cast, castSteps, kernelOf, lines, overColumns, overRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+
+/**
+ * A counting sort of slots by their experts. Each core has some experts, and goes through all slots for them: what is below an expert gives where
+ * its group begins, what equals it the group. Tensors: `indices` i32 [S * topK]; `offsets` i32 [experts + 1], where groups begin and the last
+ * ends; i32 [S * topK] `order`, the slots group by group, and `place`, where in it each slot stands.
+ */
+export function groupSlots(
+  profile: Profile,
+  { experts, topK }: { readonly experts: number; readonly topK: number },
+): Kernel {
+  const make = buffer(profile);
+  const most = Math.ceil((experts + 1) / coreCount(profile, profile.vector.core));
+  const [apart, few, whole] = [pitch("f32", 1), 64, "[0 : 1, 0 : cols]"];
+  const { cols } = tileOf(profile, 4096, 1, { chunk: 48, column: 2 * few * apart + most * apart });
+  const mine = (count: number, body: string): string =>
+    lines(`for i in 0 .. ceil(max(0, ${count} - own), all) {`, "let e = own + i * all", body, "}");
+  const begin = "begin[i, 0 : 1]";
+  const eachChunk = (body: string): string =>
+    lines(`for c in 0 .. S * ${topK} step ${cols} {`, `let cols = min(${cols}, S * ${topK} - c)`, body, "}");
+  const load = (name: string): string =>
+    lines(
+      make(`${name}0`, "i32", 1, cols, 2),
+      make(name, "f32", 1, cols),
+      `copy indices[c : cols] -> ${name}0${whole}`,
+      `vector copy ${name}0${whole} -> ${name}${whole}`,
+    );
+  return kernelOf(
+    profile,
+    lines(
+      `kernel groupSlots for ${profile.name}`,
+      "size S",
+      `tensor indices: i32[S * ${topK}] in`,
+      `tensor offsets: i32[${experts + 1}] out`,
+      `tensor order: i32[S * ${topK}] out`,
+      `tensor place: i32[S * ${topK}] out`,
+      `on ${profile.vector.core} {`,
+      "let own = group * cores + core",
+      "let all = groups * cores",
+      make("begin", "f32", most, apart),
+      `vector fill -> begin[0 : ${most}, 0 : ${apart}] with 0`,
+      eachChunk(
+        lines(
+          load("seen"),
+          mine(
+            experts + 1,
+            lines(
+              make("below", "f32", 1, cols),
+              make("smaller", "f32", 1, 1),
+              `vector isBelow seen${whole} -> below${whole} with e`,
+              `vector sum below${whole} -> smaller`,
+              `vector add ${begin}, smaller -> ${begin}`,
+            ),
+          ),
+        ),
+      ),
+      mine(
+        experts + 1,
+        lines(make("first", "i32", 1, 1, 2), `vector copy ${begin} -> first`, "copy first -> offsets[e : 1]"),
+      ),
+      eachChunk(
+        lines(
+          load("chosen"),
+          make("number", "f32", 1, cols),
+          `vector iota -> number${whole} with c`,
+          mine(
+            experts,
+            lines(
+              make("mask", "f32", 1, cols),
+              make("list", "f32", 1, cols),
+              make("slots", "i32", 1, cols, 2),
+              make("count", "f32", 1, 1),
+              make("next", "i32", 1, 1),
+              make("found", "i32", 1, 1),
+              `vector isEqual chosen${whole} -> mask${whole} with e`,
+              `vector sum mask${whole} -> count`,
+              `vector compress number${whole}, mask${whole} -> list${whole}`,
+              `vector copy list${whole} -> slots${whole}`,
+              `vector copy ${begin} -> next`,
+              "vector copy count -> found",
+              `vector add ${begin}, count -> ${begin}`,
+              "read p = next",
+              "read n = found",
+              "copy slots[0 : 1, 0 : n] -> order[p : n]",
+              `for i in 0 .. n step ${few} {`,
+              make("here", "i32", few, apart, 2),
+              `let some = min(${few}, n - i)`,
+              "for j in 0 .. some {",
+              "vector fill -> here[j, 0 : 1] with p + i + j",
+              "}",
+              "for j in 0 .. some {",
+              "read slot = slots[0, i + j]",
+              "copy here[j, 0 : 1] -> place[slot : 1]",
+              "}",
+              "}",
+            ),
+          ),
+        ),
+      ),
+      "}",
+    ),
+  );
+}
+
+/** Rows to bring into the order of their groups. */
+export type PermuteSpec = {
+  readonly x: View;
+  readonly topK: number;
+  /** Each row of x has a float32 of its own, which goes with it. */
+  readonly scaled: boolean;
+};
+
+/**
+ * Each token's row of x to the places of its slots. Tensors: `x` [S, width], `scales` f32 [S] where rows have one, `place` i32 [S * topK]; `rows`
+ * [S * topK, width], `rowScales` f32 [S * topK].
+ */
+export function permuteRows(profile: Profile, { x, topK, scaled }: PermuteSpec): Kernel {
+  const { width, dtype } = x;
+  const slots = `S * ${topK}`;
+  const rows: View = { dtype, width };
+  const apart = pitch("f32", 1);
+  const tile = tileOf(profile, width, 1, { chunk: (2 * dtypes[dtype].bits) / 8, column: 2 * topK + 2 * apart }); // prettier-ignore
+  const make = buffer(profile);
+  const eachSlot = (body: string): string =>
+    lines("for r in 0 .. rows {", `for j in 0 .. ${topK} {`, `read p = near[0, r * ${topK} + j]`, body, "}", "}"); // prettier-ignore
+  return kernelOf(
+    profile,
+    lines(
+      `kernel permuteRows for ${profile.name}`,
+      "size S",
+      tensor("x", x, "in"),
+      scaled && "tensor scales: f32[S] in",
+      `tensor place: i32[${slots}] in`,
+      tensor("rows", rows, "out", slots),
+      scaled && `tensor rowScales: f32[${slots}] out`,
+      `on ${profile.vector.core} {`,
+      overRows(
+        tile,
+        1,
+        lines(
+          make("near", "i32", 1, tile.rows * topK, 2),
+          `copy place[row * ${topK} : rows * ${topK}] -> near[0 : 1, 0 : rows * ${topK}]`,
+          overColumns(
+            tile,
+            width,
+            lines(
+              make("x0", dtype, tile.rows, tile.cols, 2),
+              `copy ${box("x", x)} -> x0[0 : rows, 0 : cols]`,
+              eachSlot("copy x0[r, 0 : cols] -> rows[p, c : cols]"),
+            ),
+          ),
+          scaled &&
+            lines(
+              make("scale", "f32", tile.rows, apart, 2),
+              "copy scales[row : rows] -> scale[0 : rows, 0 : 1] transposed",
+              eachSlot("copy scale[r, 0 : 1] -> rowScales[p : 1]"),
+            ),
+        ),
+      ),
+      "}",
+    ),
+  );
+}
+
+/** What experts gave, and the rows that it becomes. */
+export type CombineSpec = { readonly rows: DType; readonly out: View; readonly topK: number };
+
+/**
+ * Each token's rows by their weights, summed in the order of its choices. Tensors: `rows` [S * topK, width], `place` and `weights` f32
+ * [S * topK]; `out`.
+ */
+export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec): Kernel {
+  const { width } = out;
+  const slots = `S * ${topK}`;
+  const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
+  const between = rows === "f32" ? [] : castSteps(profile, rows, "f32");
+  const apart = pitch("f32", 1);
+  const need = { chunk: 2 * bytes(rows) + 2 * bytes(out.dtype) + 8, column: 0 };
+  const { cols } = tileOf(profile, width, 1, need);
+  const tile = { rows: 8, cols };
+  const make = buffer(profile);
+  const whole = (name: string): string => `${name}[0 : 1, 0 : cols]`;
+  return kernelOf(
+    profile,
+    lines(
+      `kernel combineRows for ${profile.name}`,
+      "size S",
+      tensor("rows", { dtype: rows, width }, "in", slots),
+      `tensor place: i32[${slots}] in`,
+      `tensor weights: f32[${slots}] in`,
+      tensor("out", out, "out"),
+      `on ${profile.vector.core} {`,
+      overRows(
+        tile,
+        1,
+        lines(
+          make("near", "i32", 1, tile.rows * topK, 2),
+          make("share", "f32", tile.rows * topK, apart, 2),
+          `let first = row * ${topK}`,
+          `let own = rows * ${topK}`,
+          "copy place[first : own] -> near[0 : 1, 0 : own]",
+          "copy weights[first : own] -> share[0 : own, 0 : 1] transposed",
+          "for r in 0 .. rows {",
+          overColumns(
+            tile,
+            width,
+            lines(
+              make("sum", "f32", 1, cols),
+              make("h", "f32", 1, cols),
+              `vector fill -> ${whole("sum")} with 0`,
+              `for j in 0 .. ${topK} {`,
+              `read p = near[0, r * ${topK} + j]`,
+              make("x0", rows, 1, cols, 2),
+              ...between.map((it) => make(`as_${it}`, it, 1, cols)),
+              `copy rows[p, c : cols] -> ${whole("x0")}`,
+              cast(profile, { box: whole("x0"), dtype: rows }, { box: whole("h"), dtype: "f32" }, (it) => whole(`as_${it}`)), // prettier-ignore
+              `vector mulColumn ${whole("h")}, share[r * ${topK} + j, 0 : 1] -> ${whole("h")}`,
+              `vector add ${whole("sum")}, ${whole("h")} -> ${whole("sum")}`,
+              "}",
+              make("y", out.dtype, 1, cols, 2),
+              `vector copy ${whole("sum")} -> ${whole("y")}`,
+              `copy ${whole("y")} -> ${box("out", out, "row + r")}`,
+            ),
+          ),
+          "}",
+        ),
+      ),
+      "}",
+    ),
+  );
+}

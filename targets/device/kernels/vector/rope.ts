@@ -1,0 +1,116 @@
+/**
+ * Rotary position embedding (Su et al. 2021, eq. 34). Cosines and sines come from a table made at compile time, a row a position: angles reach
+ * thousands of turns, which vector units' own sines, made for small arguments, would need a float64 reduction for.
+ */
+import type { Profile } from "../../../../src/machine/profile.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { dtypes } from "../../../../src/tensor/dtype.ts";
+import { buffer, headsOf, kernelOf, lines, overRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+
+export type Pairs = "interleaved" | "halves";
+
+export type RopeSpec = {
+  readonly x: View;
+  /** Of the dtype of x. */
+  readonly out: View;
+  readonly pairs: Pairs;
+  /** Positions that the table covers. */
+  readonly positions: number;
+};
+
+/** Columns of a row of the table: cosines, and behind them sines. */
+const tableWidth = (dim: number): number => 2 * pitch("f32", dim);
+
+/**
+ * The table [positions, columns] of `rope`: element j of a row is the cosine that element j of a head is multiplied by, and so with sines,
+ * whose sign is that with which its partner comes in.
+ */
+export function rotationTable(
+  invFreq: ArrayLike<number>,
+  positions: number,
+  pairs: Pairs,
+  scale: number,
+): Float32Array {
+  const half = invFreq.length;
+  const width = tableWidth(2 * half);
+  const table = new Float32Array(positions * width);
+  for (let p = 0; p < positions; p++)
+    for (let j = 0; j < half; j++) {
+      const angle = Math.fround(p * (invFreq[j] ?? 0));
+      const [cos, sin] = [Math.cos(angle) * scale, Math.sin(angle) * scale];
+      const [a, b] = pairs === "interleaved" ? [2 * j, 2 * j + 1] : [j, j + half];
+      table[p * width + a] = table[p * width + b] = cos;
+      table[p * width + width / 2 + a] = -sin;
+      table[p * width + width / 2 + b] = sin;
+    }
+  return table;
+}
+
+/** Tensors: `x`, `positions` i32 [S], `table` of `rotationTable`, `out`. */
+export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): Kernel {
+  const dim = x.width;
+  const columns = tableWidth(dim);
+  const isFloat = x.dtype === "f32";
+  const chunk = (2 * dtypes[x.dtype].bits) / 8 + 4 + (isFloat ? 0 : 4);
+  const all = headsOf(x);
+  // Heads are taken a few at a time where a row of all does not fit.
+  const need = { chunk, column: 2 + (8 * columns) / 4 / all };
+  const heads = tileOf(profile, all * pitch(x.dtype, dim), 1, need, pitch(x.dtype, dim)).cols / pitch(x.dtype, dim); // prettier-ignore
+  const tile = heads < all ? { rows: 1, cols: dim } : tileOf(profile, pitch(x.dtype, dim), all, need);
+  const make = buffer(profile);
+  const rows = tile.rows * heads;
+  const [h, w] = [`${isFloat ? "x0" : "h"}[0 : some, 0 : ${dim}]`, `w[0 : some, 0 : ${dim}]`];
+  const [cos, sin] = [0, columns / 2].map((at) => (row: string) => `turn[${row}, ${at} : ${dim}]`) as [(row: string) => string, (row: string) => string]; // prettier-ignore
+  const ofToken = (name: string): string => `${name}[r * of : of, 0 : ${dim}]`;
+  const times =
+    all === 1
+      ? lines(`vector mul ${h}, ${cos("0 : rows")} -> ${h}`, `vector mul ${w}, ${sin("0 : rows")} -> ${w}`)
+      : lines(
+          "for r in 0 .. rows {",
+          `vector mulRow ${ofToken(isFloat ? "x0" : "h")}, ${cos("r")} -> ${ofToken(isFloat ? "x0" : "h")}`,
+          `vector mulRow ${ofToken("w")}, ${sin("r")} -> ${ofToken("w")}`,
+          "}",
+        );
+  const box = (name: string): string =>
+    all === 1 ? `${name}[row : rows, 0 : ${dim}]` : `${name}[row : rows, head : of, 0 : ${dim}]`;
+  return kernelOf(
+    profile,
+    lines(
+      `kernel rope for ${profile.name}`,
+      "size S",
+      tensor("x", x, "in"),
+      "tensor positions: i32[S] in",
+      `tensor table: f32[${positions}, ${columns}] in`,
+      tensor("out", out, "out"),
+      `on ${profile.vector.core} {`,
+      overRows(
+        tile,
+        1,
+        lines(
+          make("at", "i32", 1, Math.max(2, tile.rows), 2),
+          make("turn", "f32", tile.rows, columns, 2),
+          "copy positions[row : rows] -> at[0 : 1, 0 : rows]",
+          "for r in 0 .. rows {",
+          "read p = at[0, r]",
+          `copy table[p, 0 : ${columns}] -> turn[r, 0 : ${columns}]`,
+          "}",
+          `for head in 0 .. ${all} step ${heads} {`,
+          `let of = min(${heads}, ${all} - head)`,
+          "let some = lines * of",
+          make("x0", x.dtype, rows, dim, 2),
+          !isFloat && make("h", "f32", rows, dim),
+          make("w", "f32", rows, dim),
+          `copy ${box("x")} -> x0[0 : some, 0 : ${dim}]`,
+          !isFloat && `vector copy x0[0 : some, 0 : ${dim}] -> ${h}`,
+          `vector ${pairs === "halves" ? "swapHalves" : "swapPairs"} ${h} -> ${w}`,
+          times,
+          `vector add ${h}, ${w} -> ${h}`,
+          !isFloat && `vector copy ${h} -> x0[0 : some, 0 : ${dim}]`,
+          `copy x0[0 : some, 0 : ${dim}] -> ${box("out")}`,
+          "}",
+        ),
+      ),
+      "}",
+    ),
+  );
+}

@@ -1,0 +1,79 @@
+/** Rows brought to their experts and back, on data. */
+import { describe, expect, test } from "vitest";
+import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
+import { combineRows, groupSlots, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
+import { randomSource } from "../../support/random.ts";
+import { farthest, faultsOf, machines, randomFloats, runKernel } from "../../support/run-kernel.ts";
+
+/** Choices of s tokens, each of k different experts; the greatest expert is never chosen. */
+function choices(s: number, k: number, experts: number): number[] {
+  const next = randomSource("choices");
+  return Array.from({ length: s }, () => {
+    const all = Array.from({ length: experts - 1 }, (_, e) => [next(), e] as const);
+    return all.sort(([a], [b]) => a - b).slice(0, k).map(([, e]) => e); // prettier-ignore
+  }).flat();
+}
+
+const sorted = (indices: readonly number[]): readonly number[] =>
+  indices.map((_, slot) => slot).sort((a, b) => (indices[a] ?? 0) - (indices[b] ?? 0) || a - b);
+
+describe.each(machines)("on %s", (_, profile) => {
+  test.each([
+    [1, 2, 8],
+    [57, 6, 160],
+    [700, 8, 256],
+  ])("the slots of %d tokens, %d each, in groups of %d experts", (s, topK, experts) => {
+    const kernel = groupSlots(profile, { experts, topK });
+    const indices = choices(s, topK, experts);
+    const order = sorted(indices);
+    const offsets = Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length);
+    let slots = 0; // no slot comes twice
+    const reader = (name: string): number => (name === "found" ? 3 : name === "next" ? 3 * slots : slots++);
+    expect(faultsOf(kernel, profile, [{ S: 2000 }], reader)).toEqual([]);
+    const found = runKernel(kernel, profile, { S: s }, { indices });
+    expect([...(found.offsets ?? [])]).toEqual(offsets);
+    expect([...(found.order ?? [])]).toEqual(order);
+    expect(order.every((slot, p) => found.place?.[slot] === p)).toBe(true);
+  });
+
+  test.each([
+    ["i8", 96, true],
+    ["bf16", 40, false],
+    ["f32", 30_000, false],
+  ] as const)("rows of %s, %d wide, in the order of their groups", (dtype, width, scaled) => {
+    const [s, topK] = [dtype === "f32" ? 3 : 50, 3];
+    const kernel = permuteRows(profile, { x: { dtype, width }, topK, scaled });
+    let places = 0; // no two slots have one place
+    expect(faultsOf(kernel, profile, [{ S: 300 }], () => places++)).toEqual([]);
+    const x = randomFloats("x", s * width, 50).map(roundingTo(dtype));
+    const scales = randomFloats("s", s);
+    const order = sorted(choices(s, topK, 9));
+    const place = order.map((_x, slot) => order.indexOf(slot));
+    const found = runKernel(kernel, profile, { S: s }, { x, scales, place });
+    const expected = order.flatMap((slot) => [...x.subarray(Math.floor(slot / topK) * width, (Math.floor(slot / topK) + 1) * width)]); // prettier-ignore
+    expect(farthest(found.rows ?? [], expected)).toBe(0);
+    if (scaled)
+      expect([...(found.rowScales ?? [])]).toEqual(order.map((slot) => scales[Math.floor(slot / topK)]));
+  });
+
+  test.each([
+    ["f32", "f32", 100, 1e-6],
+    ["bf16", "bf16", 7168, 1 / 256],
+    ["f32", "f32", 20_000, 1e-6],
+  ] as const)("rows of %s back to tokens of %s, %d wide", (dtype, to, width, tolerance) => {
+    const [s, topK] = [width > 1000 ? 2 : 45, 4];
+    const kernel = combineRows(profile, { rows: dtype, out: { dtype: to, width }, topK });
+    expect(faultsOf(kernel, profile, [{ S: 1 }, { S: 300 }])).toEqual([]);
+    const rows = randomFloats("x", s * topK * width).map(roundingTo(dtype));
+    const weights = randomFloats("w", s * topK);
+    const place = sorted(choices(s, topK, 9));
+    const { out = [] } = runKernel(kernel, profile, { S: s }, { rows, weights, place });
+    const expected = Float32Array.from({ length: s * width }, (_x, i) => {
+      const [row, c] = [Math.floor(i / width), i % width];
+      let sum = 0;
+      for (let j = 0; j < topK; j++) sum = Math.fround(sum + (weights[row * topK + j] ?? 0) * (rows[(place[row * topK + j] ?? 0) * width + c] ?? 0)); // prettier-ignore
+      return sum;
+    });
+    expect(farthest(out, expected)).toBeLessThan(tolerance);
+  });
+});
