@@ -1,7 +1,7 @@
-/** Weights that no scale covers. */
+/** Weights that no scale covers, and quantized plans that are no smaller than their model. */
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { moec, root } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -69,4 +69,33 @@ test("where no plan was, none is", () => {
   const fresh = join(folder, "fresh-plan");
   expect(moec(["compile", dir, "-o", fresh, "--quant", "int8"]).code).toBe(3);
   expect(existsSync(join(fresh, "plan.json"))).toBe(false);
+});
+
+describe("a plan that is no smaller than its model", () => {
+  const compile = (quant: string, ...more: readonly string[]) => {
+    const plan = join(folder, `growth-${quant}${more.length}`);
+    const { code, out } = moec([
+      ...["compile", "fixtures/deep/v31-fp8-ue8m0-tiny", "-o", plan, "--quant", quant, "--json"],
+      ...more,
+    ]);
+    return { code, out, isThere: existsSync(join(plan, "plan.json")) };
+  };
+  test("is refused, and what takes most is named", () => {
+    const { code, out, isThere } = compile("int8");
+    expect([code, isThere]).toEqual([5, false]);
+    expect(JSON.parse(out)).toMatchObject({
+      error: [
+        {
+          code: "quant/not-smaller",
+          message: expect.stringMatching(
+            /take 1\.36 MiB, no less than the model's 1\.18 MiB; most take: model\.layers\.\*\.mlp\.experts\.\*\.gate_proj\.weight as I8 360 KiB; /,
+          ),
+        },
+      ],
+    });
+  });
+  test("is written where that is allowed, or it is smaller", () => {
+    expect(compile("int8", "--allow-larger")).toMatchObject({ code: 0, isThere: true });
+    expect(compile("int4")).toMatchObject({ code: 0, isThere: true });
+  });
 });

@@ -13,6 +13,7 @@ import { emitCalibrated, workFolder, type Calibration } from "../../driver/compi
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
 import { formatMesh, oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.ts";
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
+import { refuseGrowth } from "../../driver/growth.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { deviceOf, profileOf } from "../../driver/target.ts";
@@ -36,6 +37,7 @@ type Options = {
   readonly rounding: Rounding | undefined;
   readonly calibrate: string | undefined;
   readonly minExpertTokens: number;
+  readonly allowLarger: boolean;
   readonly context: number | undefined;
   readonly batch: number | undefined;
   readonly threads: number;
@@ -121,6 +123,16 @@ function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: string,
   cx.log.info(`weights ${bytes(weightBytes)}`);
 }
 
+/** Bytes of the tensors that a model came with. */
+function modelBytes(emitted: Emitted | EmittedOnnx): number {
+  if (emitted.kind === "decoder")
+    return [...emitted.model.checkpoint.tensors.values()].reduce((n, { region }) => n + region.bytes, 0);
+  return [...emitted.weights.values()].reduce(
+    (n, { data }) => n + (data.kind === "region" ? data.region.bytes : 0),
+    0,
+  );
+}
+
 /** How to calibrate, if that was asked for. */
 function calibrationOf(options: Options, output: string | undefined): Calibration | undefined {
   const { calibrate, quant, minExpertTokens, threads } = options;
@@ -195,6 +207,10 @@ export const compileCommand: CommandSpec<Options> = {
       help: "experts that see fewer tokens of the text take what their whole layer sees",
       default: 32,
       parse: wholeNumber(0),
+    },
+    allowLarger: {
+      flags: "--allow-larger",
+      help: "write a quantized plan even where it is no smaller than the model",
     },
     context: {
       flags: "-c, --context <positions>",
@@ -289,6 +305,7 @@ export const compileCommand: CommandSpec<Options> = {
           : options.as === "decoder"
             ? await emitOnnxDecoder(path, settings)
             : await emitOnnx(path, settings);
+      if (scheme && !options.allowLarger) refuseGrowth(emitted.parts.weights, modelBytes(emitted));
       if (calibrated) cx.log.info(quantLines(calibrated.report, options.minExpertTokens));
       if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);
       else tellGraph(emitted, report.runs, path, cx);

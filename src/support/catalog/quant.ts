@@ -7,6 +7,11 @@ export const quantCatalog = {
     message: `a weight is not a finite number at row ${row}, column ${column}, so it has no scale`,
     hint: "check the checkpoint, or keep this tensor as it is with a recipe",
   }),
+  "quant/not-smaller": (plan: string, model: string, terms: readonly string[]): Message => ({
+    exit: "check",
+    message: `quantized, the weights take ${plan}, no less than the model's ${model}; most take: ${terms.join("; ")}`,
+    hint: "quantize to fewer bits, or let it grow with --allow-larger",
+  }),
   "quant/recipe": (why: string): Message => ({
     exit: "usage",
     message: `the quantization recipe is not understood: ${why}`,
