@@ -1,5 +1,6 @@
 import { phase, type Pass, type Phase } from "../src/pass/pass.ts";
 import { absorbKvB } from "./absorb-kv-b.ts";
+import { balanceByTwos, balanceChannels } from "./balance-channels.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { decompose } from "./decompose/index.ts";
 import { expandLatentAttention } from "./expand-latent-attention.ts";
@@ -138,17 +139,23 @@ export const onnxPipeline: readonly Phase[] = [raise, ...pipeline];
 export type Quantization = {
   readonly weights: WeightChoice;
   readonly activations: "float" | "int8";
+  /** Factors of channels that make them easier to round, by the key of their group. */
+  readonly factors?: (key: string) => ArrayLike<number> | undefined;
 };
 
 /** A pipeline that quantizes on its way. */
 export function quantizing(
   phases: readonly Phase[],
-  { weights, activations }: Quantization,
+  { weights, activations, factors }: Quantization,
 ): readonly Phase[] {
   // Fusions join what reads the same values, and the lowering cuts it up again: in between each matrix is whole.
   const behindFuse = phases.findIndex((it) => it.name === "fuse") + 1;
+  const behindImport = phases.findIndex((it) => it.name === "import") + 1;
   return [
-    ...phases.slice(0, behindFuse),
+    ...phases.slice(0, behindImport),
+    // Before the fusions, which hide what makes a channel and what reads it.
+    ...(factors ? [phase("balance", balanceChannels(factors))] : []),
+    ...phases.slice(behindImport, behindFuse),
     phase("quantize", quantizeWeights(weights)),
     ...phases.slice(behindFuse),
     // Last, as the lowering makes products too.
@@ -157,7 +164,7 @@ export function quantizing(
 }
 
 /** Passes that run when asked for by name. */
-export const others: readonly Pass[] = [allInt8, quantizeActivations, decompose];
+export const others: readonly Pass[] = [balanceByTwos, allInt8, quantizeActivations, decompose];
 
 /** Every pass once, in order of its first run. */
 export const passes: readonly Pass[] = [...new Set([...onnxPipeline.flatMap((p) => p.passes), ...others])];

@@ -1,7 +1,14 @@
 import { existsSync, readFileSync } from "node:fs";
 import type { Quantization } from "../../passes/index.ts";
-import { namedScheme, nearestScheme, parseRecipeFile, schemeNames, type Scheme } from "../quant/scheme.ts";
-import type { FormatChoice } from "./calibration/calibrate.ts";
+import {
+  autoScheme,
+  namedScheme,
+  nearestScheme,
+  parseRecipeFile,
+  schemeNames,
+  type Scheme,
+} from "../quant/scheme.ts";
+import type { FormatChoice } from "./calibration/observe.ts";
 import { fail } from "../support/diagnostics.ts";
 import { formats, usualRounding, type Rounding } from "../tensor/format.ts";
 import { rotationOf } from "../tensor/hadamard.ts";
@@ -10,9 +17,15 @@ import { quantized, rotate, takesWidth } from "../tensor/recipe.ts";
 /** What a compile quantizes, and how the plan calls it. */
 export type PlannedQuantization = Quantization & { readonly name: string };
 
-/** The scheme of a name or of a recipe file; undefined for none. Throws `quant/scheme` and `quant/recipe`. */
-export function schemeFrom(text: string): Scheme | undefined {
+/** The scheme of a name or of a recipe file, `bits` for auto; undefined for none. Throws `quant/scheme` and `quant/recipe`. */
+export function schemeFrom(text: string, bits?: number): Scheme | undefined {
+  if (bits !== undefined && text !== "auto")
+    return fail("usage/missing", { kind: "flag", flag: "--quant" }, "auto, for which --bits is");
   if (text === "none") return undefined;
+  if (text === "auto")
+    return bits === undefined
+      ? fail("usage/missing", { kind: "flag", flag: "--bits" }, "how many bits a weight may take")
+      : autoScheme(bits);
   const named = namedScheme(text);
   if (named) return named;
   if (existsSync(text)) return parseRecipeFile(readFileSync(text, "utf8"), text);

@@ -17,7 +17,7 @@ function damped(hessian: Float64Array, n: number, share: number): Float64Array {
 }
 
 /** Columns by falling diagonal: those that matter most are rounded while most of the others can still answer. */
-const fallingDiagonal = (hessian: Float64Array, n: number): Int32Array =>
+export const fallingDiagonal = (hessian: Float64Array, n: number): Int32Array =>
   Int32Array.from({ length: n }, (_, i) => i).sort(
     (a, b) => (hessian[b * n + b] ?? 0) - (hessian[a * n + a] ?? 0) || a - b,
   );
@@ -59,14 +59,24 @@ export function gptqOnGrid(
   grid: Grid,
   order: Int32Array,
 ): Quantized {
-  for (let share = damping; share <= mostDamping; share *= 10) {
-    const factor = inverseUpperFactor(permuted(damped(hessian, cols, share), order), cols);
-    if (factor) return { codes: roundInOrder(w, rows, cols, factor, format, grid, order), ...grid };
-  }
-  return roundOnGrid(w, rows, cols, format, grid);
+  const factor = dampedFactor(hessian, order);
+  if (!factor) return roundOnGrid(w, rows, cols, format, grid);
+  return { codes: roundInOrder(w, rows, cols, factor, format, grid, order), ...grid };
 }
 
-function roundInOrder(
+/**
+ * The upper factor of the inverse of a symmetric matrix in the given order, its diagonal raised as little as makes it positive definite;
+ * undefined where nothing does.
+ */
+export function dampedFactor(hessian: Float64Array, order: Int32Array): Float64Array | undefined {
+  for (let share = damping; share <= mostDamping; share *= 10) {
+    const factor = inverseUpperFactor(permuted(damped(hessian, order.length, share), order), order.length);
+    if (factor) return factor;
+  }
+  return undefined;
+}
+
+export function roundInOrder(
   w: Float32Array,
   rows: number,
   cols: number,

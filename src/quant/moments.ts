@@ -1,3 +1,5 @@
+import type { Products } from "./products.ts";
+
 /**
  * Second moments of activations [width, width], the sum of x^T x over rows, with their number: the Hessian of the squared error of a
  * product's output, up to a factor.
@@ -5,17 +7,23 @@
 export type Moments = {
   readonly width: number;
   readonly sum: Float64Array;
+  /** The greatest magnitude in each column. */
+  readonly peaks: Float32Array;
   tokens: number;
+  /** The weights of all rows together. */
+  weight: number;
 };
 
 export const noMoments = (width: number): Moments => ({
   width,
   sum: new Float64Array(width * width),
+  peaks: new Float32Array(width),
   tokens: 0,
+  weight: 0,
 });
 
-/** Rows taken together, so that each sum is read and written once for all of them. */
-const together = 8;
+/** Rows whose products are summed in float32 before they join the float64 sums. */
+const together = 256;
 
 /** Add rows of `x`, each of `stride` elements of which the first `width` count, each row's square times its weight. */
 export function addRows(
@@ -24,41 +32,42 @@ export function addRows(
   stride: number,
   rows: ArrayLike<number>,
   weigh: (i: number) => number,
+  { outer }: Products,
 ): void {
-  const { width, sum } = into;
-  // Column after column, the rows of a column side by side; rows that are missing at the end are zeros.
-  const plain = new Float64Array(width * together);
-  const weighed = new Float64Array(width * together);
+  const { width, sum, peaks } = into;
   for (let first = 0; first < rows.length; first += together) {
-    for (let r = 0; r < together; r++) {
-      const isThere = first + r < rows.length;
-      const at = (rows[first + r] ?? 0) * stride;
-      const weight = isThere ? weigh(first + r) : 0;
-      for (let i = 0; i < width; i++) {
-        const value = isThere ? (x[at + i] ?? 0) : 0;
-        plain[i * together + r] = value;
-
-        weighed[i * together + r] = value * weight;
+    const count = Math.min(together, rows.length - first);
+    const fill = (a: Float32Array, strideA: number, b: Float32Array, strideB: number) => {
+      for (let r = 0; r < count; r++) {
+        const at = (rows[first + r] ?? 0) * stride;
+        const weight = weigh(first + r);
+        into.weight += weight;
+        for (let i = 0; i < width; i++) {
+          const value = x[at + i] ?? 0;
+          a[r * strideA + i] = value * weight;
+          b[r * strideB + i] = value;
+          if (Math.abs(value) > (peaks[i] ?? 0)) peaks[i] = Math.abs(value);
+        }
       }
-    }
-    addProducts(sum, width, weighed, plain);
+    };
+    const found = outer(count, width, width, fill, (i) => i + 1);
+    for (let i = 0; i < width; i++)
+      for (let j = 0; j <= i; j++)
+        sum[i * width + j] = (sum[i * width + j] ?? 0) + (found.sum[i * found.stride + j] ?? 0);
   }
   into.tokens += rows.length;
 }
 
-/** sum[i, j] += a[i] . b[j] for j up to i; the rows are spelt out for the sake of speed. */
-function addProducts(sum: Float64Array, width: number, a: Float64Array, b: Float64Array): void {
-  for (let i = 0; i < width; i++) {
-    const at = i * together;
-    const [a0, a1, a2, a3] = [a[at] ?? 0, a[at + 1] ?? 0, a[at + 2] ?? 0, a[at + 3] ?? 0];
-    const [a4, a5, a6, a7] = [a[at + 4] ?? 0, a[at + 5] ?? 0, a[at + 6] ?? 0, a[at + 7] ?? 0];
-    const row = i * width;
-    for (let j = 0, of = 0; j <= i; j++, of += together)
-      sum[row + j] =
-        (sum[row + j] ?? 0) +
-        (a0 * (b[of] ?? 0) + a1 * (b[of + 1] ?? 0) + (a2 * (b[of + 2] ?? 0) + a3 * (b[of + 3] ?? 0))) +
-        (a4 * (b[of + 4] ?? 0) + a5 * (b[of + 5] ?? 0) + (a6 * (b[of + 6] ?? 0) + a7 * (b[of + 7] ?? 0)));
+/** Moments of one width together. */
+export function sumOf(parts: readonly Moments[]): Moments {
+  const sum = noMoments(parts[0]?.width ?? 0);
+  for (const it of parts) {
+    for (let i = 0; i < sum.sum.length; i++) sum.sum[i] = (sum.sum[i] ?? 0) + (it.sum[i] ?? 0);
+    it.peaks.forEach((x, i) => (sum.peaks[i] = Math.max(x, sum.peaks[i] ?? 0)));
+    sum.tokens += it.tokens;
+    sum.weight += it.weight;
   }
+  return sum;
 }
 
 /** The whole symmetric matrix; while rows are added only its lower half is kept. */

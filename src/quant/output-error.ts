@@ -48,3 +48,29 @@ export function outputError(
   const whole = energy(w, undefined, cols, hessian);
   return whole > 0 ? energy(w, valuesOf(found, rows, cols, format), cols, hessian) / whole : 0;
 }
+
+/** tr(G E H E^T) for an error E [rows, cols], G [rows, rows] and H [cols, cols]. */
+export function coupledEnergy(
+  e: Float32Array,
+  rows: number,
+  cols: number,
+  inputs: Float64Array,
+  outputs: Float64Array,
+): number {
+  const moved = new Float64Array(rows * cols);
+  for (let r = 0; r < rows; r++)
+    for (let i = 0; i < cols; i++) {
+      const x = e[r * cols + i] ?? 0;
+      if (x !== 0)
+        for (let j = 0; j < cols; j++)
+          moved[r * cols + j] = (moved[r * cols + j] ?? 0) + x * (inputs[i * cols + j] ?? 0);
+    }
+  let total = 0;
+  for (let r = 0; r < rows; r++)
+    for (let s = 0; s < rows; s++) {
+      let sum = 0;
+      for (let i = 0; i < cols; i++) sum += (moved[r * cols + i] ?? 0) * (e[s * cols + i] ?? 0);
+      total += sum * (outputs[r * rows + s] ?? 0);
+    }
+  return total;
+}

@@ -11,6 +11,8 @@ export type Scheme = {
   readonly name: string;
   /** The format of weights that nothing else is said of. */
   readonly weights: FormatName;
+  /** Formats are chosen matrix by matrix instead, to take so many bits a weight on average. */
+  readonly bits?: number | undefined;
   /** Whether activations are rounded to int8 a token, or stay as they are. */
   readonly activations: "float" | "int8";
   /** What is said of tensors by name: the first that matches holds, "none" keeps a tensor. */
@@ -40,9 +42,19 @@ export function namedScheme(name: string): Scheme | undefined {
   return isFormatName(name) ? { name, weights: name, activations: "float", tensors: [] } : undefined;
 }
 
+/** The scheme that chooses formats by itself. */
+export const autoScheme = (bits: number): Scheme => ({
+  name: `auto-${bits}`,
+  weights: "int4-g32",
+  bits,
+  activations: "float",
+  tensors: [],
+});
+
 const format = v.picklist([...formatNames, "none" as const]);
 const recipe = v.strictObject({
-  weights: v.picklist(formatNames),
+  weights: v.picklist([...formatNames, "auto" as const]),
+  bits: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(16))),
   activations: v.optional(v.picklist(["float", "int8"]), "float"),
   tensors: v.optional(v.record(v.string(), format), {}),
 });
@@ -51,10 +63,12 @@ const recipe = v.strictObject({
 export function parseRecipeFile(text: string, file: string): Scheme {
   const wrong = (pointer: string, why: string): never =>
     fail("quant/recipe", { kind: "json", file, pointer }, why);
-  const { weights, activations, tensors } = parseJson(recipe, text, wrong);
+  const { weights, bits, activations, tensors } = parseJson(recipe, text, wrong);
+  if ((weights === "auto") !== (bits !== undefined))
+    return wrong("/bits", "bits are for weights that are auto, and those need them");
   return {
     name: file,
-    weights,
+    ...(weights === "auto" ? { weights: "int4-g32", bits } : { weights }),
     activations,
     tensors: Object.entries(tensors).map(([glob, to]) => ({ pattern: globToRegExp(glob), format: to })),
   };

@@ -85,3 +85,4 @@ export type Rounding = (typeof roundings)[number];
 
 /** What a format is rounded by unless something else is asked for: eight bits lose little to their largest magnitude. */
 export const usualRounding = ({ bits }: WeightFormat): Rounding => (bits === 8 ? "nearest" : "clipped");
+export const isRounding = (name: string): name is Rounding => roundings.some((it) => it === name);

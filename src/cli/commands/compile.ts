@@ -17,12 +17,13 @@ import { refuseGrowth } from "../../driver/growth.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { deviceOf, profileOf } from "../../driver/target.ts";
-import { schemeNames } from "../../quant/scheme.ts";
+import { roundingNames, type RoundingName } from "../../quant/rounders.ts";
+import { schemeNames, type Scheme } from "../../quant/scheme.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
-import { roundings, type Rounding } from "../../tensor/format.ts";
+import { isRounding, type Rounding } from "../../tensor/format.ts";
 import { bytes, number, short } from "../../support/text.ts";
-import { listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
+import { BadValue, listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { emitCode } from "../emit-code.ts";
 import { quantLines, quantSummary } from "../quant-report.ts";
 import { readText } from "../read-text.ts";
@@ -34,7 +35,10 @@ type Options = {
   readonly as: string;
   readonly dims: ReadonlyMap<string, number>;
   readonly quant: string;
-  readonly rounding: Rounding | undefined;
+  readonly rounding: RoundingName | undefined;
+  readonly bits: number | undefined;
+  readonly gradientWindows: number;
+  readonly calibration: string | undefined;
   readonly calibrate: string | undefined;
   readonly minExpertTokens: number;
   readonly allowLarger: boolean;
@@ -52,6 +56,13 @@ type Options = {
 
 /** Tokens of a sequence of the calibration text. */
 const calibrationWindow = 512;
+
+/** A positive number of bits. */
+function bitsPerWeightGiven(text: string): number {
+  const bits = Number(text);
+  if (!(bits >= 1 && bits <= 16)) throw new BadValue("a number from 1 to 16");
+  return bits;
+}
 
 /** Checkpoints of fewer bytes are compiled before a thread has started. */
 const worthThreads = 8 << 20;
@@ -135,9 +146,9 @@ function modelBytes(emitted: Emitted | EmittedOnnx): number {
 
 /** How to calibrate, if that was asked for. */
 function calibrationOf(options: Options, output: string | undefined): Calibration | undefined {
-  const { calibrate, quant, minExpertTokens, threads } = options;
+  const { calibrate, minExpertTokens, gradientWindows, threads } = options;
   if (calibrate === undefined) return undefined;
-  const scheme = schemeFrom(quant);
+  const scheme = schemeFrom(options.quant, options.bits);
   if (!scheme) return fail("usage/missing", { kind: "flag", flag: "--quant" }, "the scheme to calibrate for");
   if (output === undefined)
     return fail(
@@ -146,15 +157,36 @@ function calibrationOf(options: Options, output: string | undefined): Calibratio
       "the folder of the plan, beside which calibrated weights are kept",
     );
   const text = readText(calibrate);
-  return { scheme, text, window: calibrationWindow, minExpertTokens, threads, work: workFolder(output) };
+  const rounding = options.rounding ?? "gptq";
+  const work = workFolder(output);
+  const saved = options.calibration;
+  return {
+    scheme,
+    text,
+    window: calibrationWindow,
+    minExpertTokens,
+    rounding,
+    gradientWindows,
+    threads,
+    work,
+    ...(saved !== undefined && { saved }),
+  };
+}
+
+/** How weights are rounded by what they alone tell. Throws `quant/needs-text` where that is not enough. */
+function plainRounding({ rounding }: Options, scheme: Scheme): Rounding | undefined {
+  const needs = (what: string) => fail("quant/needs-text", { kind: "flag", flag: "--calibrate" }, what);
+  if (scheme.bits !== undefined) return needs("a scheme that chooses formats");
+  return rounding === undefined || isRounding(rounding) ? rounding : needs(`--rounding ${rounding}`);
 }
 
 /** What the passes and the target are asked for. */
 function settingsOf(options: Options): CompileOptions {
-  const { quant, rounding, context, batch, dims, disable, parallel, redundantExperts } = options;
-  const scheme = schemeFrom(quant);
+  const { quant, bits, calibrate, context, batch, dims, disable, parallel, redundantExperts } = options;
+  const scheme = schemeFrom(quant, bits);
+  const isPlain = scheme && calibrate === undefined;
   return {
-    ...(scheme && { quantization: planQuantization(scheme, rounding) }),
+    ...(isPlain && { quantization: planQuantization(scheme, plainRounding(options, scheme)) }),
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batchTokens: batch }),
     parallel: { mesh: parallel, redundantExperts },
@@ -190,17 +222,32 @@ export const compileCommand: CommandSpec<Options> = {
     },
     quant: {
       flags: "-q, --quant <scheme>",
-      help: `how weights are stored: none, ${schemeNames.join(", ")}, or a recipe file (.json)`,
+      help: `how weights are stored: none, auto, ${schemeNames.join(", ")}, or a recipe file (.json)`,
       default: "none",
     },
     rounding: {
       flags: "--rounding <how>",
-      help: "how scales are found where nothing is calibrated (default: nearest for eight bits, clipped for four)",
-      choices: roundings,
+      help: "how weights are rounded (default: gptq on a calibration text; else nearest for eight bits, clipped for four)",
+      choices: roundingNames,
     },
     calibrate: {
       flags: "--calibrate <text>",
-      help: "quantize by GPTQ on what the model computes from this text",
+      help: "quantize on what the model computes from this text",
+    },
+    bits: {
+      flags: "--bits <b>",
+      help: "with --quant auto: bits a quantized weight may take on average, scales counted",
+      parse: bitsPerWeightGiven,
+    },
+    gradientWindows: {
+      flags: "--gradient-windows <n>",
+      help: "windows of the text that are also run backward, to learn how much what each matrix gives matters; 0 for none",
+      default: 64,
+      parse: wholeNumber(0),
+    },
+    calibration: {
+      flags: "--calibration <dir>",
+      help: "keep what is learned from the text in this folder, and take it from there for the same model and text",
     },
     minExpertTokens: {
       flags: "--min-expert-tokens <n>",
@@ -262,6 +309,7 @@ export const compileCommand: CommandSpec<Options> = {
     "moec compile fixtures/moe-6m -o build/moe-6m",
     "moec compile fixtures/moe-6m -o build/moe-6m-int4 --quant int4-g32",
     "moec compile fixtures/moe-6m -o build/moe-6m-gptq --quant int4-g32 --calibrate fixtures/text/sample.txt",
+    "moec compile fixtures/moe-6m -o build/moe-6m-auto --quant auto --bits 4.5 --calibrate fixtures/text/sample.txt",
     "moec compile model.onnx -o build/graph",
     "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",
@@ -284,6 +332,8 @@ export const compileCommand: CommandSpec<Options> = {
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
     const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
+    const by = calibrationOf(options, output);
+    if (by && isOnnx(path)) fail("quant/not-calibrated", { kind: "flag", flag: "--calibrate" });
     const settings: CompileOptions = {
       ...settingsOf(options),
       ...(device && { device }),
@@ -291,11 +341,16 @@ export const compileCommand: CommandSpec<Options> = {
     };
     const progress = cx.log.progress(`compiling ${path}`);
     try {
-      const by = calibrationOf(options, output);
       const calibrated =
         by &&
         (await emitCalibrated(path, settings, {
           ...by,
+          onSaved: (what) =>
+            cx.log.info(
+              what === "taken"
+                ? `calibration of the same model and text taken from ${options.calibration}`
+                : `no calibration of this model and text in ${options.calibration}: measured and kept there`,
+            ),
           onSegment: (done, of) => progress.update(`quantized ${done} of ${of} stretches`),
         }));
       const emitted = calibrated

@@ -1,4 +1,6 @@
-import { addRows, noMoments, type Moments } from "../../quant/moments.ts";
+import type { Value } from "../../ir/graph.ts";
+import { addRows, noMoments, sumOf, type Moments } from "../../quant/moments.ts";
+import type { Products } from "../../quant/products.ts";
 import type { Tap } from "../../quant/taps.ts";
 import type { Activations } from "./segment-code.ts";
 
@@ -17,13 +19,30 @@ export function nothingSeen(tap: Tap): Seen {
   };
 }
 
+/** What each tap sees; those of one activation share it. */
+export function seenByInput(taps: readonly Tap[]): readonly Seen[] {
+  const dense = new Map<Value, Seen>();
+  return taps.map((tap) => {
+    const seen = (tap.kind === "dense" && dense.get(tap.x)) || nothingSeen(tap);
+    if (tap.kind === "dense") dense.set(tap.x, seen);
+    return seen;
+  });
+}
+
 /** Add the rows of one call. What an expert gives is weighed by its share of the answer, so its rows are too. */
-export function see(seen: Seen, tap: Tap, names: TapNames, given: Activations, tokens: number): void {
+export function see(
+  seen: Seen,
+  tap: Tap,
+  names: TapNames,
+  given: Activations,
+  tokens: number,
+  products: Products,
+): void {
   const x = floatsOf(given, names.x);
   if (tap.kind === "dense") {
     const stride = x.length / tokens;
     const rows = Array.from({ length: tokens }, (_, i) => i);
-    return addRows(seen.all, x, stride, rows, () => 1);
+    return addRows(seen.all, x, stride, rows, () => 1, products);
   }
   const indices = given.get(names.indices ?? "") ?? [];
   const shares = given.get(names.shares ?? "") ?? [];
@@ -35,20 +54,12 @@ export function see(seen: Seen, tap: Tap, names: TapNames, given: Activations, t
   seen.experts.forEach((moments, e) => {
     const own = slots[e] ?? [];
     const rows = own.map((slot) => (isPerChoice ? slot : Math.floor(slot / k)));
-    addRows(moments, x, stride, rows, (i) => (shares[own[i] ?? 0] ?? 0) ** 2);
+    addRows(moments, x, stride, rows, (i) => (shares[own[i] ?? 0] ?? 0) ** 2, products);
   });
 }
 
 /** The moments of a layer's experts together. */
-export function together({ all, experts }: Seen): Moments {
-  if (experts.length === 0) return all;
-  const sum = noMoments(all.width);
-  for (const it of experts) {
-    for (let i = 0; i < sum.sum.length; i++) sum.sum[i] = (sum.sum[i] ?? 0) + (it.sum[i] ?? 0);
-    sum.tokens += it.tokens;
-  }
-  return sum;
-}
+export const together = ({ all, experts }: Seen): Moments => (experts.length === 0 ? all : sumOf(experts));
 
 function floatsOf(given: Activations, name: string): Float32Array {
   const values = given.get(name);

@@ -17,6 +17,21 @@ export const quantCatalog = {
     message: `the quantization recipe is not understood: ${why}`,
     hint: 'for example {"weights": "int4-g32", "tensors": {"*.kv_b_proj.weight": "int8"}}',
   }),
+  "quant/budget": (bits: number, least: number): Message => ({
+    exit: "usage",
+    message: `${bits} bits a weight are too few: what can be chosen takes at least ${least.toFixed(3)}`,
+    hint: "give more --bits; scales count too",
+  }),
+  "quant/needs-text": (what: string): Message => ({
+    exit: "usage",
+    message: `${what} needs to know what the model computes`,
+    hint: "give a text with --calibrate",
+  }),
+  "quant/not-calibrated": (): Message => ({
+    exit: "usage",
+    message: "an ONNX model cannot be calibrated on a text",
+    hint: "leave --calibrate out, or compile the checkpoint that the model was exported from",
+  }),
   "quant/no-text": (): Message => ({
     exit: "usage",
     message: "the calibration text is empty",
