@@ -3,7 +3,7 @@ import { makeNode } from "../src/ir/builder.ts";
 import { edit, type Site } from "../src/pass/edit.ts";
 import { counter, type Pass } from "../src/pass/pass.ts";
 import { constant, dequantize, reshape, type Recipe } from "../src/tensor/recipe.ts";
-import { mapMatrices, matricesOf } from "./quantize-weights.ts";
+import { mapMatrices, matricesOf } from "../src/tensor/matrices.ts";
 
 /**
  * Channels between what makes them and the products that read them: what makes them can be divided, and the columns that read them

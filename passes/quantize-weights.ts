@@ -2,17 +2,8 @@ import { makeNode } from "../src/ir/builder.ts";
 import { isOp, type Node, type NodeOf, type Value } from "../src/ir/graph.ts";
 import { edit, type Site } from "../src/pass/edit.ts";
 import { counter, type Pass } from "../src/pass/pass.ts";
-import { quantizedParts } from "../src/tensor/quantized.ts";
-import {
-  cast,
-  concat,
-  quantized,
-  reshape,
-  slice,
-  sourceNames,
-  stack,
-  type Recipe,
-} from "../src/tensor/recipe.ts";
+import { mapMatrices } from "../src/tensor/matrices.ts";
+import { quantized, sourceNames, type Recipe } from "../src/tensor/recipe.ts";
 
 /** What a weight is to the model. Routers and heads are products too, yet a small error in them costs more. */
 export type WeightRole = "linear" | "expert" | "router" | "head";
@@ -51,45 +42,6 @@ export function roleOf(site: Site, weight: Value): WeightRole | undefined {
   const roles = new Set([...site.readers(weight)].map((reader) => roleIn(site, reader, weight)));
   return roles.size === 1 && !site.isResult(weight) ? [...roles][0] : undefined;
 }
-
-/** Put something in the place of each matrix that a weight joins, stacks or cuts by rows. Gives the recipe itself where nothing changed. */
-export function mapMatrices(r: Recipe, f: (matrix: Recipe) => Recipe): Recipe {
-  const inner = (of: Recipe) => mapMatrices(of, f);
-  const join = (parts: readonly Recipe[], make: (parts: readonly Recipe[]) => Recipe): Recipe => {
-    const mapped = parts.map(inner);
-    return mapped.every((it, i) => it === parts[i]) ? r : make(ofOneType(mapped));
-  };
-  if (quantizedParts(r)) return r;
-  if (r.kind === "stack") return join(r.parts, stack);
-  if (r.kind === "concat" && r.shape.length > 1) return join(r.parts, concat);
-  if (r.kind === "reshape" && r.of.shape.length > 1 && r.shape.at(-1) === r.of.shape.at(-1))
-    return mapped(inner(r.of), r, (of) => reshape(of, r.shape));
-  if (r.kind === "slice" && r.axis < r.shape.length - 1)
-    return mapped(inner(r.of), r, (of) => slice(of, r.axis, r.begin, r.end));
-  if (r.shape.length === 2) return f(r);
-  if (r.shape.length < 2) return r;
-  const cols = r.shape.at(-1) ?? 1;
-  const flat = reshape(r, [r.shape.slice(0, -1).reduce((n, d) => n * d, 1), cols]);
-  const made = f(flat);
-  return made === flat ? r : reshape(made, r.shape);
-}
-
-const mapped = (of: Recipe, r: Recipe & { readonly of: Recipe }, make: (of: Recipe) => Recipe): Recipe =>
-  of === r.of ? r : make(of);
-
-/** The matrices that `mapMatrices` meets, in order. */
-export function matricesOf(r: Recipe): readonly Recipe[] {
-  const found: Recipe[] = [];
-  mapMatrices(r, (matrix) => {
-    found.push(matrix);
-    return matrix;
-  });
-  return found;
-}
-
-/** Where one part became quantized and another stayed, all are float32. */
-const ofOneType = (parts: readonly Recipe[]): readonly Recipe[] =>
-  parts.every((it) => it.dtype === parts[0]?.dtype) ? parts : parts.map((it) => cast(it, "f32"));
 
 /** A pass that puts quantized matrices in the place of those that `choose` names. */
 export const quantizeWeights = (choose: WeightChoice): Pass => ({

@@ -1,5 +1,6 @@
 import { channelGroups, type ChannelGroup } from "../../../passes/balance-channels.ts";
-import { matricesOf, roleOf } from "../../../passes/quantize-weights.ts";
+import { roleOf } from "../../../passes/quantize-weights.ts";
+import { matricesOf } from "../../tensor/matrices.ts";
 import { isOp, type Func } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";
 import type { Balanced, Balancer } from "../../quant/balance.ts";

@@ -1,4 +1,4 @@
-import { matricesOf } from "../../../passes/quantize-weights.ts";
+import { matricesOf } from "../../tensor/matrices.ts";
 import { pipeline } from "../../../passes/index.ts";
 import { isOp, type Func } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
@@ -61,7 +61,7 @@ export async function chooseFormats(task: AutoTask, run: SegmentRun): Promise<Fo
   const chosen = allocate([...options.values()], bits * weights);
   if (!chosen) {
     const least = [...options.values()].reduce((sum, of) => sum + Math.min(...of.map((it) => it.bits)), 0);
-    return fail("quant/budget", { kind: "flag", flag: "--bits" }, bits, least / weights);
+    return fail("quant/budget", { kind: "flag", flag: "--bits" }, bits, Number((least / weights).toFixed(3)));
   }
   const formatOf = new Map(names.map((name, i) => [name, allowed[chosen[i] ?? 0]]));
   return (name, role) => (choose(name, role) ? formatOf.get(groups.get(name) ?? name) : undefined);

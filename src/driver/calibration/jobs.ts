@@ -1,4 +1,5 @@
-import { matricesOf, roleOf } from "../../../passes/quantize-weights.ts";
+import { roleOf } from "../../../passes/quantize-weights.ts";
+import { matricesOf } from "../../tensor/matrices.ts";
 import { isOp, type Func } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";
 import { shrunk, sumOf, type Moments } from "../../quant/moments.ts";

@@ -1,4 +1,5 @@
-import { matricesOf, roleOf, type WeightRole } from "../../../passes/quantize-weights.ts";
+import { roleOf, type WeightRole } from "../../../passes/quantize-weights.ts";
+import { matricesOf } from "../../tensor/matrices.ts";
 import { makeNode } from "../../ir/builder.ts";
 import { definitions, isOp, type Func, type Node, type Value } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";

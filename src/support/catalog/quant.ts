@@ -19,7 +19,7 @@ export const quantCatalog = {
   }),
   "quant/budget": (bits: number, least: number): Message => ({
     exit: "usage",
-    message: `${bits} bits a weight are too few: what can be chosen takes at least ${least.toFixed(3)}`,
+    message: `${bits} bits a weight are too few: what can be chosen takes at least ${least}`,
     hint: "give more --bits; scales count too",
   }),
   "quant/needs-text": (what: string): Message => ({
