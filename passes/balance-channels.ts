@@ -173,6 +173,13 @@ function dividedRows(
   });
 }
 
+/** Whether a reader's columns have factors already: a balanced module stays as it is. */
+const isBalanced = (recipe: Recipe | undefined): boolean =>
+  recipe !== undefined &&
+  matricesOf(recipe).some(
+    (m) => m.kind === "dequantize" && m.scale.kind === "literal" && m.scale.shape[0] === 1,
+  );
+
 const ruleName = "balance-channels";
 
 /** A pass that scales the channels of those groups for which there are factors. */
@@ -195,7 +202,7 @@ export const balanceChannels = (
     };
     for (const { key, channels, readers, maker, channelOf } of channelGroups(func)) {
       const factors = factorsOf(key, channels);
-      if (!factors) continue;
+      if (!factors || readers.some(({ weight }) => isBalanced(weightAt(site, weight)))) continue;
       for (const { weight, isStack } of readers) change(weight, (r) => scaledColumns(r, isStack, factors));
       change(maker, (r) => dividedRows(r, channelOf, factors));
       add(ruleName);
