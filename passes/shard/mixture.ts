@@ -35,8 +35,7 @@ function innerOf(cut: Cut, node: Mixture): Range {
   const group = isOp(node, "integerExperts")
     ? Math.max(node.attrs.downGroup < size ? node.attrs.downGroup : 1, node.attrs.downRotation)
     : columnUnit(recipe);
-  const what = group > 1 ? `groups of ${group} inner columns of an expert` : "inner columns of an expert";
-  return shareOf(size, group, cut.tensors, what);
+  return shareOf(size, group, cut.tensors, "inner columns of an expert");
 }
 
 /** This rank's part of the weights: of its experts those inner columns. */

@@ -39,7 +39,7 @@ const product: PieceRule<"linear" | "integerLinear"> = (cut, node, box) => {
 };
 
 /** A part of whole rows, for operators whose last axis cannot be cut. */
-const ofWholeRows: PieceRule<"router" | "rmsNorm" | "hadamard"> = (cut, node, box) => {
+const ofWholeRows: PieceRule<"router" | "hadamard"> = (cut, node, box) => {
   const [x, ...rest] = node.operands;
   if (!x || box.has(rankOf(x) - 1)) return undefined;
   return cut.emitAll(
@@ -48,6 +48,13 @@ const ofWholeRows: PieceRule<"router" | "rmsNorm" | "hadamard"> = (cut, node, bo
     node.attrs,
     node.origin,
   );
+};
+
+/** A norm over each head. One over hidden states is there whole: its rows are cut out of it. */
+const rmsNorm: PieceRule<"rmsNorm"> = (cut, node, box) => {
+  const [x, gain] = node.operands;
+  if (box.size !== 1 || !box.has(1) || rankOf(x) !== 3) return undefined;
+  return cut.emit("rmsNorm", [cut.piece(x, box), cut.piece(gain, whole)], node.attrs, node.origin);
 };
 
 /** Whole elements of an axis that became `size` times as many. */
@@ -194,10 +201,11 @@ const weight: PieceRule<"weight"> = (cut, node, box) => {
   return cut.emit("weight", [], { recipe }, node.origin);
 };
 
+/** Columns of a table. Its rows are there whole. */
 const gather: PieceRule<"gather"> = (cut, node, box) => {
   const [table, ids] = node.operands;
-  const operands = [cut.piece(table, withoutAxis(box, 0)), cut.piece(ids, withoutAxis(box, 1))];
-  return cut.emit("gather", operands, {}, node.origin);
+  if (box.has(0)) return undefined;
+  return cut.emit("gather", [cut.piece(table, box), cut.piece(ids, whole)], {}, node.origin);
 };
 
 /** How parts of results are made. Operators that are not here are computed whole. */
@@ -210,7 +218,7 @@ export const pieceRules: { readonly [K in OpName]?: PieceRule<K> } = {
   integerLinear: product,
   router: ofWholeRows,
   hadamard: ofWholeRows,
-  rmsNorm: ofWholeRows,
+  rmsNorm,
   reshape,
   slice,
   concat,

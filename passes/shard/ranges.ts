@@ -8,15 +8,18 @@ import type { Range } from "./box.ts";
 /** One of so many tensor-parallel ranks. */
 export type Part = { readonly of: number; readonly index: number };
 
-const indivisible = (what: string, size: number, parts: number): never =>
-  fail("cluster/indivisible", { kind: "flag", flag: "--parallel" }, what, size, parts);
+const indivisible = (what: string, size: number, unit: number, parts: number): never =>
+  fail("cluster/indivisible", { kind: "flag", flag: "--parallel" }, what, size, unit, parts);
 
-/** This part's share of `size` elements that only come in runs of `unit`. Throws `cluster/indivisible` where some part gets none. */
+/**
+ * This part's share of `size` elements that come in runs of `unit`, the last of them maybe shorter. Throws `cluster/indivisible`
+ * where there are fewer runs than parts.
+ */
 export function shareOf(size: number, unit: number, part: Part, what: string): Range {
-  const units = size / unit;
-  if (!Number.isInteger(units) || units < part.of) return indivisible(what, Math.floor(units), part.of);
+  const units = Math.ceil(size / unit);
+  if (units < part.of) return indivisible(what, size, unit, part.of);
   const [begin, end] = share(units, part.of, part.index);
-  return { begin: begin * unit, end: end * unit };
+  return { begin: begin * unit, end: Math.min(end * unit, size) };
 }
 
 /** The columns of a matrix that must stay together: those of one scale, or those rotated together. 1 where each stands alone. */
@@ -30,7 +33,7 @@ export function columnUnit(recipe: Recipe): number {
 /** The key groups of a part: a run of them, or one that several parts share. */
 export function groupRange(groups: number, part: Part): Range {
   if (groups >= part.of) return shareOf(groups, 1, part, "key groups");
-  if (part.of % groups) return indivisible("key groups", groups, part.of);
+  if (part.of % groups) return indivisible("key groups", groups, 1, part.of);
   const begin = Math.floor((part.index * groups) / part.of);
   return { begin, end: begin + 1 };
 }
@@ -44,6 +47,12 @@ export function headRange(heads: number, groups: number, part: Part): Range {
   const within = shareOf(each, 1, { of: sharers, index: part.index % sharers }, "attention heads");
   const first = Number(begin) * each;
   return { begin: first + Number(within.begin), end: first + Number(within.end) };
+}
+
+/** So many heads of `width` columns that none of them parts `unit` columns. */
+export function headUnit(width: number, unit: number): number {
+  const common = (a: number, b: number): number => (b === 0 ? a : common(b, a % b));
+  return unit / common(unit, width);
 }
 
 /** Part `index` of tokens that may be known only when the model runs. */

@@ -3,7 +3,7 @@ import { fail } from "../../src/support/diagnostics.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 import { boxOf, numbers, withRange, type Box, type Range } from "./box.ts";
 import type { Cut } from "./cut.ts";
-import { columnUnit, headRange, shareOf } from "./ranges.ts";
+import { columnUnit, headRange, headUnit, shareOf } from "./ranges.ts";
 
 /** A product with a matrix of weights. */
 export type Product = NodeOf<"linear"> | NodeOf<"integerLinear">;
@@ -23,23 +23,29 @@ function unitOf(cut: Cut, node: Product): number {
   return node.attrs.group < (matrix.shape.at(-1) ?? 1) ? node.attrs.group : 1;
 }
 
-/** The heads of this rank in what attention gives. */
-function headsOf(cut: Cut, value: Value | undefined): Range | undefined {
+/** What attention gives for each head, and the attention itself. */
+function attentionOf(
+  cut: Cut,
+  value: Value | undefined,
+): NodeOf<"attention"> | NodeOf<"latentAttention"> | undefined {
   const maker = value && cut.maker(value);
-  if (isOp(maker, "headLinear")) return headsOf(cut, maker.operands[0]);
-  const [q, k] = maker?.operands ?? [];
-  const heads = Number(q?.type.dims[1]);
-  if (isOp(maker, "attention")) return headRange(heads, Number(k?.type.dims[1]), cut.tensors);
-  // Latent attention has keys for each head once they are made from the cache.
-  return isOp(maker, "latentAttention") ? headRange(heads, heads, cut.tensors) : undefined;
+  if (isOp(maker, "headLinear")) return attentionOf(cut, maker.operands[0]);
+  return isOp(maker, "attention") || isOp(maker, "latentAttention") ? maker : undefined;
 }
 
-/** A range of columns, all of them in units of which none is torn. */
-function aligned(range: Range, unit: number, size: number): Range {
-  const fits = numbers(range).every((at) => at % unit === 0 || at === size);
-  return fits
+/** The heads of this rank, of `width` columns each, of which none parts columns that must stay together. */
+function headsOf(cut: Cut, attention: Node, width: number, unit: number): Range {
+  const [q, k] = attention.operands;
+  const heads = Number(q?.type.dims[1]);
+  const keys = k && cut.maker(k);
+  // Cached groups are shared as the cache is; heads that share all of a cache, as they suit the product.
+  if (!isOp(keys, "cacheAppend"))
+    return shareOf(heads, headUnit(width, unit), cut.tensors, "attention heads");
+  const range = headRange(heads, Number(k?.type.dims[1]), cut.tensors);
+  const edges = numbers(range).map((at) => at * width);
+  return edges.every((at) => at % unit === 0 || at === heads * width)
     ? range
-    : fail("cluster/torn-group", { kind: "flag", flag: "--parallel" }, numbers(range)[0], unit);
+    : fail("cluster/torn-group", { kind: "flag", flag: "--parallel" }, width, unit);
 }
 
 /** The columns of x that this rank has where x comes out of what ranks share, heads or inner columns; undefined where it does not. */
@@ -48,14 +54,14 @@ function columnsOf(cut: Cut, x: Value | undefined, unit: number): Range | undefi
   const size = Number(x?.type.dims.at(-1));
   if (isOp(maker, "hadamard")) return columnsOf(cut, maker.operands[0], Math.max(unit, maker.attrs.block));
   if (isOp(maker, "swigluPacked") || isOp(maker, "swiglu"))
-    return shareOf(size, unit, cut.tensors, unit > 1 ? `groups of ${unit} inner columns` : "inner columns");
+    return shareOf(size, unit, cut.tensors, "inner columns");
   const [inner] = maker?.operands ?? [];
   if (!isOp(maker, "reshape") || inner?.type.dims.length !== 3) return undefined;
-  const heads = headsOf(cut, inner);
+  const attention = attentionOf(cut, inner);
   const width = Number(inner.type.dims[2]);
-  if (!heads) return undefined;
-  const [begin, end] = numbers(heads);
-  return aligned({ begin: begin * width, end: end * width }, unit, size);
+  if (!attention) return undefined;
+  const [begin, end] = numbers(headsOf(cut, attention, width, unit));
+  return { begin: begin * width, end: end * width };
 }
 
 /** Whether a product sums over columns that the tensor ranks have between them. */

@@ -114,6 +114,27 @@ export function decimal(least: number, most: number): (text: string) => number {
   };
 }
 
+const units: Readonly<Record<string, number>> = {
+  B: 1,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+};
+
+/** An amount of memory as an option's value, for `parse`: 64GiB, 80GB, 512MiB. */
+export function byteSize(text: string): number {
+  const [, number = "", unit = ""] = /^(\d+(?:\.\d+)?) ?([KMGT]?i?B)$/.exec(text) ?? [];
+  const scale = units[unit];
+  if (number === "" || scale === undefined)
+    throw new BadValue(`'${text}' is not an amount of memory such as 64GiB`);
+  return Math.floor(Number(number) * scale);
+}
+
 /** A list as an option's value: separated by commas, the option repeated, or both. */
 export const listed = (text: string, previous: readonly string[] | undefined): readonly string[] => [
   ...(previous ?? []),

@@ -2,7 +2,7 @@
 import { lowerModel, tokensOf, type CompileOptions } from "../driver/compile.ts";
 import { lowerOnnx } from "../driver/compile-onnx.ts";
 import { mlirOf, writeTexts } from "../driver/emit-mlir.ts";
-import { alone, shardModule } from "../driver/ranks.ts";
+import { alone, shardModule } from "../driver/ranks/ranks.ts";
 import { isOnnx, openOnnx } from "../driver/model.ts";
 import type { Profile } from "../machine/profile.ts";
 import { fail } from "../support/diagnostics.ts";

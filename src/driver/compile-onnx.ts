@@ -9,7 +9,7 @@ import { runPasses } from "../pass/runner.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
 import { CompileError, diag, fail } from "../support/diagnostics.ts";
-import { oneDevice } from "../cluster/mesh.ts";
+import { oneDevice, rankCount } from "../cluster/mesh.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
 import { decoderParts, phasesOf, type CompileOptions } from "./compile.ts";
@@ -96,6 +96,8 @@ const parameterCount = ({ graph }: OnnxModel): number =>
 
 /** Open an ONNX model and emit its plan. Throws what `lowerOnnx` throws, or what is wrong with the file. */
 export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedOnnx> {
+  if (rankCount(options.parallel?.mesh ?? oneDevice) > 1)
+    fail("cluster/graph", { kind: "flag", flag: "--parallel" });
   const model = await openOnnx(path);
   const lowered = await lowerOnnx(model, options);
   const { module } = lowered;

@@ -7,7 +7,7 @@ import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
 import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
-import { alone, type Parallel } from "./ranks.ts";
+import { alone, type Parallel } from "./ranks/ranks.ts";
 import { cpuParts } from "./cpu-parts.ts";
 import { deviceParts } from "./device-parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
@@ -29,6 +29,8 @@ export type CompileOptions = {
   readonly parallel?: Parallel;
   /** The device to compile for; absent, the CPU. */
   readonly device?: Profile;
+  /** Bytes of each rank's memory; a plan that needs more is refused. */
+  readonly memoryPerRank?: number;
 };
 
 export type Compiled = {
@@ -79,7 +81,11 @@ export function decoderParts(
   options: CompileOptions,
 ): PlanParts {
   const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
-  const sizes = { context, batchTokens: Math.min(tokensOf(options), context) };
+  const sizes = {
+    context,
+    batchTokens: Math.min(tokensOf(options), context),
+    memoryPerRank: options.memoryPerRank ?? Infinity,
+  };
   const parallel = options.parallel ?? alone;
   const target = options.device
     ? deviceParts(module, parallel, options.device, options.quantization !== undefined, sizes)

@@ -4,7 +4,8 @@ import { printModule } from "../ir/printer.ts";
 import { channelsOf } from "../plan/program/channels.ts";
 import { formatPrograms } from "../plan/program/file.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
-import { memoryOfRanks, shardModule, type Parallel } from "./ranks.ts";
+import { checkFit } from "./ranks/fit.ts";
+import { hcclBuffSizeOf, memoryOfRanks, shardModule, type Parallel } from "./ranks/ranks.ts";
 
 /** What a plan owes to the target it is for. */
 export type TargetParts = {
@@ -13,22 +14,29 @@ export type TargetParts = {
   readonly files: ReadonlyMap<string, FileMaker>;
 };
 
-/** How large a plan's calls may be. */
-export type PlanSizes = { readonly context: number; readonly batchTokens: number };
+/** How large a plan's calls may be, and the memory of what runs them: a plan that needs more is refused. */
+export type PlanSizes = {
+  readonly context: number;
+  readonly batchTokens: number;
+  readonly memoryPerRank: number;
+};
 
 /** The programs of each rank on the CPU, and their kernels. */
 export function cpuParts(
   module: Module,
   parallel: Parallel,
-  { context, batchTokens }: PlanSizes,
+  { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
   const modules = shardModule(module, parallel);
   const target = cpuTarget(modules, batchTokens);
   const channels = channelsOf(target.ranks.map((it) => it.programs));
   const memory = memoryOfRanks(target, context, channels);
+  checkFit({ mesh: parallel.mesh, modules, memory, context, limit: memoryPerRank });
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([["kernels.wasm", target.kernels]]);
-  const ranks = target.ranks.map(({ programs, caches }, rank) => {
+  const ranks = target.ranks.map((code, rank) => {
+    const { programs, caches } = code;
+    const hcclBuffSizeMB = hcclBuffSizeOf(code);
     const own = modules[rank];
     if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
     files.set(`rank-${rank}.json`, () => text.encode(formatPrograms(programs)));
@@ -36,6 +44,7 @@ export function cpuParts(
       programs: `rank-${rank}.json`,
       caches: caches.map((c) => ({ ...c })),
       memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
+      ...(hcclBuffSizeMB !== undefined && { hcclBuffSizeMB }),
     };
   });
   const head = {

@@ -10,7 +10,8 @@ import type { FileMaker } from "../plan/write-plan.ts";
 import { fail } from "../support/diagnostics.ts";
 import { byteLength } from "../tensor/dtype.ts";
 import type { PlanSizes, TargetParts } from "./cpu-parts.ts";
-import type { Parallel } from "./ranks.ts";
+import { checkFit } from "./ranks/fit.ts";
+import type { Parallel } from "./ranks/ranks.ts";
 
 const programsFile = "rank-0.json";
 
@@ -20,7 +21,7 @@ export function deviceParts(
   parallel: Parallel,
   profile: Profile,
   isQuantized: boolean,
-  { context, batchTokens }: PlanSizes,
+  { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
   const ranks = rankCount(parallel.mesh);
   if (ranks > 1) fail("target/ranks", { kind: "flag", flag: "--parallel" }, profile.name, ranks);
@@ -39,6 +40,7 @@ export function deviceParts(
     workspace: workspaceBytes(target.plan, context),
     communication: 0,
   };
+  checkFit({ mesh: parallel.mesh, modules: [module], memory: [memory], context, limit: memoryPerRank });
   const head = {
     target: profile.name,
     machine: profile.name,

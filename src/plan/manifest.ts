@@ -15,6 +15,8 @@ const rank = v.object({
   programs: v.string(),
   caches: v.array(v.object({ name: v.string(), rowBytes: whole })),
   memory,
+  /** What HCCL_BUFFSIZE must be where the ranks are Ascend devices that dispatch tokens to each other. */
+  hcclBuffSizeMB: v.optional(whole),
 });
 
 const dtype = v.custom<DType>((it) => typeof it === "string" && isDType(it));

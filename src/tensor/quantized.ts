@@ -43,10 +43,29 @@ export function quantizedParts(r: Recipe): QuantizedRecipe | undefined {
     case "slice":
       return r.axis < r.shape.length - 1
         ? mapParts(quantizedParts(r.of), (of) => slice(of, r.axis, r.begin, r.end))
-        : undefined;
+        : columnsOf(quantizedParts(r.of), r.begin, r.end);
     default:
       return undefined;
   }
+}
+
+/** Columns begin..end of a quantized weight, where no group of them is torn. */
+function columnsOf(it: QuantizedRecipe | undefined, begin: number, end: number): QuantizedRecipe | undefined {
+  if (!it) return undefined;
+  const { codes, scales, zeros, group, rotation } = it;
+  const axis = codes.shape.length - 1;
+  const cols = codes.shape[axis] ?? 1;
+  const fits = (unit: number) => begin % unit === 0 && (end % unit === 0 || end === cols);
+  if (!fits(rotation) || (group < cols && !fits(group))) return undefined;
+  // One group is the whole row: its scale serves every part of it.
+  const ofGroups = (of: Recipe): Recipe =>
+    group < cols ? slice(of, axis, begin / group, Math.ceil(end / group)) : of;
+  return {
+    ...it,
+    codes: slice(codes, axis, begin, end),
+    scales: ofGroups(scales),
+    ...(zeros && { zeros: ofGroups(zeros) }),
+  };
 }
 
 function mapParts(it: QuantizedRecipe | undefined, f: (r: Recipe) => Recipe): QuantizedRecipe | undefined {

@@ -1,11 +1,12 @@
 /** A model cut for many ranks computes what the model computes. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { pipeline, shardedPhases } from "../../passes/index.ts";
+import { pipeline, quantizing, shardedPhases } from "../../passes/index.ts";
 import { shardForRank } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
 import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";
 import type { Module } from "../../src/ir/graph.ts";
+import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { verify } from "../../src/ir/verifier.ts";
 import { runPasses } from "../../src/pass/runner.ts";
 import { interpretModel, largestDifference } from "../support/interpret-model.ts";
@@ -44,4 +45,41 @@ describe.each([
       expect(largestDifference(model.decodeRanks(tidy, ids), expected)).toBeLessThan(1e-4);
     },
   );
+});
+
+describe("quantized weights", () => {
+  const model = interpretModel(join(root, "fixtures/tiny/v3"));
+  const quantized = (name: string): Module => {
+    const scheme = schemeFrom(name);
+    if (!scheme) throw new Error(`${name} quantizes`);
+    return runPasses(model.module, quantizing(pipeline, planQuantization(scheme, "nearest")));
+  };
+
+  test.each([
+    ["int8", "tp2xep2"],
+    ["int8-128x128", "tp2xep3"],
+    ["int4-g32", "ep3"],
+    ["w8a8", "ep2xpp2"],
+    ["w4a8", "ep4"],
+    ["mxfp4", "ep2"],
+  ])("%s on %s are the same codes behind the same scales", (scheme, mesh) => {
+    const module = quantized(scheme);
+    const ranks = cut(module, mesh, 2).map((own) => runPasses(own, shardedPhases));
+    expect(largestDifference(model.prefillRanks(ranks, ids), model.prefill(module, ids))).toBeLessThan(1e-4);
+    expect(largestDifference(model.decodeRanks(ranks, ids), model.decode(module, ids))).toBeLessThan(1e-4);
+  });
+  test("groups that ranks would tear are named", () => {
+    expect(() => cut(quantized("int4-g32"), "tp2", 0)).toThrow(
+      /cluster\/indivisible.*of which \d+ share a scale or a rotation, cannot be shared between 2 ranks/,
+    );
+  });
+});
+
+describe("what cannot be shared", () => {
+  const { module } = interpretModel(join(root, "fixtures/tiny/v3"));
+  const lowered = runPasses(module, pipeline);
+  test.each([
+    ["tp64", "cluster/indivisible"],
+    ["pp64", "cluster/stages"],
+  ])("%s ends with %s", (mesh, code) => expect(() => cut(lowered, mesh, 0)).toThrow(code));
 });

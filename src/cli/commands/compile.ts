@@ -23,7 +23,15 @@ import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
 import { bytes, number, short } from "../../support/text.ts";
-import { BadValue, listed, namedSizes, wholeNumber, type CommandSpec, type Context } from "../command.ts";
+import {
+  BadValue,
+  byteSize,
+  listed,
+  namedSizes,
+  wholeNumber,
+  type CommandSpec,
+  type Context,
+} from "../command.ts";
 import { emitCode } from "../emit-code.ts";
 import { quantLines, quantSummary } from "../quant-report.ts";
 import { readText } from "../read-text.ts";
@@ -48,10 +56,11 @@ type Options = {
   readonly disable: readonly string[];
   readonly printIrAfter: string | undefined;
   readonly dryRun: boolean;
-  readonly parallel: Mesh;
+  readonly parallel: Mesh | undefined;
   readonly redundantExperts: number;
   readonly emit: "mlir" | undefined;
   readonly emitDir: string | undefined;
+  readonly memoryPerRank: number | undefined;
 };
 
 /** Tokens of a sequence of the calibration text. */
@@ -68,14 +77,25 @@ function bitsPerWeightGiven(text: string): number {
 const worthThreads = 8 << 20;
 
 /** What a plan takes, known before anything is written. */
-function sizes({ parts }: Emitted) {
-  const memory = parts.head.ranks.map((it) => it.memory);
+function sizes({ parts }: Pick<Emitted, "parts">) {
+  const ranks = parts.head.ranks.map(({ memory, hcclBuffSizeMB }) => ({ memory, hcclBuffSizeMB }));
   return {
     weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
-    cacheBytes: memory.reduce((n, it) => n + it.cache, 0),
+    cacheBytes: ranks.reduce((n, it) => n + it.memory.cache, 0),
     parallel: formatMesh(parts.head.mesh),
-    ranks: memory,
+    ranks,
   };
+}
+
+/** The memory of the rank that needs most, where there are several. */
+function fullestRank(emitted: Pick<Emitted, "parts">): string | undefined {
+  const { ranks, parallel } = sizes(emitted);
+  const totals = ranks.map(({ memory }) => Object.values(memory).reduce((n, it) => n + it, 0));
+  const most = totals.indexOf(Math.max(...totals));
+  const terms = Object.entries(ranks[most]?.memory ?? {}).map(([what, size]) => `${what} ${bytes(size)}`);
+  return ranks.length > 1
+    ? `${ranks.length} ranks (${parallel}); the fullest needs ${bytes(totals[most] ?? 0)}: ${terms.join(", ")}`
+    : undefined;
 }
 
 function summary(emitted: Emitted, runs: readonly PassRun[]) {
@@ -105,6 +125,8 @@ function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Cont
   if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
   const { weightBytes, cacheBytes } = sizes(emitted);
   cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
+  const fullest = fullestRank(emitted);
+  if (fullest !== undefined) cx.log.info(fullest);
 }
 
 /** What a plan of a graph holds. */
@@ -115,7 +137,7 @@ function graphSummary({ parts, module, missed }: EmittedOnnx, runs: readonly Pas
     target,
     quantization,
     ...graph,
-    weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
+    ...sizes({ parts }),
     ...structureOf(module),
     missed,
     passes: runs,
@@ -132,6 +154,8 @@ function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: string,
   for (const { what: operator, at, because } of emitted.missed)
     cx.log.info(`not raised: ${operator} at ${at}, for ${because}`);
   cx.log.info(`weights ${bytes(weightBytes)}`);
+  const fullest = fullestRank(emitted);
+  if (fullest !== undefined) cx.log.info(fullest);
 }
 
 /** Bytes of the tensors that a model came with. */
@@ -182,14 +206,16 @@ function plainRounding({ rounding }: Options, scheme: Scheme): Rounding | undefi
 
 /** What the passes and the target are asked for. */
 function settingsOf(options: Options): CompileOptions {
-  const { quant, bits, calibrate, context, batch, dims, disable, parallel, redundantExperts } = options;
+  const { quant, bits, calibrate, context, batch, dims, disable, parallel, redundantExperts, memoryPerRank } =
+    options;
   const scheme = schemeFrom(quant, bits);
   const isPlain = scheme && calibrate === undefined;
   return {
     ...(isPlain && { quantization: planQuantization(scheme, plainRounding(options, scheme)) }),
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batchTokens: batch }),
-    parallel: { mesh: parallel, redundantExperts },
+    ...(memoryPerRank !== undefined && { memoryPerRank }),
+    parallel: { mesh: parallel ?? oneDevice, redundantExperts },
     sizes: dims,
     passes: { disable },
   };
@@ -288,7 +314,6 @@ export const compileCommand: CommandSpec<Options> = {
     parallel: {
       flags: "--parallel <mesh>",
       help: "ranks on each axis, joined by x: tp tensors, ep experts, pp stages of layers, such as tp2xep4",
-      default: oneDevice,
       parse: parseMesh,
     },
     redundantExperts: {
@@ -303,6 +328,11 @@ export const compileCommand: CommandSpec<Options> = {
       choices: ["mlir"],
     },
     emitDir: { flags: "--emit-dir <dir>", help: "the folder of what --emit writes" },
+    memoryPerRank: {
+      flags: "--memory-per-rank <size>",
+      help: "what each rank has, such as 64GiB; a plan that needs more is refused, with what would make it fit",
+      parse: byteSize,
+    },
     dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
   },
   examples: [
@@ -310,6 +340,7 @@ export const compileCommand: CommandSpec<Options> = {
     "moec compile fixtures/moe-6m -o build/moe-6m-int4 --quant int4-g32",
     "moec compile fixtures/moe-6m -o build/moe-6m-gptq --quant int4-g32 --calibrate fixtures/text/sample.txt",
     "moec compile fixtures/moe-6m -o build/moe-6m-auto --quant auto --bits 4.5 --calibrate fixtures/text/sample.txt",
+    "moec compile fixtures/moe-6m -o build/moe-6m-ep2 --parallel ep2 --redundant-experts 4",
     "moec compile model.onnx -o build/graph",
     "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",

@@ -7,7 +7,7 @@
 
 /**
  * A size that depends on this call: `times` × `dim`, which is 1, the new tokens S, the positions T = past + S, a dim in S as the IR
- * writes it, such as `floor(S,2)`, or a name that a dispatch tells on its way.
+ * writes it, such as `floor(S,2)`, or a name that a dispatch tells on its way and that is never more than S.
  */
 export type Extent = { readonly times: number; readonly dim: string };
 

@@ -38,7 +38,7 @@ function sharedFolder(bytes: number): string {
 /** Make the file that ranks share. It has no name any more once all have opened it, so that nothing stays behind. */
 function shareFile(plan: Plan): { readonly fabric: FabricPlan; readonly remove: () => void } {
   const { bytes } = planFabric("", plan.manifest.channels);
-  const dir = mkdtempSync(join(sharedFolder(bytes), "moec-ranks-"));
+  const dir = mkdtempSync(join(sharedFolder(bytes), `moec-ranks-${process.pid}-`));
   const fabric = planFabric(join(dir, "memory"), plan.manifest.channels);
   const fd = openSync(fabric.file, "w");
   ftruncateSync(fd, bytes);

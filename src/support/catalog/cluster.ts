@@ -7,19 +7,42 @@ export const clusterCatalog = {
     message: `the expert map is not understood: ${why}`,
     hint: "make one with: moec place ROUTING --cluster NAME -o FILE",
   }),
-  "cluster/indivisible": (what: string, size: number, parts: number): Message => ({
+  "cluster/indivisible": (what: string, size: number, unit: number, parts: number): Message => ({
     exit: "usage",
-    message: `${size} ${what} cannot be shared between ${parts} ranks`,
-    hint: "choose fewer tensor ranks (tp), and expert ranks (ep) or stages (pp) instead",
+    message: `${size} ${what}${unit > 1 ? `, of which ${unit} share a scale or a rotation,` : ""} cannot be shared between ${parts} ranks`,
+    hint:
+      unit > 1
+        ? "choose fewer tensor ranks (tp), or a scheme of smaller groups without rounded activations (--quant)"
+        : "choose fewer tensor ranks (tp), and expert ranks (ep) or stages (pp) instead",
   }),
-  "cluster/torn-group": (column: number, unit: number): Message => ({
+  "cluster/torn-group": (width: number, unit: number): Message => ({
     exit: "usage",
-    message: `ranks would part a matrix at column ${column}, within ${unit} columns that share a scale or a rotation`,
+    message: `heads of ${width} columns that share keys would part runs of ${unit} columns that share a scale or a rotation`,
     hint: "choose another number of tensor ranks (tp), or smaller groups (--quant)",
   }),
   "cluster/stages": (stages: number, layers: number): Message => ({
     exit: "usage",
     message: `${layers} layers cannot be cut into ${stages} stages`,
     hint: "choose fewer stages (pp)",
+  }),
+  "cluster/graph": (): Message => ({
+    exit: "usage",
+    message: "a graph cannot be spread over ranks: only decoders have layers, heads and experts to share",
+    hint: "if the model gives logits for ids, compile it with --as decoder",
+  }),
+  "cluster/memory": (
+    rank: number,
+    needs: string,
+    over: string,
+    has: string,
+    terms: readonly string[],
+    ways: readonly string[],
+  ): Message => ({
+    exit: "capacity",
+    message: `rank ${rank} needs ${needs}, ${over} more than the ${has} it has: ${terms.join(", ")}`,
+    hint:
+      ways.length > 0
+        ? `it would fit with ${ways.join(", or ")}`
+        : "no one change makes it fit; combine more ranks (--parallel) with --quant int4",
   }),
 } as const;

@@ -1,0 +1,72 @@
+import { shardForRank } from "../../../passes/shard/shard.ts";
+import { shardedPhases } from "../../../passes/index.ts";
+import type { CpuCode } from "../../../targets/cpu/target.ts";
+import { layerInOrder } from "../../cluster/expert-map.ts";
+import { hcclBuffSize } from "../../cluster/hccl.ts";
+import { oneDevice, rankCount, type Mesh } from "../../cluster/mesh.ts";
+import type { Module } from "../../ir/graph.ts";
+import { runPasses } from "../../pass/runner.ts";
+import type { RankMemory } from "../../plan/manifest.ts";
+import type { Channel } from "../../plan/program/channels.ts";
+import { weightNames } from "../../plan/program/program.ts";
+import { storedForm } from "../../plan/stored-weight.ts";
+import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
+import { layoutMemory } from "../../runtime/engine/layout.ts";
+
+/** How a model is spread over ranks. */
+export type Parallel = {
+  readonly mesh: Mesh;
+  /** Experts of each layer that are held twice. */
+  readonly redundantExperts: number;
+};
+
+export const alone: Parallel = { mesh: oneDevice, redundantExperts: 0 };
+
+/** The module of each rank; the module itself where there is one. */
+export function shardModule(module: Module, { mesh, redundantExperts }: Parallel): readonly Module[] {
+  const ranks = rankCount(mesh);
+  if (ranks === 1) return [module];
+  const held = (_: number, experts: number) => layerInOrder(experts, mesh.ep, redundantExperts);
+  return Array.from({ length: ranks }, (_, rank) =>
+    runPasses(shardForRank(module, { mesh, held }, rank), shardedPhases),
+  );
+}
+
+/** What each rank's memory holds, in bytes, for sequences of `context` positions. */
+export function memoryOfRanks(
+  { ranks, weights }: Pick<CpuCode, "ranks" | "weights">,
+  context: number,
+  channels: readonly Channel[],
+): readonly RankMemory[] {
+  const bytes = new Map(weights.map((w) => [w.name, storedForm(w).bytes]));
+  return ranks.map(({ programs, caches }, rank) => {
+    const own = [...weightNames(programs)].map((name) => ({ name, bytes: bytes.get(name) ?? 0 }));
+    const weightBytes = own.reduce((n, w) => n + w.bytes, 0);
+    const cache = caches.reduce((n, c) => n + c.rowBytes * context, 0);
+    return {
+      weights: weightBytes,
+      cache,
+      workspace: layoutMemory(programs, [], [], context, 1).totalBytes,
+      communication: memoryOfChannels(channels.filter((it) => it.group.includes(rank))),
+    };
+  });
+}
+
+/** The HCCL_BUFFSIZE that a rank's dispatches need on an Ascend cluster, in MB; undefined where it has none. */
+export function hcclBuffSizeOf({ programs }: CpuCode["ranks"][number]): number | undefined {
+  const sizes = programs.flatMap(({ steps, maxTokens }) =>
+    steps.flatMap((step) => {
+      if (!("collective" in step) || step.collective.kind !== "dispatch") return [];
+      const { x, indices, starts } = step.collective;
+      const [ranks, local] = [step.group.length, starts.slice(1).map((end, i) => end - (starts[i] ?? 0))];
+      return hcclBuffSize({
+        tokens: Math.ceil(maxTokens / ranks),
+        width: x.width / 4,
+        topK: indices.width / 4,
+        ranks,
+        localExperts: Math.max(...local),
+      });
+    }),
+  );
+  return sizes.length > 0 ? Math.max(...sizes) : undefined;
+}

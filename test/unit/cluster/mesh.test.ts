@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  axes,
+  formatMesh,
+  groupAlong,
+  parseMesh,
+  placeOf,
+  rankAt,
+  rankCount,
+  share,
+} from "../../../src/cluster/mesh.ts";
+
+const meshes = fc.record({
+  pp: fc.integer({ min: 1, max: 6 }),
+  ep: fc.integer({ min: 1, max: 6 }),
+  tp: fc.integer({ min: 1, max: 6 }),
+});
+
+describe("a mesh", () => {
+  test("is read whatever the order of its axes, and written in one", () => {
+    expect(parseMesh("tp2xep4")).toEqual({ pp: 1, ep: 4, tp: 2 });
+    expect(formatMesh(parseMesh("tp2xpp3xep4"))).toBe("pp3xep4xtp2");
+    expect(formatMesh(parseMesh("ep1"))).toBe("tp1");
+    fc.assert(fc.property(meshes, (mesh) => void expect(parseMesh(formatMesh(mesh))).toEqual(mesh)));
+  });
+  test.each([
+    "",
+    "2",
+    "ep",
+    "ep0",
+    "ep2x",
+    "xep2",
+    "ep2xep4",
+    "dp2",
+    "ep-2",
+    "ep2 x tp2",
+    "ep9999",
+    "ep99xtp99",
+  ])("is not '%s'", (text) => expect(() => parseMesh(text)).toThrow("usage/value"));
+  test("has every place once, tensor ranks next to each other", () => {
+    fc.assert(
+      fc.property(meshes, (mesh) => {
+        const ranks = Array.from({ length: rankCount(mesh) }, (_, rank) => rank);
+        for (const rank of ranks) {
+          const place = placeOf(mesh, rank);
+          expect(rankAt(mesh, place)).toBe(rank);
+          for (const axis of axes) {
+            const group = groupAlong(mesh, place, axis);
+            expect(group[place[axis]]).toBe(rank);
+            expect(group).toEqual(group.toSorted((a, b) => a - b));
+          }
+          expect(groupAlong(mesh, place, "tp").at(-1)).toBe(rank - place.tp + mesh.tp - 1);
+        }
+      }),
+    );
+  });
+});
+
+test("shares are as equal as they come and leave nothing out", () => {
+  fc.assert(
+    fc.property(fc.nat(100), fc.integer({ min: 1, max: 12 }), (size, parts) => {
+      const shares = Array.from({ length: parts }, (_, i) => share(size, parts, i));
+      expect(shares[0]?.[0]).toBe(0);
+      expect(shares.at(-1)?.[1]).toBe(size);
+      shares.slice(1).forEach(([begin], i) => expect(begin).toBe(shares[i]?.[1]));
+      const sizes = shares.map(([begin, end]) => end - begin);
+      expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+    }),
+  );
+});
