@@ -18,6 +18,7 @@ const neighbours = new Set([
   "frontend/deepseek frontend/safetensors",
   "plan frontend/safetensors",
   "pass interp", // proofs of raisings
+  "cluster machine", // figures with their sources
 ]);
 const passesSee = new Set("support tensor ir interp pass quant cluster machine".split(" "));
 const targetsSee = new Set("support tensor wasm ir machine plan".split(" "));

@@ -36,6 +36,11 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/targets.ts")).targets,
   ),
   lazy(
+    "clusters",
+    "list the clusters to plan for",
+    async () => (await import("./commands/clusters.ts")).clusters,
+  ),
+  lazy(
     "completion",
     "print a completion script for a shell",
     async () => (await import("./commands/completion.ts")).completion,

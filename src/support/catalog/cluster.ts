@@ -45,4 +45,22 @@ export const clusterCatalog = {
         ? `it would fit with ${ways.join(", or ")}`
         : "no one change makes it fit; combine more ranks (--parallel) with --quant int4",
   }),
+  "cluster/unknown": (found: string, near: string | undefined, known: readonly string[]): Message => ({
+    exit: "usage",
+    message: `there is no cluster ${found}`,
+    hint:
+      near === undefined
+        ? `known: ${known.join(", ")}; a form such as 4x8 ascend-910b3; or a file of your own (.json)`
+        : `did you mean ${near}?`,
+  }),
+  "cluster/node-size": (device: string, found: number, most: number): Message => ({
+    exit: "usage",
+    message: `a node of ${device} has at most ${most} devices, not ${found}`,
+    hint: `several nodes are written as 2x${most} ${device}; other nodes go into a file of your own`,
+  }),
+  "cluster/file": (why: string): Message => ({
+    exit: "usage",
+    message: `the cluster file is not understood: ${why}`,
+    hint: "docs/clusters.md shows one; moec clusters NAME --json prints a known one",
+  }),
 } as const;
