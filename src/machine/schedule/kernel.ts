@@ -131,6 +131,9 @@ export type Stmt =
 /** The names that every schedule knows. */
 export const builtins = ["group", "groups", "core", "cores"] as const;
 
+/** In a loop, how many turns of it were taken since the start of the kernel, over all its runs: what buffers and flags take turns by. */
+export const turnName = "turn";
+
 /** The statements directly inside a statement. */
 export const bodyOf = (stmt: Stmt): readonly Stmt[] =>
   stmt.kind === "for" || stmt.kind === "if" ? stmt.body : [];

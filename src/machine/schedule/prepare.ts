@@ -3,6 +3,7 @@ import { fail } from "../../support/diagnostics.ts";
 import { compileExpr, type Compiled, type Env, type Expr } from "./expr.ts";
 import {
   builtins,
+  turnName,
   type BufferStmt,
   type Kernel,
   type Part,
@@ -182,7 +183,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
           const [from, to, step] = [compile(stmt.from), compile(stmt.to), compile(stmt.step)];
           names.push(new Map());
           const slot = declare(stmt.name);
-          const own = slots++;
+          const own = declare(turnName);
           const inside = block(stmt.body, own);
           names.pop();
           const loop: Loop = {

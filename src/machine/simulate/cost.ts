@@ -21,6 +21,8 @@ export type Transfer = {
   readonly occupied: number;
   readonly bytesPerCycle: number;
   readonly startup: number;
+  /** Cycles until what was asked for is there, which later copies overlap. */
+  readonly latency: number;
   /** The end in global memory. */
   readonly global: Place | undefined;
 };
@@ -66,6 +68,7 @@ export function transferOf(
     occupied: occupied(counted, global ? (path.rowBytes?.value ?? 1) : 1),
     bytesPerCycle: path.bytesPerCycle.value,
     startup: path.startup.value,
+    latency: path.latency?.value ?? 0,
     global,
   };
 }

@@ -9,7 +9,8 @@ import type { Span, TurnOutline } from "./outline.ts";
 
 /** Everything that moves on with time; a skip adds to it. */
 export type State = {
-  readonly times: Map<string, number>;
+  readonly ready: Map<string, number>;
+  readonly done: Map<string, number>;
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
   readonly totals: {
@@ -83,14 +84,19 @@ function sameForm(turns: readonly TurnOutline[], at: number, period: number): nu
   return n;
 }
 
-function markOf(part: PreparedPart, env: Env, left: number, { times, flags, memory, totals }: State): Mark {
-  const base = Math.max(0, ...times.values());
+function markOf(
+  part: PreparedPart,
+  env: Env,
+  left: number,
+  { ready, done, flags, memory, totals }: State,
+): Mark {
+  const base = Math.max(0, ...ready.values(), ...done.values());
   const place = (t: number): string => (base - t).toFixed(3);
   const parities = part.loops.map((it) => (env[it.turn] ?? 0) % it.period);
-  const engines = [...times].map(([engine, t]) => `${engine}${place(t)}`);
+  const engines = [...ready, ...done].map(([engine, t]) => `${engine}${place(t)}`);
   const set = [...flags].flatMap(([flag, at]) => (at.length > 0 ? [`${flag}:${at.map(place).join()}`] : []));
   // What lies further back than any engine stands matters no more.
-  const oldest = Math.min(base, ...times.values());
+  const oldest = Math.min(base, ...ready.values());
   const taken = [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])].map((t) => place(Math.max(t, oldest))); // prettier-ignore
   return {
     left,
@@ -106,9 +112,9 @@ function markOf(part: PreparedPart, env: Env, left: number, { times, flags, memo
 }
 
 /** Let the time between two marks pass so many times more. */
-function forward({ times, flags, memory, totals }: State, from: Mark, to: Mark, n: number): void {
+function forward({ ready, done, flags, memory, totals }: State, from: Mark, to: Mark, n: number): void {
   const by = n * (to.base - from.base);
-  for (const [engine, t] of times) times.set(engine, t + by);
+  for (const times of [ready, done]) for (const [engine, t] of times) times.set(engine, t + by);
   for (const [flag, at] of flags) flags.set(flag, at.map((t) => t + by)); // prettier-ignore
   delay(memory, by);
   for (const [key, value] of totals.busy)

@@ -6,6 +6,7 @@ import { fail } from "../../support/diagnostics.ts";
 import { scalarEngine, type Profile } from "../profile.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import { globalSpace } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
@@ -39,9 +40,10 @@ export type Timing = {
   readonly walked: number;
 };
 
-/** How far the engines of one core have come. */
+/** How far the engines of one core have come: when each can begin its next instruction, and when all it was given is done. */
 type Clock = {
-  readonly engines: Map<string, number>;
+  readonly ready: Map<string, number>;
+  readonly done: Map<string, number>;
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
   readonly skip: Skipper;
@@ -79,7 +81,7 @@ export function time(
     const outer = cores.length === 1 ? (turns[0]?.[0] ?? []) : [];
     const skip = onSlice ? () => 0 : skipper(core.part, core.env, outer);
     const memory = shareOf(profile, working * coresOf(profile, core.part.core));
-    clocks.set(core, { engines: new Map(), flags: new Map(), memory, skip });
+    clocks.set(core, { ready: new Map(), done: new Map(), flags: new Map(), memory, skip });
   }
   const run: Run = {
     profile,
@@ -95,18 +97,17 @@ export function time(
   };
   runCores<number>(kernel, profile, cores, {
     turn: (core, { loop, left }) => {
-      const { engines: times, flags, memory, skip } = clockOf(core);
-      return skip(loop, left, { times, flags, memory, totals: run.totals });
+      const { skip, ...state } = clockOf(core);
+      return skip(loop, left, { ...state, totals: run.totals });
     },
     instruction: (core, it) => issue(core, clockOf(core), it, run),
-    signal: (core, { operation }) => free(clockOf(core), operation.engine),
+    signal: (core, { operation }) => doneOf(clockOf(core), operation.engine),
     take: (core, { operation: { engine } }, at) => {
-      const clock = clockOf(core);
-      clock.engines.set(engine, Math.max(free(clock, engine), ...at));
+      hold(clockOf(core), engine, Math.max(...at));
     },
   });
   const { totals } = run;
-  const ends = [...clocks.values()].flatMap(({ engines }) => [...engines.values()]);
+  const ends = [...clocks.values()].flatMap(({ done }) => [...done.values()]);
   return {
     // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
     cycles: Math.max(totals.memoryBytes / shareOf(profile, working).bytesPerCycle, ...ends),
@@ -130,7 +131,10 @@ type Run = {
   readonly onSlice: ((slice: Slice) => void) | undefined;
 };
 
-const free = ({ engines }: Clock, engine: string): number => engines.get(engine) ?? 0;
+const readyOf = ({ ready }: Clock, engine: string): number => ready.get(engine) ?? 0;
+const doneOf = ({ done }: Clock, engine: string): number => done.get(engine) ?? 0;
+const hold = (clock: Clock, engine: string, until: number): void =>
+  void clock.ready.set(engine, Math.max(readyOf(clock, engine), until));
 
 /** Give an instruction to its engine. Gives the number that a `read` finds. */
 function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | undefined {
@@ -141,17 +145,18 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
     const flag = `${stmt.from} ${stmt.to} ${id}`;
     const set = clock.flags.get(flag) ?? [];
     clock.flags.set(flag, set);
-    if (stmt.kind === "set") return void set.push(free(clock, engine));
+    if (stmt.kind === "set") return void set.push(Math.max(doneOf(clock, engine), readyOf(clock, engine)));
     const at = set.shift() ?? fail("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, id);
-    clock.engines.set(engine, Math.max(free(clock, engine), at));
+    hold(clock, engine, at);
     return undefined;
   }
   // The scalar unit hands out the instructions, and none before it has read what stands above it in the text.
-  const start = Math.max(free(clock, engine), free(clock, scalarEngine));
-  const end = finish(core, clock, it, start, run);
-  clock.engines.set(engine, end);
+  const start = Math.max(readyOf(clock, engine), doneOf(clock, scalarEngine));
+  const { next, end } = finish(core, clock, it, start, run);
+  clock.ready.set(engine, next);
+  clock.done.set(engine, Math.max(doneOf(clock, engine), end));
   const key = `${core.part.core}.${engine}`;
-  if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + end - start);
+  if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + next - start);
   run.onSlice?.({ core: core.part.core, index: core.index, engine, start, end, instruction: it });
   return stmt.kind === "read" ? readBy(run.reader, it) : undefined;
 }
@@ -159,40 +164,48 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
 /** Cycles that the scalar unit takes to read a number of global memory, or of a buffer. */
 const scalarRead = { tensor: 300, buffer: 32 } as const;
 
-/** When an instruction that begins at `start` is done. */
-function finish(core: Core, clock: Clock, it: Instruction, start: number, run: Run): number {
+/** When an instruction's engine can begin the next, and when it is done itself. */
+type Finish = { readonly next: number; readonly end: number };
+const both = (end: number): Finish => ({ next: end, end });
+
+function finish(core: Core, clock: Clock, it: Instruction, start: number, run: Run): Finish {
   const { profile, totals } = run;
   switch (it.operation.stmt.kind) {
     case "matmul": {
       const { macs, cycles } = matrixCycles(it, profile);
       totals.macs += macs;
-      return start + cycles;
+      return both(start + cycles);
     }
     case "vector":
-      return start + vectorCycles(it, profile);
+      return both(start + vectorCycles(it, profile));
     case "read":
-      return start + scalarRead[it.places[0]?.box.kind ?? "tensor"];
+      return both(start + scalarRead[it.places[0]?.box.kind ?? "tensor"]);
     default:
       return transferred(core, clock.memory, it, start, run);
   }
 }
 
+/**
+ * A copy keeps its engine as long as its bytes take the path. What the memory is behind, and the latency of the way there, only what waits for
+ * the data waits for: the engine has asked for the next by then.
+ */
 function transferred(
   core: Core,
   memory: Memory,
   it: Instruction,
   start: number,
   { profile, traffic, totals }: Run,
-): number {
+): Finish {
   const transfer = transferOf(it, core.part.core, profile);
-  if (!transfer) return start;
-  const { from, to, bytes, occupied, bytesPerCycle, startup, global } = transfer;
+  if (!transfer) return both(start);
+  const { from, to, bytes, occupied, bytesPerCycle, startup, latency, global } = transfer;
   totals.bytes.set(`${from} ${to}`, (totals.bytes.get(`${from} ${to}`) ?? 0) + bytes);
-  if (!global) return start + startup + occupied / bytesPerCycle;
-  const moved = start + startup + occupied / Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
+  if (!global) return both(start + startup + occupied / bytesPerCycle);
+  const next = start + startup + occupied / Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
-  const share = isShared ? 0 : to === "gm" ? 1 : (traffic.get(global.box.decl.name) ?? 1);
+  const share = isShared ? 0 : to === globalSpace ? 1 : (traffic.get(global.box.decl.name) ?? 1);
   totals.memoryBytes += bytes * share;
-  if (share === 0) return moved;
-  return Math.max(moved, reserve(memory, start, (occupied * share) / memory.bytesPerCycle));
+  if (share === 0) return { next, end: next + latency };
+  const served = reserve(memory, start, (occupied * share) / memory.bytesPerCycle);
+  return { next, end: Math.max(next, served) + latency };
 }

@@ -16,6 +16,11 @@ export const scheduleCatalog = {
     message: `\`${stmt}\`: ${machine} has no path from ${from} to ${to} on its ${core} cores`,
     hint: "moec targets NAME lists the paths",
   }),
+  "device/no-product": (machine: string, a: string, w: string): Message => ({
+    exit: "model",
+    message: `the matrix unit of ${machine} does not multiply ${a} by ${w}`,
+    hint: "moec targets NAME lists what it multiplies",
+  }),
   "schedule/crossed": (
     kernel: string,
     buffer: string,

@@ -107,8 +107,8 @@ for c in 0 .. ${width} step ${cols} {
   ${body}
 }`;
 
-/** The dtypes on the way from one to another by the vector unit's own conversions, both ends left out. */
-export function castSteps({ vector, name }: Profile, from: DType, to: DType): readonly DType[] {
+/** The dtypes on the way from one to another by the vector unit's own conversions, both ends left out; undefined where there is none. */
+export function castWay({ vector }: Profile, from: DType, to: DType): readonly DType[] | undefined {
   const ways: (readonly DType[])[] = [[from]];
   for (const way of ways) {
     const last = way.at(-1) ?? from;
@@ -116,7 +116,14 @@ export function castSteps({ vector, name }: Profile, from: DType, to: DType): re
     for (const it of vector.converts.value)
       if (it.from === last && !ways.some((other) => other.includes(it.to))) ways.push([...way, it.to]);
   }
-  throw new RangeError(`${name} has no way from ${from} to ${to}`);
+  return undefined;
+}
+
+/** As `castWay`, where there is known to be one. */
+export function castSteps(profile: Profile, from: DType, to: DType): readonly DType[] {
+  const way = castWay(profile, from, to);
+  if (!way) throw new RangeError(`${profile.name} has no way from ${from} to ${to}`);
+  return way;
 }
 
 /** Copy a box of one buffer into another of its own dtype, by way of buffers named `to` and the dtype of each step. */

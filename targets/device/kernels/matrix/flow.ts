@@ -1,0 +1,62 @@
+/** Which way operands and results of products go on a machine: found by what its spaces are for, not by their names. */
+import { fail } from "../../../../src/support/diagnostics.ts";
+import type { Path, Profile } from "../../../../src/machine/profile.ts";
+import { canConvert, matrixRate, pathBetween, route } from "../../../../src/machine/rates.ts";
+import type { DType } from "../../../../src/tensor/dtype.ts";
+import { castWay } from "../vector/tile.ts";
+import type { GemmSpec } from "./spec.ts";
+
+/** Where tensors live. */
+const memory = "gm";
+
+export type Flow = {
+  /** The space through which operands come to the matrix unit. */
+  readonly stage: string;
+  /** What the matrix unit multiplies by, and what it sums in. */
+  readonly weight: DType;
+  readonly acc: DType;
+  /** Whether weights must be made by the vector unit before they can be multiplied. */
+  readonly isMade: boolean;
+  /** How sums leave: straight to memory, or by way of the vector unit. */
+  readonly leaves: "straight" | "vector";
+  /** Whether the vector unit is in the matrix unit's core, and they meet in its spaces; else they meet in memory. */
+  readonly isWhole: boolean;
+  /** The engine that fills the staging space, that which empties the accumulators, and the vector unit's two ends. */
+  readonly load: string;
+  readonly drain: string;
+  readonly vectorLoad: string;
+  readonly vectorStore: string;
+};
+
+const pathOf = (profile: Profile, from: string, to: string): Path =>
+  pathBetween(profile, from, to) ?? fail("schedule/no-path", undefined, "a product", profile.name, from, to, profile.matrix.core); // prettier-ignore
+
+/** The way of a product. Throws `schedule/no-path` where the machine has none, `device/no-product` where it does not multiply such operands. */
+export function flowOf(profile: Profile, spec: GemmSpec): Flow {
+  const { matrix, vector } = profile;
+  const { a, w, out, bias } = spec;
+  const stage = route(profile, memory, matrix.a)?.at(-1)?.from ?? memory;
+  const weight =
+    w.kind === "coded" || matrixRate(profile, a.dtype, w.dtype) === undefined ? a.dtype : w.dtype;
+  const rate = matrixRate(profile, a.dtype, weight) ?? fail("device/no-product", undefined, profile.name, a.dtype, w.dtype); // prettier-ignore
+  const isMade = weight !== w.dtype || w.kind === "coded";
+  if (isMade && !castWay(profile, w.dtype, w.kind === "coded" ? "f32" : weight))
+    return fail("device/no-product", undefined, profile.name, a.dtype, w.dtype);
+  const straight = pathBetween(profile, matrix.c, memory);
+  const needsVector = w.kind === "integer" || bias === true;
+  const leaves = straight?.core === matrix.core && !needsVector && canConvert(straight, rate.acc, out.dtype) ? "straight" : "vector"; // prettier-ignore
+  const isWhole = matrix.core === vector.core;
+  const drain = leaves === "vector" && isWhole ? pathOf(profile, matrix.c, vector.space) : pathOf(profile, matrix.c, memory); // prettier-ignore
+  return {
+    stage,
+    weight,
+    acc: rate.acc,
+    isMade,
+    leaves,
+    isWhole,
+    load: pathOf(profile, memory, stage).engine,
+    drain: drain.engine,
+    vectorLoad: pathOf(profile, memory, vector.space).engine,
+    vectorStore: pathOf(profile, vector.space, memory).engine,
+  };
+}

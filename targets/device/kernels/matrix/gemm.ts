@@ -1,0 +1,185 @@
+/** Products of matrices as schedules, for any machine and any legal tile. */
+import type { Profile } from "../../../../src/machine/profile.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { kernelOf, lines, tensor } from "../vector/tile.ts";
+import { flowOf, type Flow } from "./flow.ts";
+import { makeWeights } from "./made.ts";
+import { partsOf, product, stored, straight } from "./product.ts";
+import { pieceWork, piecesOf } from "./results.ts";
+import { vectorRows } from "./room.ts";
+import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
+import { tasks } from "./tasks.ts";
+import { partWidth, type Tile } from "./tile.ts";
+
+/** Tiles that are on their way between the cores of a group at a time. */
+const slots = 2;
+
+/** Numbers of the signals between cores. */
+const signals = { sumsFree: 0, sumsThere: 2, weightsFree: 4, weightsThere: 6 } as const;
+
+/**
+ * The kernel of a product. Tensors: `a`, `w`, `out`, and as the spec asks `aScales` [S, 1], `scales` and `zeros` [groups, n], `bias` [n], `offsets`.
+ * Launch size: S, the rows of a. Throws `device/no-product` where the machine does not multiply such operands.
+ */
+export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
+  const flow = flowOf(profile, spec);
+  const text = lines(
+    `kernel ${nameOf(spec)} for ${profile.name}`,
+    "size S",
+    tensors(spec),
+    !flow.isWhole &&
+      flow.leaves === "vector" &&
+      `tensor sums: ${flow.acc}[${slots * tile.m}, ${tile.n}] shared`,
+    !flow.isWhole && flow.isMade && `tensor made: ${flow.weight}[${slots * tile.n}, ${tile.k}] shared`,
+    ...(flow.isWhole ? [whole(profile, flow, spec, tile)] : split(profile, flow, spec, tile)),
+  );
+  return kernelOf(profile, text);
+}
+
+function nameOf({ w, experts, a }: GemmSpec): string {
+  const product = w.kind === "integer" ? "integerLinear" : "linear";
+  const named = experts !== undefined ? `expert_${product}` : a.heads !== undefined ? "headLinear" : product;
+  return w.kind === "plain" ? `${named}_${a.dtype}` : `${named}_${w.dtype}_${a.dtype}`;
+}
+
+function tensors(spec: GemmSpec): string {
+  const { a, w, out, bias, experts } = spec;
+  const of = matricesOf(spec) > 1 || experts !== undefined ? `${matricesOf(spec)}, ` : "";
+  const perGroup = `f32[${of}${groupsOf(spec)}, ${widthOf(spec)}] in`;
+  return lines(
+    tensor("a", a, "in"),
+    w.kind === "integer" && "tensor aScales: f32[S, 1] in",
+    `tensor w: ${w.dtype}[${of}${widthOf(spec)}, ${depthOf(spec)}]${w.kind === "plain" && w.nz ? " nz" : ""} in`,
+    w.kind !== "plain" && `tensor scales: ${perGroup}`,
+    w.kind === "coded" && w.zeros && `tensor zeros: ${perGroup}`,
+    bias && `tensor bias: f32[${widthOf(spec)}] in`,
+    experts !== undefined && `tensor offsets: i32[${experts + 1}] in`,
+    tensor("out", out, "out"),
+  );
+}
+
+/** One core with both units: sums go on to the vector unit, weights come from it, in the core's own spaces. */
+function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string {
+  const rows = vectorRows(profile, spec, tile);
+  const supply = flow.isMade
+    ? lines(
+        "let low = 0",
+        "let lot = cols",
+        makeWeights(profile, flow, spec, tile, rows.made, (it) => `w1[${it}, 0 : depth]`),
+      )
+    : stored(spec);
+  const works =
+    flow.leaves === "vector"
+      ? piecesOf(flow, tile).map((it) => pieceWork(profile, flow, spec, tile, it, rows.out))
+      : [];
+  const leave =
+    flow.leaves === "straight"
+      ? straight(spec, tile)
+      : lines(...works.map((it, p) => it.each((r) => `acc${p}[${r}, 0 : cols${p}]`)));
+  return lines(
+    `on ${profile.matrix.core} {`,
+    tasks(
+      spec,
+      tile,
+      lines(
+        flow.leaves === "vector" && lines("let top = 0", "let mine = rows"),
+        ...works.map((it) => it.begin),
+        product(profile, flow, spec, tile, supply, leave),
+        ...works.map((it) => it.end),
+      ),
+    ),
+    "}",
+  );
+}
+
+/** Cores of each unit: what they hand each other goes through memory, each turn in another of its slots. */
+function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readonly string[] {
+  const { matrix, vector } = profile;
+  const rows = vectorRows(profile, spec, tile);
+  const isLeaving = flow.leaves === "vector";
+  const width = partWidth(tile);
+  const slot = (of: number): string => `turn mod ${slots} * ${of}`;
+  const sumsBox = (p: number, r: string, cols: string): string => `sums[slot + ${r}, ${p * width} : ${cols}]`;
+  const handOver = lines(
+    `let slot = ${slot(tile.m)}`,
+    `await ${vector.core} -> ${flow.drain} #${signals.sumsFree} x${slots}`,
+    ...partsOf(tile).map(
+      (p) => `copy acc${p}[0 : rows, 0 : cols${p}] -> ${sumsBox(p, "0 : rows", `cols${p}`)}`,
+    ),
+    `signal ${flow.drain} -> ${vector.core} #${signals.sumsThere} x${slots}`,
+  );
+  const supply = flow.isMade
+    ? lines(
+        `await ${vector.core} -> ${flow.load} #${signals.weightsThere} x${slots}`,
+        `copy made[${slot(tile.n)} : cols, 0 : depth] -> w1[0 : cols, 0 : depth]`,
+        `signal ${flow.load} -> ${vector.core} #${signals.weightsFree} x${slots}`,
+      )
+    : stored(spec);
+  const works = isLeaving
+    ? piecesOf(flow, tile).map((it) => pieceWork(profile, flow, spec, tile, it, rows.out))
+    : [];
+  const takeSums = lines(
+    `let slot = ${slot(tile.m)}`,
+    `await ${matrix.core} -> ${flow.vectorLoad} #${signals.sumsThere} x${slots}`,
+    ...works.map((it) => it.each((r) => sumsBox(0, r, "cols"))),
+    `signal ${flow.vectorLoad} -> ${matrix.core} #${signals.sumsFree} x${slots}`,
+  );
+  const giveWeights = lines(
+    "let half = ceil(cols, cores)",
+    "let low = min(cols, core * half)",
+    "let lot = min(half, cols - low)",
+    `for k in from .. to step ${tile.k} {`,
+    `let depth = min(${tile.k}, to - k)`,
+    `let slot = ${slot(tile.n)}`,
+    `await ${matrix.core} -> ${flow.vectorStore} #${signals.weightsFree} x${slots}`,
+    makeWeights(profile, flow, spec, tile, rows.made, (it) => `made[slot + ${it}, 0 : depth]`),
+    `signal ${flow.vectorStore} -> ${matrix.core} #${signals.weightsThere} x${slots}`,
+    "}",
+  );
+  const each = lines(flow.isMade && giveWeights, isLeaving && takeSums);
+  const sums = sumsOf(spec);
+  const group = spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
+  const beside = lines(
+    isLeaving &&
+      lines(
+        `let half = ceil(rows, cores)`,
+        "let top = min(rows, core * half)",
+        "let mine = min(half, rows - top)",
+      ),
+    ...works.map((it) => it.begin),
+    sums > 1
+      ? lines(
+          `for g in 0 .. ${sums} {`,
+          `let from = g * ${group}`,
+          `let to = min(${depthOf(spec)}, from + ${group})`,
+          each,
+          "}",
+        )
+      : lines("let from = 0", `let to = ${depthOf(spec)}`, each),
+    ...works.map((it) => it.end),
+  );
+  const free = (core: string, kind: "signal" | "await", engine: string, id: number): readonly string[] =>
+    Array.from({ length: slots }, (_, i) =>
+      kind === "signal" ? `signal ${engine} -> ${core} #${id + i}` : `await ${core} -> ${engine} #${id + i}`,
+    );
+  return [
+    `on ${matrix.core} {`,
+    ...(flow.isMade ? free(vector.core, "signal", flow.load, signals.weightsFree) : []),
+    tasks(
+      spec,
+      tile,
+      product(profile, flow, spec, tile, supply, isLeaving ? handOver : straight(spec, tile)),
+    ),
+    ...(isLeaving ? free(vector.core, "await", flow.drain, signals.sumsFree) : []),
+    "}",
+    ...(isLeaving || flow.isMade
+      ? [
+          `on ${vector.core} {`,
+          ...(isLeaving ? free(matrix.core, "signal", flow.vectorLoad, signals.sumsFree) : []),
+          tasks(spec, tile, beside),
+          ...(flow.isMade ? free(matrix.core, "await", flow.vectorStore, signals.weightsFree) : []),
+          "}",
+        ]
+      : []),
+  ];
+}

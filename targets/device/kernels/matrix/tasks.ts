@@ -1,0 +1,49 @@
+/** The tiles of a result, dealt out to the groups of a chip. */
+import { lines } from "../vector/tile.ts";
+import { matricesOf, widthOf, type GemmSpec } from "./spec.ts";
+import type { Tile } from "./tile.ts";
+
+/** The index of a matrix among those of w, followed by a comma; nothing where there is one. */
+export const lead = (spec: GemmSpec): string =>
+  spec.experts !== undefined ? "e, " : matricesOf(spec) > 1 ? "h, " : "";
+
+/** A box of operand `name` of rows that may have heads. */
+export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: string): string =>
+  matricesOf(spec) > 1 && spec.experts === undefined
+    ? `${name}[${rows}, h, ${columns}]`
+    : `${name}[${rows}, ${columns}]`;
+
+/**
+ * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`. Tiles of one column and all rows follow each
+ * other, so that groups which work side by side share weights. With experts a group takes all rows of an expert for its columns.
+ */
+export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
+  const across = Math.ceil(widthOf(spec) / tile.n);
+  const columns = `let cols = min(${tile.n}, ${widthOf(spec)} - n)`;
+  if (spec.experts !== undefined)
+    return lines(
+      `for t in group .. ${spec.experts * across} step groups {`,
+      `let e = t / ${across}`,
+      `let n = t mod ${across} * ${tile.n}`,
+      columns,
+      "read begin = offsets[e]",
+      "read end = offsets[e + 1]",
+      `for m in begin .. end step ${tile.m} {`,
+      `let rows = min(${tile.m}, end - m)`,
+      body,
+      "}",
+      "}",
+    );
+  const heads = matricesOf(spec);
+  return lines(
+    `let down = ceil(S, ${tile.m})`,
+    `for t in group .. down * ${across * heads} step groups {`,
+    heads > 1 && `let h = t / (down * ${across})`,
+    `let m = t mod down * ${tile.m}`,
+    heads > 1 ? `let n = t / down mod ${across} * ${tile.n}` : `let n = t / down * ${tile.n}`,
+    `let rows = min(${tile.m}, S - m)`,
+    columns,
+    body,
+    "}",
+  );
+}

@@ -1,0 +1,21 @@
+/** How a product is cut: what a group computes at a time, and what lies where meanwhile. */
+
+export type Tile = {
+  /** Rows and columns of the result that a group computes at a time. */
+  readonly m: number;
+  readonly n: number;
+  /** Depth that is staged at a time, and depth of one matrix instruction. */
+  readonly k: number;
+  readonly step: number;
+  /** The columns are cut in so many parts with accumulators of their own, so that one is stored while another still sums. */
+  readonly parts: number;
+  /** Copies of the staged operands, and of the accumulators. */
+  readonly copies: number;
+  readonly accs: number;
+};
+
+/** Columns of one part. */
+export const partWidth = ({ n, parts }: Tile): number => Math.ceil(n / parts);
+
+/** A multiple of a unit that is at least so much. */
+export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
