@@ -3,10 +3,9 @@
  * the memory are free; since flags are set before they are waited for in the order of the text, one walk through it finds all times.
  */
 import { fail } from "../../support/diagnostics.ts";
-import { scalarEngine, type Profile } from "../profile.ts";
+import { globalSpace, scalarEngine, type Profile } from "../profile.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
-import { globalSpace } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";

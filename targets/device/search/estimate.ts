@@ -1,5 +1,5 @@
 /** How long a tiled product takes, by formula: each engine's work on one tile, the slowest of them, and what does not overlap. */
-import type { Path, Profile } from "../../../src/machine/profile.ts";
+import { globalSpace, type Path, type Profile } from "../../../src/machine/profile.ts";
 import { matrixRate, pathBetween } from "../../../src/machine/rates.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
@@ -35,7 +35,7 @@ export function estimate(profile: Profile, spec: GemmSpec, tile: Tile, rows: num
   const cube = fragments * rate.cycles.value + steps * tile.parts * matrix.startup.value;
   const loads = Math.ceil(k / tile.k);
   const row = (dtype: DType): number => bytes(dtype, Math.min(tile.k, k));
-  const stage = pathBetween(profile, "gm", flow.stage);
+  const stage = pathBetween(profile, globalSpace, flow.stage);
   const load =
     copying(stage, bytes(spec.a.dtype, m * k), loads, row(spec.a.dtype)) +
     copying(stage, bytes(spec.w.dtype, n * k), loads, row(spec.w.dtype));
@@ -47,7 +47,7 @@ export function estimate(profile: Profile, spec: GemmSpec, tile: Tile, rows: num
       1,
     ) + copying(pathBetween(profile, flow.stage, matrix.b), bytes(flow.weight, n * k), steps * tile.parts, 1);
   const out = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
-  const drainTo = flow.leaves === "vector" && flow.isWhole ? profile.vector.space : "gm";
+  const drainTo = flow.leaves === "vector" && flow.isWhole ? profile.vector.space : globalSpace;
   const drain =
     sumsOf(spec) *
     copying(

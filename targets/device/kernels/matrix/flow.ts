@@ -1,13 +1,10 @@
 /** Which way operands and results of products go on a machine: found by what its spaces are for, not by their names. */
 import { fail } from "../../../../src/support/diagnostics.ts";
-import type { Path, Profile } from "../../../../src/machine/profile.ts";
+import { globalSpace, type Path, type Profile } from "../../../../src/machine/profile.ts";
 import { canConvert, matrixRate, pathBetween, route } from "../../../../src/machine/rates.ts";
 import type { DType } from "../../../../src/tensor/dtype.ts";
 import { castWay } from "../vector/tile.ts";
 import type { GemmSpec } from "./spec.ts";
-
-/** Where tensors live. */
-const memory = "gm";
 
 export type Flow = {
   /** The space through which operands come to the matrix unit. */
@@ -35,18 +32,18 @@ const pathOf = (profile: Profile, from: string, to: string): Path =>
 export function flowOf(profile: Profile, spec: GemmSpec): Flow {
   const { matrix, vector } = profile;
   const { a, w, out, bias } = spec;
-  const stage = route(profile, memory, matrix.a)?.at(-1)?.from ?? memory;
+  const stage = route(profile, globalSpace, matrix.a)?.at(-1)?.from ?? globalSpace;
   const weight =
     w.kind === "coded" || matrixRate(profile, a.dtype, w.dtype) === undefined ? a.dtype : w.dtype;
   const rate = matrixRate(profile, a.dtype, weight) ?? fail("device/no-product", undefined, profile.name, a.dtype, w.dtype); // prettier-ignore
   const isMade = weight !== w.dtype || w.kind === "coded";
   if (isMade && !castWay(profile, w.dtype, w.kind === "coded" ? "f32" : weight))
     return fail("device/no-product", undefined, profile.name, a.dtype, w.dtype);
-  const straight = pathBetween(profile, matrix.c, memory);
+  const straight = pathBetween(profile, matrix.c, globalSpace);
   const needsVector = w.kind === "integer" || bias === true;
   const leaves = straight?.core === matrix.core && !needsVector && canConvert(straight, rate.acc, out.dtype) ? "straight" : "vector"; // prettier-ignore
   const isWhole = matrix.core === vector.core;
-  const drain = leaves === "vector" && isWhole ? pathOf(profile, matrix.c, vector.space) : pathOf(profile, matrix.c, memory); // prettier-ignore
+  const drain = leaves === "vector" && isWhole ? pathOf(profile, matrix.c, vector.space) : pathOf(profile, matrix.c, globalSpace); // prettier-ignore
   return {
     stage,
     weight,
@@ -54,9 +51,9 @@ export function flowOf(profile: Profile, spec: GemmSpec): Flow {
     isMade,
     leaves,
     isWhole,
-    load: pathOf(profile, memory, stage).engine,
+    load: pathOf(profile, globalSpace, stage).engine,
     drain: drain.engine,
-    vectorLoad: pathOf(profile, memory, vector.space).engine,
-    vectorStore: pathOf(profile, vector.space, memory).engine,
+    vectorLoad: pathOf(profile, globalSpace, vector.space).engine,
+    vectorStore: pathOf(profile, vector.space, globalSpace).engine,
   };
 }
