@@ -14,6 +14,11 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/eval.ts")).evaluate,
   ),
   lazy(
+    "link",
+    "bring the parts of a compile together into a plan",
+    async () => (await import("./commands/link.ts")).link,
+  ),
+  lazy(
     "simulate",
     "time a plan on the simulated device",
     async () => (await import("./commands/simulate.ts")).simulateCommand,

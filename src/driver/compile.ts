@@ -14,6 +14,7 @@ import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
 import { packHere, startPackThreads } from "../plan/pack-team.ts";
+import { writePart, type Share } from "../plan/parts.ts";
 import { writePlan, type WriteMeans, type FileMaker, type PlanParts } from "../plan/write-plan.ts";
 import { assemble } from "../wasm/assemble.ts";
 import { startAssembler } from "../wasm/assembler.ts";
@@ -117,12 +118,13 @@ export function emit(compiled: Compiled, options: CompileOptions): Emitted {
   return { kind: "decoder", ...compiled, parts: decoderParts(model, options) };
 }
 
-/** Write an emitted plan at `dir`. Gives the bytes of its weights; nothing is left there if it fails. */
+/** Write an emitted plan at `dir`, or a share of it. Gives the bytes of its weights; nothing is left there if it fails. */
 export const write = (
   dir: string,
   { parts }: Pick<Emitted, "parts">,
   means: WriteMeans = { assemble, pack: packHere },
-) => writePlan(dir, parts, means);
+  share?: Share,
+) => (share ? writePart(dir, parts, means, share) : writePlan(dir, parts, means));
 
 /** Threads to write with; they must be closed. */
 export type Crew = WriteMeans & { readonly close: () => Promise<unknown> };

@@ -4,6 +4,7 @@ import { fail } from "../support/diagnostics.ts";
 
 /** The published form of plan.json. What a plan holds is told here and nowhere else. */
 export const planFormat = "moec-plan";
+export const partFormat = "moec-part";
 export const planVersion = 2;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -27,13 +28,18 @@ const graphValue = v.object({
   dims: v.array(v.union([v.number(), v.string()])),
 });
 
-const file = v.object({ bytes: whole, crc32: v.string() });
+const weight = v.object({
+  name: v.string(),
+  file: v.pipe(v.string(), v.regex(/^[\w-]+\.safetensors$/)),
+  bytes: whole,
+  crc32: v.string(),
+});
+const files = v.record(v.string(), v.object({ bytes: whole, crc32: v.string() }));
 
-const manifest = v.object({
+/** What a plan says before anything of it is written. */
+const head = {
   format: v.literal(planFormat),
   version: v.literal(planVersion),
-  /** The folder inside the plan that holds its files, named by their content. */
-  data: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
   model: v.object({
     family: v.string(),
     parameters: whole,
@@ -56,18 +62,31 @@ const manifest = v.object({
   graph: v.optional(v.object({ inputs: v.array(graphValue), outputs: v.array(graphValue) })),
   /** In a plan for a device: its profile's name. Programs are launches there, the profile stands in profile.json. */
   machine: v.optional(v.string()),
+};
+
+const manifest = v.object({
+  ...head,
+  /** The folder inside the plan that holds its files, named by their content. */
+  data: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
   /** Where each weight lies in its safetensors file is in that file's header; here is what it must be. */
-  weights: v.array(
-    v.object({
-      name: v.string(),
-      file: v.pipe(v.string(), v.regex(/^[\w-]+\.safetensors$/)),
-      bytes: whole,
-      crc32: v.string(),
-    }),
-  ),
-  files: v.record(v.string(), file),
+  weights: v.array(weight),
+  files,
 });
 
+/** One part of a plan, written on its own: its weights and files, and what the whole has. */
+export const partSchema = v.object({
+  format: v.literal(partFormat),
+  part: whole,
+  of: whole,
+  data: v.pipe(v.string(), v.regex(/^[0-9a-f]{16}$/)),
+  head: v.object(head),
+  /** The safetensors files of the whole, in order. */
+  shards: v.array(v.string()),
+  weights: v.array(weight),
+  files,
+});
+
+export type Part = v.InferOutput<typeof partSchema>;
 export type Manifest = v.InferOutput<typeof manifest>;
 export type RankMemory = v.InferOutput<typeof memory>;
 

@@ -17,13 +17,13 @@ import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
-import type { Manifest } from "./manifest.ts";
+import type { Manifest, Part } from "./manifest.ts";
 import { roundingCode } from "../quant/rounding-code.ts";
 import type { Assemble } from "../wasm/assemble.ts";
 import { packHere, type PackTeam } from "./pack-team.ts";
 import { firstFault } from "./pack-shards.ts";
 import { packerCode } from "./packer.ts";
-import { shardWeights } from "./shards.ts";
+import { shardWeights, type Shard } from "./shards.ts";
 import type { WeightRequest } from "./weights.ts";
 
 /** Makes the content of one file, with the means at hand. */
@@ -44,6 +44,9 @@ export type WriteMeans = { readonly assemble: Assemble; readonly pack: PackTeam 
 
 const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
 
+/** What a plan is, but for the name of its folder. */
+export type PlanContent = Omit<Manifest, "data">;
+
 /**
  * Write a plan so that it appears whole or not at all. All files go to a folder named by their content; plan.json, which
  * names that folder, is put in place last, by rename. Whatever plan was there stays valid until that moment.
@@ -51,51 +54,81 @@ const hex = (crc: number): string => crc.toString(16).padStart(8, "0");
  */
 export async function writePlan(dir: string, parts: PlanParts, means: WriteMeans): Promise<number> {
   refuseForeign(dir);
+  return inPartial(dir, async (partial) => {
+    const shards = shardWeights(parts.weights);
+    const packing = writeShards(partial, shards, parts.tensors, means);
+    packing.catch(() => {}); // awaited below, whatever the files do meanwhile
+    const files = await writeFiles(partial, parts.files, means);
+    const weights = await packing;
+    await putInPlace(dir, partial, "plan.json", { ...parts.head, weights, files });
+    return weights.reduce((n, w) => n + w.bytes, 0);
+  });
+}
+
+/** Work in a folder inside `dir` that is gone at the end, however that comes about. */
+export async function inPartial<T>(dir: string, work: (partial: string) => Promise<T>): Promise<T> {
   mkdirSync(dir, { recursive: true });
   const partial = join(dir, `.partial-${process.pid}`);
   const clear = () => rmSync(partial, { recursive: true, force: true });
   process.once("exit", clear); // an interrupt ends the process without coming back here
   try {
     mkdirSync(partial, { recursive: true });
-    const packing = writeWeights(partial, parts, means);
-    packing.catch(() => {}); // awaited below, whatever the files do meanwhile
-    const files: Record<string, Manifest["files"][string]> = {};
-    for (const [name, make] of parts.files) {
-      const bytes = await make(means.assemble);
-      writeDurably(join(partial, name), bytes);
-      files[name] = { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) };
-    }
-    const weights = await packing;
-    const content = { ...parts.head, weights, files };
-    const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
-    const manifest: Manifest = { ...content, data };
-    await setImmediate(); // an interrupt that came meanwhile is heard now, before anything is put in place
-    install(dir, partial, data, `${JSON.stringify(manifest, null, 1)}\n`);
-    return weights.reduce((n, w) => n + w.bytes, 0);
+    return await work(partial);
   } finally {
     process.off("exit", clear);
     clear();
   }
 }
 
+/** Make and write the files beside the weights. */
+export async function writeFiles(
+  dir: string,
+  makers: PlanParts["files"],
+  { assemble }: WriteMeans,
+): Promise<Manifest["files"]> {
+  const files: Manifest["files"] = {};
+  for (const [name, make] of makers) {
+    const bytes = await make(assemble);
+    writeDurably(join(dir, name), bytes);
+    files[name] = { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) };
+  }
+  return files;
+}
+
+/** Name the finished files by their content, and switch `name` in `dir`, which tells what they are, to them. */
+export async function putInPlace(
+  dir: string,
+  partial: string,
+  name: "plan.json" | "part.json",
+  content: PlanContent | Omit<Part, "data">,
+): Promise<void> {
+  const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
+  await setImmediate(); // an interrupt that came meanwhile is heard now, before anything is put in place
+  install(dir, partial, data, name, `${JSON.stringify({ ...content, data }, null, 1)}\n`);
+}
+
 /** A folder with other things in it is not ours to write into. */
-function refuseForeign(dir: string): void {
+export function refuseForeign(dir: string): void {
   if (!existsSync(dir)) return;
   const isFolder = statSync(dir).isDirectory();
   const entries = isFolder ? readdirSync(dir) : [];
   const isOurs = entries.every(
-    (name) => name.startsWith(".partial-") || name === "plan.json" || /^[0-9a-f]{16}$/.test(name),
+    (name) => name.startsWith(".partial-") || /^(plan\.json|part\.json|[0-9a-f]{16})$/.test(name),
   );
   if (!isFolder || !isOurs) fail("plan/exists", { kind: "file", file: dir }, dir);
 }
 
-/** Pack all weights into shards in `dir`. */
-async function writeWeights(dir: string, parts: PlanParts, means: WriteMeans): Promise<Manifest["weights"]> {
-  const shards = shardWeights(parts.weights);
+/** Pack weights into their shards in `dir`; gives what plan.json says of each weight. */
+export async function writeShards(
+  dir: string,
+  shards: readonly Shard[],
+  tensors: PlanParts["tensors"],
+  means: WriteMeans,
+): Promise<Manifest["weights"]> {
   const next = new Int32Array(new SharedArrayBuffer(4));
   const code = { packer: await packerCode(means.assemble), rounding: await roundingCode(means.assemble) };
   const pack = shards.length === 1 ? packHere : means.pack;
-  const outcomes = await pack({ dir, shards, tensors: parts.tensors, next, code });
+  const outcomes = await pack({ dir, shards, tensors, next, code });
   const fault = firstFault(outcomes);
   if (fault !== undefined) throw fault;
   const crcs = new Map(outcomes.flatMap((it) => it.written).map((it) => [it.shard, it.crcs]));
@@ -109,7 +142,7 @@ async function writeWeights(dir: string, parts: PlanParts, means: WriteMeans): P
   );
 }
 
-function writeDurably(file: string, bytes: Uint8Array | string): void {
+export function writeDurably(file: string, bytes: Uint8Array | string): void {
   mkdirSync(dirname(file), { recursive: true });
   const fd = openSync(file, "w");
   try {
@@ -120,11 +153,11 @@ function writeDurably(file: string, bytes: Uint8Array | string): void {
   }
 }
 
-/** Name the finished folder by its content, switch plan.json to it, and clear what no plan names any more. */
-function install(dir: string, partial: string, data: string, manifest: string): void {
+/** Name the finished folder by its content, switch `name` to it, and clear what nothing names any more. */
+function install(dir: string, partial: string, data: string, name: string, manifest: string): void {
   const target = join(dir, data);
+  const current = join(dir, name);
   if (existsSync(target)) {
-    const current = join(dir, "plan.json");
     const isCurrent = existsSync(current) && readFileSync(current, "utf8") === manifest;
     // The same content under the same name: replace it only where no valid plan can be reading it.
     if (!isCurrent || !sameSizes(target, partial)) rmSync(target, { recursive: true });
@@ -132,10 +165,10 @@ function install(dir: string, partial: string, data: string, manifest: string): 
   if (!existsSync(target)) renameSync(partial, target);
   const next = join(dir, `.partial-${process.pid}.json`);
   writeDurably(next, manifest);
-  renameSync(next, join(dir, "plan.json"));
-  for (const name of readdirSync(dir))
-    if (name !== "plan.json" && name !== data && resolve(dir, name) !== resolve(partial))
-      rmSync(join(dir, name), { recursive: true, force: true });
+  renameSync(next, current);
+  for (const entry of readdirSync(dir))
+    if (entry !== name && entry !== data && resolve(dir, entry) !== resolve(partial))
+      rmSync(join(dir, entry), { recursive: true, force: true });
 }
 
 function sameSizes(a: string, b: string): boolean {

@@ -35,6 +35,13 @@ describe("the Makefile", () => {
     expect(make("run").out).toBe(first.out);
     expect(statSync(join(clone, "build/plan/plan.json")).mtimeMs).toBe(made);
   });
+  test("compiles in parts, side by side, and links them to the plan that one compile writes", () => {
+    const whole = readFileSync(join(clone, "build/plan/plan.json"), "utf8");
+    const linked = make("-j2", "linked", "PARTS=3", "PLAN=build/linked");
+    expect(linked.code, linked.err).toBe(0);
+    expect(linked.out).toContain("the land of Egypt");
+    expect(readFileSync(join(clone, "build/linked/plan.json"), "utf8")).toBe(whole);
+  });
   test("stops where the compile fails and leaves no stamp", () => {
     const failed = make("run", "MODEL=fixtures/nothing", "PLAN=build/none");
     expect(failed.code).toBe(2);

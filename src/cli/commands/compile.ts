@@ -19,6 +19,7 @@ import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { deviceOf, profileOf } from "../../driver/target.ts";
 import { roundingNames, type RoundingName } from "../../quant/rounders.ts";
 import { schemeNames, type Scheme } from "../../quant/scheme.ts";
+import type { Share } from "../../plan/parts.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
@@ -34,6 +35,7 @@ import {
 } from "../command.ts";
 import { emitCode } from "../emit-code.ts";
 import { quantLines, quantSummary } from "../quant-report.ts";
+import { parseShare } from "../share.ts";
 import { readText } from "../read-text.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
 
@@ -55,6 +57,7 @@ type Options = {
   readonly threads: number;
   readonly disable: readonly string[];
   readonly printIrAfter: string | undefined;
+  readonly part: Share | undefined;
   readonly dryRun: boolean;
   readonly parallel: Mesh | undefined;
   readonly redundantExperts: number;
@@ -333,6 +336,11 @@ export const compileCommand: CommandSpec<Options> = {
       help: "what each rank has, such as 64GiB; a plan that needs more is refused, with what would make it fit",
       parse: byteSize,
     },
+    part: {
+      flags: "--part <i/n>",
+      help: "write only the i-th of n parts, for moec link; parts can be made on many machines at once",
+      parse: parseShare,
+    },
     dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
   },
   examples: [
@@ -400,7 +408,7 @@ export const compileCommand: CommandSpec<Options> = {
       else tellGraph(emitted, report.runs, path, cx);
       if (writes) {
         progress.update(`writing ${output}`);
-        await write(output, emitted, crew);
+        await write(output, emitted, crew, options.part);
         calibrated?.store.remove();
         progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
       }

@@ -7,6 +7,16 @@ export const planCatalog = {
     message: `this folder is not a whole plan: ${why}`,
     hint: "make one with: moec compile MODEL -o DIR",
   }),
+  "plan/not-a-part": (): Message => ({
+    exit: "model",
+    message: "this folder is no whole part of a plan: it has no part.json",
+    hint: "make one with: moec compile MODEL --part I/N -o DIR",
+  }),
+  "plan/parts": (why: string): Message => ({
+    exit: "usage",
+    message: `these parts make no plan: ${why}`,
+    hint: "give the folder of each part once, all of one model and the same options",
+  }),
   "plan/version": (found: string, expected: string): Message => ({
     exit: "model",
     message: `the plan has format ${found}, this moec reads ${expected}`,
