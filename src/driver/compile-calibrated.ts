@@ -22,7 +22,7 @@ import type { SegmentRun } from "./calibration/run-segment.ts";
 import { savedCalibration, type SavedCalibration } from "./calibration/saved.ts";
 import { measureSensitivity, type Sensitivity } from "./calibration/sensitivity.ts";
 import { openStore, type QuantReport, type Store } from "./calibration/store.ts";
-import { emit, type CompileOptions, type Emitted } from "./compile.ts";
+import { emit, withCaches, type CompileOptions, type Emitted } from "./compile.ts";
 import { openModel, type OpenedModel } from "./model.ts";
 import { formatChoice } from "./quantize.ts";
 
@@ -69,7 +69,11 @@ export async function emitCalibrated(
     const { name, activations } = by.scheme;
     const weights = storeChoice(store, { choose, rotation });
     const quantization = { name, activations, weights, ...(factors && { factors: factorsBy(factors) }) };
-    const module = runPasses(model.imported.module, quantizing(pipeline, quantization), options.passes);
+    const module = runPasses(
+      withCaches(model.imported.module, options),
+      quantizing(pipeline, quantization),
+      options.passes,
+    );
     const emitted = emit({ model, module }, { ...options, quantization });
     const tensors = new Map([...emitted.parts.tensors, ...store.tensors]);
     return { emitted: { ...emitted, parts: { ...emitted.parts, tensors } }, report, store };

@@ -12,7 +12,7 @@ import { CompileError, diag, fail } from "../support/diagnostics.ts";
 import { oneDevice, rankCount } from "../cluster/mesh.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
-import { decoderParts, phasesOf, type CompileOptions } from "./compile.ts";
+import { decoderParts, phasesOf, withCaches, type CompileOptions } from "./compile.ts";
 import { openOnnx } from "./model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
@@ -78,7 +78,7 @@ export async function emitOnnxDecoder(path: string, options: CompileOptions): Pr
   if (!func) throw new Error("a graph has one function");
   const decoder = asDecoder(func);
   if ("because" in decoder) return fail("onnx/not-decoder", { kind: "file", file: path }, decoder.because);
-  const module = runPasses(decoder.module, phasesOf(options), options.passes);
+  const module = runPasses(withCaches(decoder.module, options), phasesOf(options), options.passes);
   const facts = {
     family: "onnx",
     parameters: parameterCount(model),

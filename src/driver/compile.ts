@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline, quantizing } from "../../passes/index.ts";
+import { quantizeCaches } from "../../passes/quantize-caches.ts";
 import type { Profile } from "../machine/profile.ts";
 import type { Module } from "../ir/graph.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
@@ -20,6 +21,9 @@ import { assemble } from "../wasm/assemble.ts";
 import { startAssembler } from "../wasm/assembler.ts";
 import { openModel, type OpenedModel } from "./model.ts";
 
+export const cacheFormats = ["float", "int8"] as const;
+export type CacheFormat = (typeof cacheFormats)[number];
+
 export type CompileOptions = {
   readonly context?: number;
   readonly batchTokens?: number;
@@ -28,6 +32,8 @@ export type CompileOptions = {
   readonly passes?: RunOptions;
   readonly quantization?: PlannedQuantization;
   readonly parallel?: Parallel;
+  /** How caches hold what was seen: float32, or int8 with a scale for each row of a position. */
+  readonly caches?: CacheFormat;
   /** The device to compile for; absent, the CPU. */
   readonly device?: Profile;
   /** Bytes of each rank's memory; a plan that needs more is refused. */
@@ -57,10 +63,15 @@ export const tokensOf = ({ batchTokens }: CompileOptions): number => batchTokens
 export const phasesOf = ({ quantization }: CompileOptions): readonly Phase[] =>
   quantization ? quantizing(pipeline, quantization) : pipeline;
 
+/** A decoder whose caches are of the format asked for. */
+export const withCaches = (module: Module, { caches }: CompileOptions): Module =>
+  caches === "int8" ? quantizeCaches(module) : module;
+
 /** Import a model and run the pipeline over it. */
 export function lowerModel(path: string, options: CompileOptions): Compiled {
   const model = openModel(path);
-  return { model, module: runPasses(model.imported.module, phasesOf(options), options.passes) };
+  const module = withCaches(model.imported.module, options);
+  return { model, module: runPasses(module, phasesOf(options), options.passes) };
 }
 
 /** A lowered model and everything its plan will hold; nothing is written yet and no weight has been read. */

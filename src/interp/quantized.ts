@@ -43,6 +43,28 @@ function product(x: Row, { codes, scales, group, row }: Matrix, j: number): numb
 }
 
 export const quantizedKernels: { readonly [K in keyof typeof quantizedOps]: Kernel<K> } = {
+  quantizeRows: (operands) => {
+    const x = need(operands, 0);
+    const width = x.shape.at(-1) ?? 1;
+    const scales = floats(x.shape.slice(0, -1));
+    const codes = new Int32Array(x.data.length);
+    scales.data.forEach((_, row) => {
+      const rounded = roundRow(x.data, row * width, width);
+      codes.set(rounded.codes, row * width);
+      scales.data[row] = rounded.scale;
+    });
+    return [{ dtype: "i8", shape: x.shape, data: codes }, scales];
+  },
+  dequantizeRows: (operands) => {
+    const [codes, scales] = [need(operands, 0), need(operands, 1)];
+    const width = codes.shape.at(-1) ?? 1;
+    return [
+      floats(
+        codes.shape,
+        Float32Array.from(codes.data, (code, i) => code * (scales.data[Math.floor(i / width)] ?? 0)),
+      ),
+    ];
+  },
   hadamard: (operands, call) => {
     const x = need(operands, 0);
     const data = Float32Array.from(x.data);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { definitions, isOp, type Func, type Node } from "../ir/graph.ts";
+import { definitions, isOp, type Func, type Node, type Value } from "../ir/graph.ts";
 import { parseModule } from "../ir/parser.ts";
 import { valueNames } from "../ir/printer.ts";
 import { weightNames } from "../plan/program/program.ts";
@@ -49,6 +49,9 @@ function bitsOf(recipe: Recipe): number {
   return Math.min(32, ...inputs(recipe).map(bitsOf));
 }
 
+/** Operators whose result is what they read, in another form. */
+const isView = ({ op }: Node): boolean => ["slice", "reshape", "broadcast", "concat"].includes(op);
+
 /** The values of a function by the name of the first of each node's, the one that steps are named by. */
 function tracedValues(func: Func): ReadonlyMap<string, readonly TracedValue[]> {
   const nameOf = valueNames(func);
@@ -60,6 +63,7 @@ function tracedValues(func: Func): ReadonlyMap<string, readonly TracedValue[]> {
     });
   const codeBits = ({ attrs }: Node) =>
     [attrs["bits"], attrs["gateUpBits"], attrs["downBits"]].filter((it) => typeof it === "number");
+  const rounded = new Set<Value>();
   const seen = new Map<string, number>();
   return new Map(
     func.body.map((node) => {
@@ -67,7 +71,10 @@ function tracedValues(func: Func): ReadonlyMap<string, readonly TracedValue[]> {
       const nth = seen.get(what) ?? 0;
       seen.set(what, nth + 1);
       const read = recipes(node);
-      const bits = Math.min(...read.map(bitsOf), ...codeBits(node), 32);
+      const ofCache = node.operands.some((it) => rounded.has(it));
+      if (node.op === "dequantizeRows" || (ofCache && isView(node)))
+        node.results.forEach((it) => rounded.add(it));
+      const bits = Math.min(...read.map(bitsOf), ...codeBits(node), ofCache ? 8 : 32);
       const weights = read.flatMap(sourceNames);
       const values = node.results.map((value, result) => ({
         name: nameOf(value),

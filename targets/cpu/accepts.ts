@@ -24,7 +24,12 @@ const ofMatrices: ReadonlySet<OpName> = new Set<OpName>([
 export function misfit(node: Node): string | undefined {
   const { op, operands, results } = node;
   if (results.some((v) => rank(v) < 1 || rank(v) > 3)) return "its rank is not 1, 2 or 3";
-  if (results.some((v) => v.type.dtype !== "f32" && v.type.dtype !== "i32"))
+  const holdsCodes = op === "quantizeRows" || op === "cacheAppend";
+  if (
+    results.some(
+      ({ type: { dtype } }) => dtype !== "f32" && dtype !== "i32" && !(holdsCodes && dtype === "i8"),
+    )
+  )
     return `it makes ${String(results[0]?.type.dtype)}`;
   if (inAndOut(node).some((v) => v.type.dims.slice(1).includes(0))) return "it is empty";
   const [a, b] = operands;

@@ -1,5 +1,6 @@
 import { definitions, isOp, type Func, type Node, type Value } from "../../src/ir/graph.ts";
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
+import type { TensorType } from "../../src/ir/types.ts";
 import type { Dim } from "../../src/ir/dim.ts";
 import type {
   Arg,
@@ -21,6 +22,7 @@ import { fail } from "../../src/support/diagnostics.ts";
 import { quantizedParts, type QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import { cast, constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
 import { misfit } from "./accepts.ts";
+import { codesWidth } from "./kernels/quantize.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
 import { lowerings } from "./lowerings.ts";
 import { compactView, extentOf, fixed, runLength, type View } from "../../src/plan/views.ts";
@@ -89,8 +91,8 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     return name;
   };
   for (const param of func.params) {
-    const [first, ...rest] = param.type.dims;
-    const rowBytes = 4 * rest.reduce<number>((n, d) => n * fixed(d, param.name), 1);
+    const [first] = param.type.dims;
+    const rowBytes = bytesOfRow(param.type, param.name);
     if (first === "P") caches.set(param, { name: param.name, rowBytes });
     else
       views.set(param, compactView(addBuffer(param.name, extentOf(first ?? 1), rowBytes), param.type.dims));
@@ -104,8 +106,8 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
   };
   const output: LoweringContext["output"] = (value) => {
     const v = present(value);
-    const [first, ...rest] = v.type.dims;
-    const rowBytes = 4 * rest.reduce<number>((n, d) => n * fixed(d, nameOf(v)), 1);
+    const [first] = v.type.dims;
+    const rowBytes = bytesOfRow(v.type, nameOf(v));
     const view = compactView(addBuffer(nameOf(v), extentOf(first ?? 1), rowBytes), v.type.dims);
     views.set(v, view);
     return view;
@@ -207,6 +209,13 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
     scratch,
   };
   return { program, kernels: [...kernels.values()], caches: [...caches.values()], results };
+}
+
+/** Bytes of one row of a value in memory: words, or codes filled up as `quantizeRows` leaves them. */
+export function bytesOfRow({ dtype, dims }: TensorType, name: string): number {
+  const sizes = dims.slice(1).map((d) => fixed(d, name));
+  if (dtype !== "i8") return 4 * sizes.reduce((n, d) => n * d, 1);
+  return sizes.slice(0, -1).reduce((n, d) => n * d, 1) * codesWidth(sizes.at(-1) ?? 1);
 }
 
 /** Kernels take groups of whole words, or one for a whole row. */

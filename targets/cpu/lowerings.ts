@@ -1,36 +1,21 @@
 import { fail } from "../../src/support/diagnostics.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import { expertHidden, experts, integerExperts, swigluHalves } from "./experts.ts";
-import type { LoweringContext } from "./lower.ts";
+import { cacheAppend, dequantizeRows, quantizeRows } from "./caches.ts";
 import { collectives } from "./collectives.ts";
 import { hadamard, headLinear, integerLinear, linear } from "./products.ts";
-import { address, count, flat, literal, rowsOf, weightArg, type Rule } from "./steps.ts";
-import { compactStrides, fixed, reshapeView, rowStride, sliceView, type View } from "../../src/plan/views.ts";
-
-/** A view of rank 2 as one head a row. */
-const withHeads = (v: View): View =>
-  v.dims.length === 3
-    ? v
-    : { ...v, dims: [v.dims[0] ?? 1, 1, ...v.dims.slice(1)], strides: [rowStride(v), 0, 1] };
-
-/** Copy `heads` runs of each row from one view to another; a stride of 0 repeats. */
-function copyHeads(cx: LoweringContext, from: View, to: View): void {
-  const [x, out] = [withHeads(from), withHeads(to)];
-  const rows = rowsOf(out);
-  cx.step(
-    {
-      kind: "copy",
-      heads: fixed(out.dims[1], "copy"),
-      n: fixed(out.dims[2], "copy"),
-      ldx: rowStride(x),
-      headStrideX: x.strides[1] ?? 0,
-      ldo: rowStride(out),
-      headStrideOut: out.strides[1] ?? 0,
-    },
-    [address(x), address(out), count(rows)],
-    rows,
-  );
-}
+import {
+  address,
+  copyHeads,
+  count,
+  flat,
+  literal,
+  rowsOf,
+  weightArg,
+  withHeads,
+  type Rule,
+} from "./steps.ts";
+import { compactStrides, fixed, reshapeView, rowStride, sliceView } from "../../src/plan/views.ts";
 
 /** One kernel over rows: out = f(a, b). */
 const rowwise =
@@ -161,24 +146,9 @@ export const lowerings: {
     );
   },
 
-  cacheAppend: (cx, { operands: [cache, rows], results: [out] }) => {
-    const target = cx.cache(cache);
-    const from = flat(cx, rows);
-    cx.step(
-      {
-        kind: "copy",
-        heads: 1,
-        n: from.width,
-        ldx: rowStride(from.view),
-        headStrideX: 0,
-        ldo: from.width,
-        headStrideOut: 0,
-      },
-      [address(from.view), { kind: "cacheEnd", name: target.name }, count(from.rows)],
-      from.rows,
-    );
-    cx.bind(out, target.view(out?.type.dims ?? []));
-  },
+  cacheAppend,
+  quantizeRows,
+  dequantizeRows,
 
   reshape: (cx, { operands: [x], results: [out] }) => {
     const dims = out?.type.dims ?? [];

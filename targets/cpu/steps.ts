@@ -2,7 +2,7 @@ import type { NodeOf, Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import type { Arg, Extent, Rows } from "../../src/plan/program/program.ts";
 import type { LoweringContext } from "./lower.ts";
-import { extentOf, rowStride, runLength, type View } from "../../src/plan/views.ts";
+import { extentOf, fixed, rowStride, runLength, type View } from "../../src/plan/views.ts";
 
 /** Words for writing the steps of a program. */
 
@@ -44,4 +44,29 @@ export type Flat = { readonly view: View; readonly width: number; readonly rows:
 export function flat(cx: LoweringContext, value: Value | undefined): Flat {
   const view = cx.compactRows(value);
   return { view, width: runLength(view) ?? 1, rows: rowsOf(view) };
+}
+
+/** A view of rank 2 as one head a row. */
+export const withHeads = (v: View): View =>
+  v.dims.length === 3
+    ? v
+    : { ...v, dims: [v.dims[0] ?? 1, 1, ...v.dims.slice(1)], strides: [rowStride(v), 0, 1] };
+
+/** Copy `heads` runs of each row from one view to another; a stride of 0 repeats. */
+export function copyHeads(cx: LoweringContext, from: View, to: View): void {
+  const [x, out] = [withHeads(from), withHeads(to)];
+  const rows = rowsOf(out);
+  cx.step(
+    {
+      kind: "copy",
+      heads: fixed(out.dims[1], "copy"),
+      n: fixed(out.dims[2], "copy"),
+      ldx: rowStride(x),
+      headStrideX: x.strides[1] ?? 0,
+      ldo: rowStride(out),
+      headStrideOut: out.strides[1] ?? 0,
+    },
+    [address(x), address(out), count(rows)],
+    rows,
+  );
 }

@@ -263,6 +263,14 @@ export const examples: { readonly [K in OpName]: readonly Example<K>[] } = {
   ],
   experts: [{ operands: [["S", 4], { i32: ["S", 2] }, ["S", 2], [2, 6, 4], [2, 4, 3]], attrs: {} }],
   expertHidden: [{ operands: [["S", 4], { i32: ["S", 2] }, [2, 6, 4]], attrs: {} }],
+  quantizeRows: [
+    { operands: [["S", 5]], attrs: {} },
+    { operands: [["S", 2, 3]], attrs: {} },
+  ],
+  dequantizeRows: [
+    { operands: [{ i8: ["S", 5] }, ["S"]], attrs: {} },
+    { operands: [{ i8: ["S", 2, 3] }, ["S", 2]], attrs: {} },
+  ],
   hadamard: [{ operands: [["S", 16]], attrs: { block: 8 } }],
   integerLinear: [
     { operands: [["S", 6], { i8: [5, 6] }, [5, 2]], attrs: { group: 4, bits: 8 } },

@@ -2,7 +2,9 @@
 import { availableParallelism } from "node:os";
 import { basename, resolve } from "node:path";
 import {
+  cacheFormats,
   emit,
+  type CacheFormat,
   lowerModel,
   startCrew,
   write,
@@ -52,6 +54,7 @@ type Options = {
   readonly calibrate: string | undefined;
   readonly minExpertTokens: number;
   readonly allowLarger: boolean;
+  readonly kv: CacheFormat;
   readonly context: number | undefined;
   readonly batch: number | undefined;
   readonly threads: number;
@@ -209,12 +212,13 @@ function plainRounding({ rounding }: Options, scheme: Scheme): Rounding | undefi
 
 /** What the passes and the target are asked for. */
 function settingsOf(options: Options): CompileOptions {
-  const { quant, bits, calibrate, context, batch, dims, disable, parallel, redundantExperts, memoryPerRank } =
-    options;
+  const { quant, bits, calibrate, kv, context, batch, dims, disable, parallel, redundantExperts } = options;
+  const { memoryPerRank } = options;
   const scheme = schemeFrom(quant, bits);
   const isPlain = scheme && calibrate === undefined;
   return {
     ...(isPlain && { quantization: planQuantization(scheme, plainRounding(options, scheme)) }),
+    caches: kv,
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batchTokens: batch }),
     ...(memoryPerRank !== undefined && { memoryPerRank }),
@@ -283,6 +287,12 @@ export const compileCommand: CommandSpec<Options> = {
       help: "experts that see fewer tokens of the text take what their whole layer sees",
       default: 32,
       parse: wholeNumber(0),
+    },
+    kv: {
+      flags: "--kv <format>",
+      help: "how caches hold what was seen: float32, or int8 with a scale for each row of a position",
+      default: "float",
+      choices: cacheFormats,
     },
     allowLarger: {
       flags: "--allow-larger",
@@ -401,7 +411,7 @@ export const compileCommand: CommandSpec<Options> = {
             : await emitOnnx(path, settings);
       const { head, weights } = emitted.parts;
       // Several ranks hold some weights each for itself.
-      if (settings.quantization && head.ranks.length <= 1 && !options.allowLarger)
+      if (head.quantization !== "none" && head.ranks.length <= 1 && !options.allowLarger)
         refuseGrowth(weights, modelBytes(emitted));
       if (calibrated) cx.log.info(quantLines(calibrated.report, options.minExpertTokens));
       if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);

@@ -58,7 +58,7 @@ export async function loadSegment(
         func.results.map(({ name, value }) => {
           const view = code.results.get(name);
           if (!view) throw new Error(`${name} was not computed`);
-          const sizes = value.type.dims.map((d) => (d === "S" ? tokens : Number(d)));
+          const sizes = value.type.dims.map((d) => (typeof d === "number" ? d : tokens));
           const values = gather(read, view, sizes);
           return [name, value.type.dtype === "i32" ? new Int32Array(values.buffer) : values];
         }),

@@ -13,6 +13,32 @@ const scaled = (codes: TensorType | undefined, scales: TensorType | undefined, g
  * nearest even. A group's products are summed exactly; everything behind is float32, rounded after each step.
  */
 export const quantizedOps = {
+  quantizeRows: defineOp({
+    summary:
+      "each row, the last axis, as int8 and one scale: max |x| / 127 (1 for a row of zeros), codes to nearest even of the float32 quotient, kept within -127 … 127",
+    operands: ["x"],
+    results: ["codes", "scales"],
+    attrs: {},
+    infer: ([x]) =>
+      x && x.dims.length > 1
+        ? [
+            { dtype: "i8", dims: x.dims },
+            { dtype: "f32", dims: x.dims.slice(0, -1) },
+          ]
+        : "x must have rows",
+    flops: ([x], _, named) => 3 * sizeOf(x?.dims ?? [], named),
+  }),
+  dequantizeRows: defineOp({
+    summary: "codes times the scale of their row, in float32",
+    operands: ["codes", "scales"],
+    results: ["out"],
+    attrs: {},
+    infer: ([codes, scales]) =>
+      codes?.dtype === "i8" && formatDims(codes.dims.slice(0, -1)) === formatDims(scales?.dims ?? [])
+        ? [{ dtype: "f32", dims: codes.dims }]
+        : "codes must be i8 with a scale for each row",
+    flops: ([codes], _, named) => sizeOf(codes?.dims ?? [], named),
+  }),
   hadamard: defineOp({
     summary:
       "each `block` consecutive elements of the last axis times Sylvester's Hadamard matrix over sqrt(block), which is its own inverse",

@@ -3,7 +3,7 @@ import { groupedLinear, headLinear, linear } from "./linear.ts";
 import { hadamard } from "./hadamard.ts";
 import { mathFunctions } from "./math.ts";
 import { isMatrixSpec, matrixOf } from "./matrix.ts";
-import { quantizeRows } from "./quantize.ts";
+import { dequantizeRows, quantizeRows } from "./quantize.ts";
 import { expertGroups, router } from "./router.ts";
 import { addRmsNorm, binary, combine, copy, embed, rmsNorm, rope, siluRows, swiglu } from "./rowwise.ts";
 import { kernelName, type KernelSpec } from "./spec.ts";
@@ -25,6 +25,8 @@ function kernelText(s: KernelSpec): string {
       return hadamard(name, s);
     case "quantizeRows":
       return quantizeRows(name, s);
+    case "dequantizeRows":
+      return dequantizeRows(name, s);
     case "attention":
       return attention(name, s);
     case "router":

@@ -14,6 +14,8 @@ import {
   set,
   splat,
   vload,
+  vmul,
+  vstore,
   zero4,
 } from "../../../src/wasm/wat.ts";
 import type { Spec } from "./spec.ts";
@@ -55,6 +57,31 @@ export function quantizeRows(name: string, s: Spec<"quantizeRows">): string {
     name,
     ["x", "codes", "scales", "S"],
     { i32: ["s", "i", "xr", "outr"], f32: ["m"], v128: ["most", "scale"] },
+    loop("s", get("begin"), get("end"), 1, row),
+  );
+}
+
+/** Rows of codes as `quantizeRows` leaves them, each times its scale, as x [S, k]. Units are rows. */
+export function dequantizeRows(name: string, s: Spec<"dequantizeRows">): string {
+  const from = add(get("codesr"), `(i32.shr_u ${get("i")} ${i32(2)})`);
+  const to = add(get("outr"), get("i"));
+  const four = `(f32x4.convert_i32x4_s (i32x4.extend_low_i16x8_s (i16x8.extend_low_i8x16_s (v128.load32_zero ${from}))))`;
+  const row = [
+    set("codesr", add(get("codes"), mul(get("s"), codesWidth(s.k)))),
+    set("outr", add(get("out"), mul(get("s"), s.k * 4))),
+    set("m", fload(add(get("scales"), mul(get("s"), 4)))),
+    set("scale", splat(get("m"))),
+    elements(
+      "i",
+      s.k,
+      vstore(to, vmul(four, get("scale"))),
+      fstore(to, `(f32.mul (f32.convert_i32_s (i32.load8_s ${from})) ${get("m")})`),
+    ),
+  ].join(" ");
+  return kernel(
+    name,
+    ["codes", "scales", "out", "S"],
+    { i32: ["s", "i", "codesr", "outr"], f32: ["m"], v128: ["scale"] },
     loop("s", get("begin"), get("end"), 1, row),
   );
 }

@@ -49,6 +49,7 @@ export type KernelSpec =
     } & WeightFormat)
   | { kind: "hadamard"; n: number; ldx: number; block: number }
   | { kind: "quantizeRows"; k: number; ldx: number }
+  | { kind: "dequantizeRows"; k: number }
   | ({ kind: "integerLinear"; k: number; n: number; ldo: number; bias: boolean } & CodedWeight)
   | ({
       kind: "groupedIntegerLinear";
