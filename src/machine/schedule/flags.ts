@@ -20,6 +20,7 @@ import { printStmt } from "./printer.ts";
 /** One engine's work on one buffer, from the first statement of a body that touches it to the last. */
 type Access = {
   readonly engine: string;
+  readonly back: number;
   readonly first: number;
   readonly last: number;
   readonly writes: boolean;
@@ -51,19 +52,22 @@ function touches(stmt: Stmt): readonly (readonly [Region, boolean])[] {
   }
 }
 
-/** The engines that work on a buffer somewhere in a statement, and whether each writes. */
-function workers(stmt: Stmt, buffer: string, scope: Scope): ReadonlyMap<string, boolean> {
-  const found = new Map<string, boolean>();
+/** An engine's work on a buffer somewhere in a statement; with `back`, on the copy of so many turns before. */
+type Worker = { readonly engine: string; readonly back: number; readonly writes: boolean };
+
+function workers(stmt: Stmt, buffer: string, scope: Scope): readonly Worker[] {
+  const found = new Map<string, Worker>();
   const visit = (it: Stmt): void => {
-    for (const [region, writes] of touches(it))
-      if (region.of === buffer) {
+    for (const [{ of, back = 0 }, writes] of touches(it))
+      if (of === buffer) {
         const engine = engineIn(it, scope);
-        found.set(engine, (found.get(engine) ?? false) || writes);
+        const key = `${engine} ${back}`;
+        found.set(key, { engine, back, writes: (found.get(key)?.writes ?? false) || writes });
       }
     bodyOf(it).forEach(visit);
   };
   visit(stmt);
-  return found;
+  return [...found.values()];
 }
 
 const engineIn = (stmt: Stmt, { kernel, part, profile, spaces }: Scope): string =>
@@ -71,14 +75,13 @@ const engineIn = (stmt: Stmt, { kernel, part, profile, spaces }: Scope): string 
     ? ""
     : engineOf(stmt, part.core, ({ of }) => spaces.get(of) ?? globalSpace, profile, kernel);
 
-/** Who works on a buffer in a body, in order; neighbours of one engine are one access. */
+/** Who works on one tile of a buffer, in the order of time: what looks back does so in later turns. Neighbours of one engine are one access. */
 function accesses(body: readonly Stmt[], buffer: BufferStmt, scope: Scope): readonly Access[] {
-  const found: Access[] = [];
-  body.forEach((stmt, i) => {
-    const engines = [...workers(stmt, buffer.name, scope)];
-    if (engines.length > 1 && engines.some(([, writes]) => writes)) {
-      // A single instruction may be the work of one engine only, so this is a loop whose engines meet in the buffer.
-      const [[one] = [""], [other] = [""]] = engines;
+  const all = body.flatMap((stmt, i) => {
+    const found = workers(stmt, buffer.name, scope);
+    const [one, other] = [found[0]?.engine, found.find((it) => it.engine !== found[0]?.engine)?.engine];
+    // A single instruction is the work of one engine only, so this is a loop whose engines meet in the buffer.
+    if (one !== undefined && other !== undefined && found.some((it) => it.writes))
       fail(
         "schedule/crossed",
         undefined,
@@ -88,34 +91,41 @@ function accesses(body: readonly Stmt[], buffer: BufferStmt, scope: Scope): read
         one,
         other,
       );
-    }
-    for (const [engine, writes] of engines) {
-      const before = found.at(-1);
-      if (before?.engine === engine)
-        found[found.length - 1] = { ...before, last: i, writes: before.writes || writes };
-      else found.push({ engine, first: i, last: i, writes });
-    }
+    return found.map((it): Access => ({ ...it, first: i, last: i }));
   });
-  return found;
+  const merged: Access[] = [];
+  for (const it of all.toSorted((a, b) => a.back - b.back)) {
+    const before = merged.at(-1);
+    if (before?.engine === it.engine && before.back === it.back)
+      merged[merged.length - 1] = { ...before, last: it.last, writes: before.writes || it.writes };
+    else merged.push(it);
+  }
+  return merged;
 }
 
 const conflict = (a: Access, b: Access): boolean => a.engine !== b.engine && (a.writes || b.writes);
 
-/** The waits that order all accesses of a buffer within a turn and, where the body is a loop's, with the turn that takes the same copy. */
+/**
+ * The waits that order all accesses of a tile and, where the body is a loop's, with those of the tile that takes the same copy. An access that
+ * looks back is that many turns later than its tile's own.
+ */
 function edgesOf(found: readonly Access[], copies: number, repeats: boolean): readonly Edge[] {
   const edges: Edge[] = [];
   /** Whether access i is behind access j by the edges so far and the engines' own order. */
   const follows = (i: number, j: number): boolean => {
     if (i === j || found[i]?.engine === found[j]?.engine) return i >= j;
     return edges.some(
-      (e) =>
-        e.turns === 0 && e.to === found[i] && found.some((it, p) => p >= j && it === e.from && follows(p, j)),
+      ({ from, to }) =>
+        to.engine === found[i]?.engine &&
+        found.indexOf(to) <= i &&
+        found.indexOf(from) >= j &&
+        follows(found.indexOf(from), j),
     );
   };
   found.forEach((to, i) => {
     for (let j = i - 1; j >= 0; j--) {
       const from = found[j];
-      if (from && conflict(from, to) && !follows(i, j)) edges.push({ from, to, turns: 0 });
+      if (from && conflict(from, to) && !follows(i, j)) edges.push({ from, to, turns: to.back - from.back });
     }
   });
   if (!repeats) return edges;
@@ -127,7 +137,8 @@ function edgesOf(found: readonly Access[], copies: number, repeats: boolean): re
       const isCovered =
         found.some((own, p) => own.engine === to.engine && follows(p, j)) ||
         later.some((e) => follows(found.indexOf(e.from), j) && follows(i, found.indexOf(e.to)));
-      if (from && conflict(from, to) && !isCovered) later.push({ from, to, turns: copies });
+      if (from && conflict(from, to) && !isCovered)
+        later.push({ from, to, turns: copies + to.back - from.back });
     }
   });
   return [...edges, ...later];
@@ -147,7 +158,8 @@ function channelsOf(body: readonly Stmt[], repeats: boolean, scope: Scope): read
   const channels: Channel[] = [];
   for (const buffer of body.filter((it) => it.kind === "buffer"))
     for (const { from, to, turns } of edgesOf(accesses(body, buffer, scope), buffer.copies, repeats)) {
-      const { copies } = buffer;
+      // Set in turn t and waited for so many turns later, a flag has come round to the same number.
+      const copies = turns > 0 ? turns : buffer.copies;
       const [set, wait] = [from.last, to.first];
       const known = channels.find(
         (it) =>
@@ -191,7 +203,8 @@ function withFlags(
     const id = take(numbers, channel);
     const flag = { from, to, id, copies } as const;
     before[channel.wait]?.push({ kind: "wait", ...flag });
-    behind[channel.set]?.push({ kind: "set", ...flag });
+    // What is waited for in later turns is not set anew before this turn's wait.
+    behind[turns > 0 ? Math.max(channel.set, channel.wait) : channel.set]?.push({ kind: "set", ...flag });
     if (turns === 0) continue;
     for (let i = 0; i < copies; i++) {
       primed.before.push({ kind: "set", from, to, id: id + i, copies: 1 });

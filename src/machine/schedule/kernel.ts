@@ -34,7 +34,13 @@ export type Tensor = {
 export type Part = { readonly core: string; readonly body: readonly Stmt[] };
 
 /** A box of a buffer or tensor: where it starts and how large it is, an axis each. */
-export type Region = { readonly of: string; readonly at: readonly Expr[]; readonly size: readonly Expr[] };
+export type Region = {
+  readonly of: string;
+  readonly at: readonly Expr[];
+  readonly size: readonly Expr[];
+  /** Of a buffer that takes turns, the copy that was its turn's so many turns before; fewer than its copies. */
+  readonly back?: number;
+};
 
 /**
  * One tile's room in a space, [rows, cols]. Declared in a loop, it takes turns with `copies - 1` more of its kind: turn t of the loop

@@ -105,13 +105,14 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
     const token = peek();
     const of = word("a buffer or tensor");
     const { dims } = boxNamed(of, token);
-    if (!skip("[")) return { of, at: dims.map(() => num(0)), size: dims };
+    const back = skip("#") ? { back: whole("a number of turns") } : {};
+    if (!skip("[")) return { of, at: dims.map(() => num(0)), size: dims, ...back };
     const ranges = list("]", () => {
       const from = expression();
       return { from, size: skip(":") ? expression() : num(1) };
     });
     if (ranges.length !== dims.length) return wrong(`${dims.length} ranges for ${of}`, token);
-    return { of, at: ranges.map((it) => it.from), size: ranges.map((it) => it.size) };
+    return { of, at: ranges.map((it) => it.from), size: ranges.map((it) => it.size), ...back };
   };
   const copies = (): number => {
     const found = peek().kind === "word" ? /^x([1-9])$/.exec(peek().text) : undefined;

@@ -25,6 +25,7 @@ export type Box =
 
 export type PreparedRegion = {
   readonly box: Box;
+  readonly back: number;
   readonly at: readonly Compiled[];
   readonly size: readonly Compiled[];
 };
@@ -110,7 +111,7 @@ export const pathOf = (profile: Profile, core: string, from: string, to: string)
   profile.paths.find((it) => it.core === core && it.from === from && it.to === to);
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
-const lcm = (a: number, b: number): number => (a / gcd(a, b)) * b;
+export const lcm = (a: number, b: number): number => (a / gcd(a, b)) * b;
 
 /** Resolve the names of a part, and turn its expressions into functions. */
 export function preparePart(kernel: Kernel, part: Part, profile: Profile): PreparedPart {
@@ -136,8 +137,9 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
   kernel.tensors.forEach((decl, index) =>
     boxes[0]?.set(decl.name, { kind: "tensor", index, decl, dims: decl.dims.map(compile) }),
   );
-  const region = ({ of, at, size }: Region): PreparedRegion => ({
+  const region = ({ of, at, size, back = 0 }: Region): PreparedRegion => ({
     box: find(boxes, of),
+    back,
     at: at.map(compile),
     size: size.map(compile),
   });

@@ -6,8 +6,9 @@ type Boxes = ReadonlyMap<string, readonly Expr[]>;
 const same = (a: Expr | undefined, b: Expr | undefined): boolean =>
   a !== undefined && b !== undefined && formatExpr(a) === formatExpr(b);
 
-function formatRegion({ of, at, size }: Region, boxes: Boxes): string {
-  const dims = boxes.get(of) ?? [];
+function formatRegion({ of: box, at, size, back = 0 }: Region, boxes: Boxes): string {
+  const dims = boxes.get(box) ?? [];
+  const of = back > 0 ? `${box}#${back}` : box;
   if (at.every((it, i) => constantOf(it) === 0 && same(size[i], dims[i]))) return of;
   const ranges = at.map((from, i) => {
     const extent = size[i] ?? from;

@@ -36,8 +36,9 @@ export type Walk = Generator<Instruction | Turn, void, Answer>;
 const sizesOf = (env: Env, of: readonly ((env: Env) => number)[]): readonly number[] =>
   of.map((it) => it(env));
 
-function placeOf({ box, at, size }: PreparedRegion, env: Env): Place {
-  const copy = box.kind === "buffer" ? (env[box.turn] ?? 0) % box.decl.copies : 0;
+function placeOf({ box, at, size, back }: PreparedRegion, env: Env): Place {
+  const copies = box.kind === "buffer" ? box.decl.copies : 1;
+  const copy = box.kind === "buffer" ? ((env[box.turn] ?? 0) + copies - back) % copies : 0;
   return { box, copy, at: sizesOf(env, at), size: sizesOf(env, size) };
 }
 

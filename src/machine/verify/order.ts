@@ -8,7 +8,7 @@ import { dtypes } from "../../tensor/dtype.ts";
 import type { Profile, Space } from "../profile.ts";
 import { coresIn, runCores, type Core } from "../schedule/cores.ts";
 import type { Kernel } from "../schedule/kernel.ts";
-import type { PreparedPart } from "../schedule/prepare.ts";
+import { lcm, type PreparedPart } from "../schedule/prepare.ts";
 import { printStmt } from "../schedule/printer.ts";
 import type { Instruction, Place, Turn } from "../schedule/walk.ts";
 import { overlap, within, type Extent } from "./boxes.ts";
@@ -73,6 +73,8 @@ function runGroup(
   faults: Diagnostic[],
 ): ReadonlyMap<string, readonly Access[]> {
   const cores = coresIn(parts, profile, sizes, group);
+  // Parts that signal to one another leave out the same turns.
+  const common = parts.flatMap((it) => it.loops).reduce((n, it) => lcm(n, it.period), 1);
   const lanes = new Map<string, number>();
   for (const core of cores)
     for (const { name } of profile.engines.filter((it) => it.core === core.part.core))
@@ -136,7 +138,7 @@ function runGroup(
   };
 
   runCores<Clock>(kernel, profile, cores, {
-    turn: (_, it) => leftOut(it),
+    turn: (_, it) => leftOut(it, parts.length > 1 ? common : it.loop.period),
     signal: (core, it) => Int32Array.from(clockOf(laneOf(core, it.operation.engine))),
     take: (core, it, given) => given.forEach((clock) => join(laneOf(core, it.operation.engine), clock)),
     instruction: (core, it) => {
@@ -161,9 +163,9 @@ function runGroup(
 }
 
 /** Turns to leave out: those between the first few and the last, so many that buffers stand as if they had been taken. */
-function leftOut({ loop, index, left }: Turn): number {
-  if (index < Math.max(followed, 2 * loop.period + 1)) return 0;
-  return Math.floor((left - 1) / loop.period) * loop.period;
+function leftOut({ index, left }: Turn, period: number): number {
+  if (index < Math.max(followed, 2 * period + 1)) return 0;
+  return Math.floor((left - 1) / period) * period;
 }
 
 /** In words, what of a place is beyond its buffer or tensor. */
