@@ -75,7 +75,6 @@ export const shardedPhases: readonly Phase[] = [
     canonicalize,
     // Parts of the weights of products that read the same x make one product again.
     fuseLatentProjections,
-    mergeCommon,
     canonicalize,
     removeDead,
   ),

@@ -32,27 +32,26 @@ const inOrder =
   (_, experts): LayerMap =>
     layerInOrder(experts, ranks, 0);
 
-/** The module of one rank: the same phases, each with its part of the work and the collectives that make it whole. */
-export function shardForRank(module: Module, { mesh, held }: Sharding, rank: number): Module {
-  const place = placeOf(mesh, rank);
-  const side = (axis: "tp" | "ep"): Side => ({
-    of: mesh[axis],
-    index: place[axis],
-    group: groupAlong(mesh, place, axis),
-  });
-  const sides = { tensors: side("tp"), experts: side("ep"), held: held ?? inOrder(mesh.ep) };
-  const stages = groupAlong(mesh, place, "pp");
-  return {
-    funcs: module.funcs.map((func) => {
-      const stage = stagesOf(func, mesh.pp)[place.pp];
-      if (!stage) throw new Error("there are as many stages as were asked for");
-      return shardFunc(func, sides, {
-        stage,
-        before: stages[place.pp - 1],
-        self: rank,
-        behind: stages[place.pp + 1],
-      });
-    }),
+/** Cuts a module: gives each rank's, the same phases with its part of the work and the collectives that make it whole. */
+export function sharder(module: Module, { mesh, held }: Sharding): (rank: number) => Module {
+  const stages = module.funcs.map((func) => stagesOf(func, mesh.pp));
+  return (rank) => {
+    const place = placeOf(mesh, rank);
+    const side = (axis: "tp" | "ep"): Side => ({
+      of: mesh[axis],
+      index: place[axis],
+      group: groupAlong(mesh, place, axis),
+    });
+    const sides = { tensors: side("tp"), experts: side("ep"), held: held ?? inOrder(mesh.ep) };
+    const line = groupAlong(mesh, place, "pp");
+    return {
+      funcs: module.funcs.map((func, i) => {
+        const stage = stages[i]?.[place.pp];
+        if (!stage) throw new Error("there are as many stages as were asked for");
+        const station = { stage, before: line[place.pp - 1], self: rank, behind: line[place.pp + 1] };
+        return shardFunc(func, sides, station);
+      }),
+    };
   };
 }
 

@@ -69,21 +69,22 @@ export function stagesOf(func: Func, count: number): readonly Stage[] {
     const attention = attentions[first(stage)];
     return stage === 0 || !attention ? undefined : sumBefore(func, made, attention);
   });
-  const caches = (from: number, to: number): ReadonlySet<Value> => {
-    const read = attentions.slice(from, to).map((node) => nodesBehind(made, node.operands, new Set()));
-    return new Set(
-      read.flatMap((nodes) => [...nodes].flatMap((n) => (isOp(n, "cacheAppend") ? n.results : []))),
+  /** The caches that the attentions of the stages up to one read, those of earlier stages among them. */
+  const caches = cuts.map((_, stage): ReadonlySet<Value> => {
+    const read = stage === 0 ? [] : attentions.slice(0, stage < count ? first(stage) : undefined);
+    const nodes = nodesBehind(
+      made,
+      read.flatMap((node) => node.operands),
+      new Set(),
     );
-  };
+    return new Set([...nodes].flatMap((n) => (isOp(n, "cacheAppend") ? n.results : [])));
+  });
   const logits = logitsOf(func, made);
-  return Array.from({ length: count }, (_, stage): Stage => {
+  const stages = Array.from({ length: count }, (_, stage): Stage => {
     const [incoming, outgoing] = [cuts[stage], stage + 1 < count ? cuts[stage + 1] : undefined];
-    const [before, through] = [
-      caches(0, first(stage)),
-      caches(0, stage + 1 < count ? first(stage + 1) : Infinity),
-    ];
+    const [before, through] = [caches[stage], caches[stage + 1]];
     const results = func.results.filter(({ value }) =>
-      isOp(made.get(value), "cacheAppend") ? through.has(value) && !before.has(value) : stage === count - 1,
+      isOp(made.get(value), "cacheAppend") ? through?.has(value) && !before?.has(value) : stage === count - 1,
     );
     const ends = [...results.map((r) => r.value), ...(outgoing ? [outgoing] : [])];
     return {
@@ -94,4 +95,12 @@ export function stagesOf(func: Func, count: number): readonly Stage[] {
       logits,
     };
   });
+  // Nothing but the sums may go from stage to stage.
+  const isClean = stages.every(({ nodes }, stage) =>
+    attentions.every(
+      (it, layer) =>
+        !nodes.has(it) || (layer >= first(stage) && (stage + 1 === count || layer < first(stage + 1))),
+    ),
+  );
+  return isClean ? stages : fail("cluster/stages", where, count, attentions.length);
 }

@@ -5,7 +5,7 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { shardForRank } from "../../passes/shard/shard.ts";
+import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
 import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";
 import { interpretRanks } from "../../src/interp/ranks.ts";
@@ -50,7 +50,8 @@ test.each(readdirSync(folder))("golden-shard/%s", (name) => {
     mesh: { ep, ...rest },
     held: (_: number, experts: number) => layerInOrder(experts, ep, Number(redundant)),
   };
-  const ranks = Array.from({ length: rankCount(sharding.mesh) }, (_, r) => shardForRank(module, sharding, r));
+  const shard = sharder(module, sharding);
+  const ranks = Array.from({ length: rankCount(sharding.mesh) }, (_, r) => shard(r));
   for (const own of ranks) expect(verify(own)).toEqual([]);
   module.funcs.forEach((func, i) => {
     const given = randomInputs(func);

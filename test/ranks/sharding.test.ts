@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pipeline, quantizing, shardedPhases } from "../../passes/index.ts";
-import { shardForRank } from "../../passes/shard/shard.ts";
+import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
 import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";
 import type { Module } from "../../src/ir/graph.ts";
@@ -18,7 +18,8 @@ const ids = [5, 17, 3, 88, 41, 9, 7];
 function cut(module: Module, text: string, redundant: number): readonly Module[] {
   const mesh = parseMesh(text);
   const held = (_: number, experts: number) => layerInOrder(experts, mesh.ep, redundant);
-  return Array.from({ length: rankCount(mesh) }, (_, rank) => shardForRank(module, { mesh, held }, rank));
+  const shard = sharder(module, { mesh, held });
+  return Array.from({ length: rankCount(mesh) }, (_, rank) => shard(rank));
 }
 
 describe.each([

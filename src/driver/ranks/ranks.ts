@@ -1,4 +1,4 @@
-import { shardForRank } from "../../../passes/shard/shard.ts";
+import { sharder } from "../../../passes/shard/shard.ts";
 import { shardedPhases } from "../../../passes/index.ts";
 import type { CpuCode } from "../../../targets/cpu/target.ts";
 import { layerInOrder } from "../../cluster/expert-map.ts";
@@ -27,9 +27,8 @@ export function shardModule(module: Module, { mesh, redundantExperts }: Parallel
   const ranks = rankCount(mesh);
   if (ranks === 1) return [module];
   const held = (_: number, experts: number) => layerInOrder(experts, mesh.ep, redundantExperts);
-  return Array.from({ length: ranks }, (_, rank) =>
-    runPasses(shardForRank(module, { mesh, held }, rank), shardedPhases),
-  );
+  const shard = sharder(module, { mesh, held });
+  return Array.from({ length: ranks }, (_, rank) => runPasses(shard(rank), shardedPhases));
 }
 
 /** What each rank's memory holds, in bytes, for sequences of `context` positions. */

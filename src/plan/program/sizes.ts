@@ -26,9 +26,20 @@ export function fillSizes(
 export const count = ({ times, dim }: Extent, tokens: number, positions: number): number =>
   times * (isTold(dim) ? tokens : plainSize(dim, tokens, positions));
 
-/** The most that an extent counts in any call: a share of more tokens may be smaller. */
-export function most(extent: Extent, maxTokens: number, context: number): number {
-  const { dim } = extent;
-  if (dim === "1" || dim === "S" || dim === "T" || isTold(dim)) return count(extent, maxTokens, context);
-  return Math.max(...Array.from({ length: maxTokens }, (_, i) => count(extent, i + 1, context)));
+/**
+ * The most that extents count in any call of at most so many tokens; a share of more tokens may be smaller. Dims are few and asked for
+ * often, so each is looked at once.
+ */
+export function mostOf(maxTokens: number, context: number): (extent: Extent) => number {
+  const known = new Map<string, number>();
+  const ofDim = (dim: string): number => {
+    const one = { times: 1, dim };
+    if (dim === "1" || dim === "S" || dim === "T" || isTold(dim)) return count(one, maxTokens, context);
+    return Math.max(...Array.from({ length: maxTokens }, (_, i) => count(one, i + 1, context)));
+  };
+  return ({ times, dim }) => {
+    const most = known.get(dim) ?? ofDim(dim);
+    known.set(dim, most);
+    return times * most;
+  };
 }

@@ -1,5 +1,5 @@
 import { rowsOf, type Cache, type Program } from "../../plan/program/program.ts";
-import { most, sizeTable } from "../../plan/program/sizes.ts";
+import { mostOf, sizeTable } from "../../plan/program/sizes.ts";
 
 /** Where everything lies in the engine's one memory, in bytes. */
 export type MemoryLayout = {
@@ -48,13 +48,14 @@ function placeBuffers(
   base: number,
 ): { at: Map<string, number>; end: number } {
   const spans = lifetimes(program);
+  const most = mostOf(program.maxTokens, context);
   const placed: { from: number; to: number; first: number; last: number }[] = [];
   const at = new Map<string, number>();
   let end = base;
   const sized = program.buffers.map((b) => ({
     name: b.name,
     // Vector loads may read up to 15 bytes past a row's end.
-    bytes: align(b.rowBytes * most(b.rows, program.maxTokens, context) + 16),
+    bytes: align(b.rowBytes * most(b.rows) + 16),
     span: spans.get(b.name),
   }));
   for (const { name, bytes, span } of sized.sort((a, b) => b.bytes - a.bytes)) {
