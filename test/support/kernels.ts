@@ -1,6 +1,6 @@
 /** Kernels of the CPU target without a plan around them: assembled, and called on a memory of their own. */
 import { createPacker, packerCode } from "../../src/plan/packer.ts";
-import type { PackedType } from "../../src/tensor/pack.ts";
+import { looseBytes, type PackedType } from "../../src/tensor/pack.ts";
 import { assemble } from "../../src/wasm/assemble.ts";
 import { kernelsText } from "../../targets/cpu/kernels/module.ts";
 import { kernelName, type KernelSpec } from "../../targets/cpu/kernels/spec.ts";
@@ -61,7 +61,7 @@ export function packed(
       ? Uint16Array.from(new Uint32Array(Float32Array.from(numbers).buffer), (w) => w >>> 16)
       : numbers;
   const bytes = new Uint8Array(loose.buffer, loose.byteOffset, loose.byteLength);
-  const each = (bytes.length / numbers.length) * rows * cols;
+  const each = looseBytes[dtype] * rows * cols;
   const matrices = Array.from({ length: bytes.length / each }, (_, i) =>
     packer.pack(dtype, rows, cols, (room) => room.set(bytes.subarray(i * each, (i + 1) * each))).slice(),
   );
