@@ -19,7 +19,7 @@ export function averageBits({ matrices }: QuantReport): number {
   let [bits, weights] = [0, 0];
   for (const { format, rows, cols } of matrices) {
     weights += rows * cols;
-    bits += rows * cols * bitsPerWeight(formats[format], rows, cols);
+    bits += rows * cols * bitsPerWeight(formats[format], cols);
   }
   return weights > 0 ? bits / weights : 0;
 }

@@ -72,11 +72,10 @@ export type Quantized = {
   readonly zeros?: Int8Array;
 };
 
-/** Bits that a weight takes on average, scales and zero points counted. */
-export function bitsPerWeight(format: WeightFormat, rows: number, cols: number): number {
-  const perScale = dtypes[format.scale].bits / Math.min(format.blockRows, rows);
+/** Bits that a weight takes on average in a plan, scales and zero points counted; rows that share a scale have a copy each. */
+export function bitsPerWeight(format: WeightFormat, cols: number): number {
   const perZero = format.symmetric ? 0 : 8;
-  return format.bits + ((perScale + perZero) * groupCount(format, cols)) / cols;
+  return format.bits + ((dtypes[format.scale].bits + perZero) * groupCount(format, cols)) / cols;
 }
 
 /** How scales are found: `nearest` from the largest magnitude, `clipped` by searching for the least squared error. */

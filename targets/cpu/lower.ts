@@ -20,7 +20,7 @@ import type {
 } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
 import { quantizedParts, type QuantizedRecipe } from "../../src/tensor/quantized.ts";
-import { cast, constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
+import { constant, reshape, type Recipe } from "../../src/tensor/recipe.ts";
 import { misfit } from "./accepts.ts";
 import { codesWidth } from "./kernels/quantize.ts";
 import { kernelName, type KernelSpec } from "./kernels/spec.ts";
@@ -62,7 +62,7 @@ export type LoweringContext = {
 export type CodedMatrix = {
   readonly codes: CodeWeight;
   readonly scales: EngineWeight | PowerWeight;
-  readonly zeros?: EngineWeight;
+  readonly zeros?: CodeWeight;
   readonly group: number;
 };
 
@@ -139,13 +139,13 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
       const recipe = value && recipeOf(value);
       const parts = recipe && quantizedParts(recipe);
       if (!parts || parts.rotation > 1 || !fitsUnits(parts)) return undefined;
-      const packed = (it: Recipe) => shelf.request(it, "packed", formatRecipe(it));
       const { codes, scales, zeros, group, bits } = parts;
+      if (zeros && (zeros.dtype !== "i8" || zeros.shape.join() !== scales.shape.join())) return undefined;
       return {
         group,
         codes: shelf.codes(codes, bits, formatRecipe(codes)),
         scales: shelf.scales(scales, formatRecipe(scales)),
-        ...(zeros && { zeros: packed(cast(zeros, scales.dtype)) }),
+        ...(zeros && { zeros: shelf.codes(zeros, 8, formatRecipe(zeros)) }),
       };
     },
     scales: (value) => {

@@ -154,7 +154,11 @@ describe.each(cases.map((c) => [title(c), c] as const))("%s", (name, c) => {
     const { put } = await bench;
     const perGroup = (numbers: Float32Array) => put(packed(c.scale, numbers, c.n, d.groups));
     const w = put(packed(c.weight, d.codes, c.n, c.k));
-    return [w, perGroup(d.scales), ...(withZeros ? [perGroup(d.zeros)] : [])];
+    return [
+      w,
+      perGroup(d.scales),
+      ...(withZeros ? [put(packed("i8", Int8Array.from(d.zeros), c.n, d.groups))] : []),
+    ];
   };
   /** x with NaN between its rows. */
   const placeX = async (d: Data): Promise<number> => {

@@ -85,7 +85,7 @@ function measured(job: Job, allowed: readonly FormatName[], { reader, windows }:
     const values = valuesOf(gptq(w, rows, cols, inputs, format), rows, cols, format);
     const lost = w.map((x, i) => x - (values[i] ?? 0));
     return {
-      bits: rows * cols * bitsPerWeight(format, rows, cols),
+      bits: rows * cols * bitsPerWeight(format, cols),
       error: (share / 2) * coupledEnergy(lost, rows, cols, inputs, gradients),
     };
   });

@@ -13,7 +13,17 @@ import {
   vsplat,
   zero4,
 } from "../../../src/wasm/wat.ts";
-import { codeName, eachGroup, firstFour, groupVector, lastFour, partsOf, unitsOf } from "./coded.ts";
+import {
+  codeName,
+  eachGroup,
+  firstFour,
+  groupLocals,
+  groupVector,
+  lastFour,
+  partsOf,
+  perGroupOf,
+  unitsOf,
+} from "./coded.ts";
 import type { CodedWeight } from "./spec.ts";
 import { perVector, range, startOf, startSums, times, type Tile } from "./tile.ts";
 
@@ -26,13 +36,13 @@ import { perVector, range, startOf, startSums, times, type Tile } from "./tile.t
  * sums beyond 2^99, far from any activation.
  */
 export function codedTile(c: CodedWeight & { readonly zero: boolean }, k: number, bias: boolean): Tile {
-  const perGroup = c.zero ? ["scales", "zeros"] : ["scales"];
+  const perGroup = perGroupOf(c, c.zero);
   return {
     name: `${codeName(c, k)}${c.zero ? "_zero" : ""}${bias ? "_bias" : ""}`,
     parts: partsOf(c, k, perGroup),
     inputs: ["x"],
     locals: (rows) => ({
-      i32: ["g", "i", "shift"],
+      i32: [...groupLocals(perGroup), "i"],
       v128: [
         "s",
         "byte0",
@@ -62,10 +72,12 @@ function groupSum(
   columns: number,
 ): string {
   const { whole, rest } = unitsOf(c, columns);
-  const scaled = (name: string, v: number, by: number) => vmul(groupVector(c, name, v), splat(f32(by)));
+  const [scales, zeros] = perGroupOf(c, c.zero);
+  const scaled = (it: typeof scales, v: number, by: number) =>
+    it ? vmul(groupVector(it, v), splat(f32(by))) : zero4;
   return [
     ...vectors.flatMap((v) => range(rows).map((r) => set(`c${v}_${r}`, zero4))),
-    ...(c.zero ? vectors.map((v) => set(`z${v}`, scaled("zeros", v, excess[c.weight]))) : []),
+    ...(c.zero ? vectors.map((v) => set(`z${v}`, scaled(zeros, v, excess[c.weight]))) : []),
     times(
       "i",
       whole,
@@ -77,7 +89,7 @@ function groupSum(
     ),
     rest ? unit(c, vectors, rows, rest) : "",
     ...vectors.flatMap((v) => [
-      set("s", scaled("scales", v, 1 / excess[c.weight])),
+      set("s", scaled(scales, v, 1 / excess[c.weight])),
       ...range(rows).map((r) =>
         set(`a${v}_${r}`, vadd(get(`a${v}_${r}`), vmul(get("s"), get(`c${v}_${r}`)))),
       ),

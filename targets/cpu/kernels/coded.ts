@@ -7,46 +7,72 @@ import { times, type Tile } from "./tile.ts";
 /** What the tiles over coded weights share: the parts of the weight, and the walk over the groups of a row. */
 const groupsOf = (c: CodedWeight, k: number): number => Math.ceil(k / c.group);
 
-export function partsOf(c: CodedWeight, k: number, names: readonly string[]): Tile["parts"] {
-  const perGroup = packedBytes(c.scale, 16, groupsOf(c, k));
+/** A number for each group of a row, and the dtype it is packed in. */
+type PerGroup = { readonly name: "scales" | "zeros"; readonly type: CodedWeight["scale"] | "i8" };
+
+/** What the groups of a weight have: scales, and zero points if there are any. */
+export const perGroupOf = (c: CodedWeight, zero: boolean): readonly PerGroup[] => [
+  { name: "scales", type: c.scale },
+  ...(zero ? [{ name: "zeros", type: "i8" } as const] : []),
+];
+
+/** The locals that `eachGroup` needs. */
+export const groupLocals = (perGroup: readonly PerGroup[]): readonly string[] => [
+  "g",
+  ...perGroup.map(({ name }) => `${name}_shift`),
+];
+
+export function partsOf(c: CodedWeight, k: number, perGroup: readonly PerGroup[]): Tile["parts"] {
   return [
     { name: "w", blockBytes: packedBytes(c.weight, 16, k) },
-    ...names.map((name) => ({ name, blockBytes: perGroup })),
+    ...perGroup.map(({ name, type }) => ({ name, blockBytes: packedBytes(type, 16, groupsOf(c, k)) })),
   ];
+}
+
+/** How far a word is shifted up to bring its first number to the top. Several may share a word, the first in its lowest bits. */
+const firstShift = ({ type }: PerGroup): number => 32 - 32 / wordColumns[type];
+
+/** On to the number of the next group; behind the last of a word the next word begins. */
+function advance(it: PerGroup): string {
+  const [shift, width] = [`${it.name}_shift`, 32 / wordColumns[it.type]];
+  const move = (bytes: string) => set(it.name, add(get(it.name), bytes));
+  if (width === 32) return move(i32(64));
+  const next = `(i32.and (i32.sub ${get(shift)} ${i32(width)}) ${i32(31)})`;
+  return `${set(shift, next)} ${move(`(i32.shl (i32.eq ${get(shift)} ${i32(firstShift(it))}) ${i32(6)})`)}`;
 }
 
 /**
  * `group` is given the columns of a group: k falls into so many whole ones and perhaps a short one. Numbers per group are
- * read with `groupVector`; the locals `g` and `shift` are needed.
+ * read with `groupVector`; the locals of `groupLocals` are needed.
  */
 export function eachGroup(
   c: CodedWeight,
   k: number,
-  perGroup: readonly string[],
+  perGroup: readonly PerGroup[],
   group: (columns: number) => string,
 ): string {
-  const move = (bytes: string) => perGroup.map((name) => set(name, add(get(name), bytes))).join(" ");
-  // Several scales share a word, the first in its lowest bits; behind the last one the next word begins.
-  const width = 32 / wordColumns[c.scale];
-  const first = 32 - width;
-  const next =
-    c.scale === "f32"
-      ? move(i32(64))
-      : `${set("shift", `(i32.and (i32.sub ${get("shift")} ${i32(width)}) ${i32(31)})`)} ${move(`(i32.shl (i32.eq ${get("shift")} ${i32(first)}) ${i32(6)})`)}`;
   const rest = k % c.group;
   return [
-    set("shift", i32(first)),
-    times("g", Math.floor(k / c.group), `${group(c.group)} ${next}`),
+    ...perGroup.map((it) => set(`${it.name}_shift`, i32(firstShift(it)))),
+    times("g", Math.floor(k / c.group), [group(c.group), ...perGroup.map(advance)].join(" ")),
     rest ? group(rest) : "",
   ].join(" ");
 }
 
-/** The number that rows 4v to 4v + 3 have for the group at hand. */
-export function groupVector(c: CodedWeight, name: string, v: number): string {
+/** The number that rows 4v to 4v + 3 have for the group at hand, as f32. */
+export function groupVector({ name, type }: PerGroup, v: number): string {
   const words = vload(get(name), v * 16);
-  if (c.scale === "f32") return words;
-  const atTop = `(i32x4.shl ${words} ${get("shift")})`;
-  return c.scale === "bf16" ? oddHalf(atTop) : powerOfTwo(atTop);
+  const atTop = `(i32x4.shl ${words} ${get(`${name}_shift`)})`;
+  switch (type) {
+    case "f32":
+      return words;
+    case "bf16":
+      return oddHalf(atTop);
+    case "f8e8m0":
+      return powerOfTwo(atTop);
+    case "i8":
+      return `(f32x4.convert_i32x4_s (i32x4.shr_s ${atTop} ${i32(24)}))`;
+  }
 }
 
 const all = (word: string): string => `(v128.const i32x4 ${lanes.map(() => word).join(" ")})`;

@@ -13,7 +13,16 @@ import {
   vsplat,
   zero4,
 } from "../../../src/wasm/wat.ts";
-import { codeName, eachGroup, firstFour, groupVector, lastFour, partsOf } from "./coded.ts";
+import {
+  codeName,
+  eachGroup,
+  firstFour,
+  groupLocals,
+  groupVector,
+  lastFour,
+  partsOf,
+  perGroupOf,
+} from "./coded.ts";
 import type { CodedWeight } from "./spec.ts";
 import { biasOf, perVector, range, startSums, times, type Tile } from "./tile.ts";
 
@@ -29,10 +38,10 @@ import { biasOf, perVector, range, startSums, times, type Tile } from "./tile.ts
 export function integerTile(c: CodedWeight, k: number, bias: boolean): Tile {
   return {
     name: `integer_${codeName(c, k)}${bias ? "_bias" : ""}`,
-    parts: partsOf(c, k, ["scales"]),
+    parts: partsOf(c, k, perGroupOf(c, false)),
     inputs: ["x", "rowScales"],
     locals: (rows) => ({
-      i32: ["g", "j", "i", "shift"],
+      i32: [...groupLocals(perGroupOf(c, false)), "j", "i"],
       v128: [
         ...["s", "even", "odd", "top", ...lanes.flatMap((v) => [`w${v}`, `e${v}`, `d${v}`])],
         ...perVector(["t", "u"], rows),
@@ -42,7 +51,7 @@ export function integerTile(c: CodedWeight, k: number, bias: boolean): Tile {
       [
         set("top", topMask[c.weight]),
         startSums(vectors, rows, () => zero4),
-        eachGroup(c, k, ["scales"], (columns) => groupSum(c, vectors, rows, columns)),
+        eachGroup(c, k, perGroupOf(c, false), (columns) => groupSum(c, vectors, rows, columns)),
         ...range(rows).flatMap((r) => [
           set("s", vsplat(get(`rowScales${r}`))),
           ...vectors.map((v) => {
@@ -76,7 +85,7 @@ function groupSum(c: CodedWeight, vectors: readonly number[], rows: number, colu
 
 /** E2M1 is summed as twice its numbers. */
 const scaleOf = (c: CodedWeight, v: number): string => {
-  const scale = groupVector(c, "scales", v);
+  const scale = groupVector({ name: "scales", type: c.scale }, v);
   return c.weight === "f4e2m1" ? vmul(scale, splat(f32(0.5))) : scale;
 };
 

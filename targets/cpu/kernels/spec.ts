@@ -9,8 +9,7 @@ export type WeightFormat = { weight: WeightType } | (CodedWeight & { zero: boole
 
 /**
  * Signed codes, or those of E2M1, with one scale for each row and `group` columns: w = (code - zero) * scale. `group` is k or a multiple of 8;
- * the last group may be short. Scales are a packed matrix [n, ceil(k / group)] of their own, and so are the zeros, if any, in
- * the same type.
+ * the last group may be short. Scales are a packed matrix [n, ceil(k / group)] of their own, and so are the zeros, if any, as i8.
  */
 export type CodedWeight = { weight: "i8" | "i4" | "f4e2m1"; group: number; scale: WeightType | "f8e8m0" };
 
