@@ -3,6 +3,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { matrixKernels, type KernelUses, type LeftOut, type Load } from "../../targets/ascend/kernels.ts";
 import { chipOf, compilerOptions } from "../../targets/ascend/mlir/compiler.ts";
+import type { Cut } from "../../targets/ascend/tiles.ts";
 import { matmulText } from "../../targets/ascend/mlir/matmul.ts";
 import type { Module } from "../ir/graph.ts";
 import type { Profile } from "../machine/profile.ts";
@@ -19,10 +20,10 @@ export type KernelIndex = {
 
 export type EmittedKernels = { readonly index: KernelIndex; readonly files: ReadonlyMap<string, string> };
 
-/** The kernels of a lowered module for a chip. Throws `emit/no-compiler`. */
-export function mlirOf(module: Module, profile: Profile, load: Load): EmittedKernels {
+/** The kernels of a lowered module for a chip, cut as CATLASS does where nothing else is asked for. Throws `emit/no-compiler`. */
+export function mlirOf(module: Module, profile: Profile, load: Load, cut?: Cut): EmittedKernels {
   const chip = chipOf(profile.name);
-  const { kernels, left } = matrixKernels(module, profile, load);
+  const { kernels, left } = matrixKernels(module, profile, load, cut);
   const listed = kernels.map((it) => ({
     ...it,
     file: `${it.name}.mlir`,

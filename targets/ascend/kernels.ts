@@ -3,7 +3,7 @@ import { isOp, type Func, type Module, type Node, type Value } from "../../src/i
 import { bindDim, dimNames, type Bindings } from "../../src/ir/dim.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import { kernelName, type MatmulSpec, type Operand, type Output, type Rows } from "./mlir/spec.ts";
-import { defaultCopies, defaultTile } from "./tiles.ts";
+import { publishedCut, type Cut, type Uncut } from "./tiles.ts";
 
 /** What a call of each phase takes, for sizes that only a run knows. */
 export type Load = {
@@ -36,7 +36,7 @@ export type LeftOut = {
 export type MatrixKernels = { readonly kernels: readonly KernelUses[]; readonly left: readonly LeftOut[] };
 
 /** A product before it has a tile. */
-type Product = Pick<MatmulSpec, "rows" | "n" | "k" | "input" | "output" | "dequantize" | "bias"> & {
+type Product = Uncut & {
   /** Rows of a call, and rows that meet one matrix at once. */
   readonly total: number;
   readonly each: number;
@@ -127,9 +127,14 @@ function withUse(uses: readonly Use[], one: Omit<Use, "count">): readonly Use[] 
 
 /**
  * Every matrix kernel of a module with its uses, in the order of first use. Floats become what the chip's cube multiplies, weights
- * lie as the checkpoint has them, [out, in].
+ * lie as the checkpoint has them, [out, in]. `cut` chooses the tiles.
  */
-export function matrixKernels(module: Module, profile: Profile, { tokens, past }: Load): MatrixKernels {
+export function matrixKernels(
+  module: Module,
+  profile: Profile,
+  { tokens, past }: Load,
+  cut: Cut = publishedCut(profile),
+): MatrixKernels {
   const kernels = new Map<string, KernelUses>();
   const left: LeftOut[] = [];
   const float = profile.matrix.rates.some((it) => it.a === "bf16") ? "bf16" : "f16";
@@ -146,8 +151,7 @@ export function matrixKernels(module: Module, profile: Profile, { tokens, past }
         continue;
       }
       for (const { total, each, ...product } of products) {
-        const tile = defaultTile(product, each);
-        const spec: MatmulSpec = { ...product, weight: "nk", tile, copies: defaultCopies(tile, profile) };
+        const spec: MatmulSpec = { ...product, weight: "nk", ...cut(product, { total, each }) };
         const name = kernelName(spec);
         const uses = withUse(kernels.get(name)?.uses ?? [], { phase: func.name, rows: total, of });
         kernels.set(name, { name, spec, uses });

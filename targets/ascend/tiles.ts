@@ -24,3 +24,20 @@ export function defaultCopies({ m, n }: Tile, profile: Profile): Copies {
   const accumulators = profile.spaces.find((it) => it.name === profile.matrix.c);
   return { l1: 2, l0c: accumulators && 2 * m * n * 4 <= usableBytes(accumulators) ? 2 : 1 };
 }
+
+/** A product before it is cut. */
+export type Uncut = Omit<MatmulSpec, "tile" | "copies" | "weight">;
+
+/** How a product is cut, given how many rows a call brings in all and how many of them meet one matrix. */
+export type Cut = (
+  product: Uncut,
+  rows: { readonly total: number; readonly each: number },
+) => Pick<MatmulSpec, "tile" | "copies">;
+
+/** CATLASS's way for a device. */
+export const publishedCut =
+  (profile: Profile): Cut =>
+  (product, { each }) => {
+    const tile = defaultTile(product, each);
+    return { tile, copies: defaultCopies(tile, profile) };
+  };

@@ -31,3 +31,13 @@ test("every product becomes a kernel, products of one shape the same", () => {
   expect(kernels[3]?.uses.map((it) => it.rows)).toEqual([200]);
   expect(left.map((it) => it.why)).toEqual(["32 columns share a scale, a kernel sums over all of them"]);
 });
+
+test("who searches for tiles is told the product and its rows", () => {
+  const asked: string[] = [];
+  const { kernels } = matrixKernels(parseModule(text, "text"), ascend910b3, { tokens: 100, past: 0 }, (it, rows) => {
+    asked.push(`${it.n}x${it.k} ${rows.total} ${rows.each}`);
+    return { tile: { m: 16, n: 32, k: 64 }, copies: { l1: 1, l0c: 1 } };
+  }); // prettier-ignore
+  expect(asked).toContain("96x192 200 25");
+  expect(kernels.map((it) => it.name).filter((it) => !it.endsWith("_t16x32x64_l1x1_l0cx1"))).toEqual([]);
+});
