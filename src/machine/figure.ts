@@ -17,6 +17,12 @@ const confidenceNames = Object.keys(confidences) as Confidence[]; // Object.keys
 export type Sourced<T> = { readonly value: T; readonly source: string; readonly confidence: Confidence };
 export type Figure = Sourced<number>;
 
+/** The least sure of what a result rests on; of nothing, `derived`. */
+export const leastSure = (figures: readonly Sourced<unknown>[]): Confidence =>
+  figures.length === 0
+    ? "derived"
+    : (confidenceNames[Math.max(...figures.map((it) => confidenceNames.indexOf(it.confidence)))] ?? "model");
+
 /** Whether a part of a profile is a fact with its source. */
 export const isSourced = (it: object): it is Sourced<unknown> => "source" in it && "confidence" in it;
 

@@ -22,6 +22,12 @@ export const short = (n: number): string => scaled(n, 1000, ["", " k", " M", " G
 /** Bytes in binary units: `13.2 MiB`. */
 export const bytes = (n: number): string => scaled(n, 1024, [" B", " KiB", " MiB", " GiB"]);
 
+/** Seconds in the unit that leaves 1 or more: `49.4 ms`. */
+export const time = (seconds: number): string => {
+  const [unit, size] = seconds >= 1 ? ["s", 1] : seconds >= 1e-3 ? ["ms", 1e-3] : ["us", 1e-6];
+  return `${digits(seconds / Number(size))} ${unit}`;
+};
+
 /** Columns side by side, two spaces between; cells that are numbers stand to the right. */
 export function table(rows: readonly (readonly (string | number)[])[]): string {
   const widths: number[] = [];

@@ -36,12 +36,16 @@ import {
   type Context,
 } from "../command.ts";
 import { emitCode } from "../emit-code.ts";
+import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
+import { forecastFor, meshOf, show } from "../forecast/forecast.ts";
+import { forecastReport } from "../forecast/report.ts";
+import { forecastOptions, type ForecastOptions } from "../forecast/options.ts";
 import { quantLines, quantSummary } from "../quant-report.ts";
 import { parseShare } from "../share.ts";
 import { readText } from "../read-text.ts";
 import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
 
-type Options = {
+type Options = ForecastOptions & {
   readonly output: string | undefined;
   readonly target: string;
   readonly as: string;
@@ -228,6 +232,15 @@ function settingsOf(options: Options): CompileOptions {
   };
 }
 
+/** The forecast for a cluster, where one is named; a mesh that is given is not searched for. */
+function forecastOf(path: string, options: Options): ClusterForecast | undefined {
+  const { cluster, parallel: mesh, redundantExperts, quant, bits } = options;
+  const parallel = mesh && { mesh, redundantExperts };
+  return cluster === undefined
+    ? undefined
+    : forecastFor(path, cluster, options, schemeFrom(quant, bits), parallel);
+}
+
 export const compileCommand: CommandSpec<Options> = {
   name: "compile",
   summary: "compile a checkpoint into a plan",
@@ -351,6 +364,7 @@ export const compileCommand: CommandSpec<Options> = {
       help: "write only the i-th of n parts, for moec link; parts can be made on many machines at once",
       parse: parseShare,
     },
+    ...forecastOptions,
     dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
   },
   examples: [
@@ -362,6 +376,7 @@ export const compileCommand: CommandSpec<Options> = {
     "moec compile model.onnx -o build/graph",
     "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",
+    "moec compile fixtures/moe-6m --dry-run --cluster '8x ascend-910b3' --tpot 50ms --ttft 2s",
     "moec compile fixtures/moe-6m --quant w8a8 --target ascend-910b3 --emit mlir --emit-dir build/mlir",
     "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
   ],
@@ -376,6 +391,11 @@ export const compileCommand: CommandSpec<Options> = {
         { profile: profileOf(options.target), dir: options.emitDir },
         cx,
       );
+    const forecast = forecastOf(path, options);
+    if (forecast && options.dryRun) {
+      show(forecast, cx);
+      return 0;
+    }
     const device = deviceOf(options.target);
     const started = performance.now();
     const writes = output !== undefined && !options.dryRun;
@@ -385,6 +405,7 @@ export const compileCommand: CommandSpec<Options> = {
     if (by && isOnnx(path)) fail("quant/not-calibrated", { kind: "flag", flag: "--calibrate" });
     const settings: CompileOptions = {
       ...settingsOf(options),
+      ...(forecast && { parallel: meshOf(forecast) }),
       ...(device && { device }),
       passes: { disable: options.disable, onAfter: report.onAfter },
     };
@@ -416,6 +437,7 @@ export const compileCommand: CommandSpec<Options> = {
       if (calibrated) cx.log.info(quantLines(calibrated.report, options.minExpertTokens));
       if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);
       else tellGraph(emitted, report.runs, path, cx);
+      if (forecast && !cx.json) show(forecast, cx);
       if (writes) {
         progress.update(`writing ${output}`);
         await write(output, emitted, crew, options.part);
@@ -425,8 +447,9 @@ export const compileCommand: CommandSpec<Options> = {
       if (cx.json) {
         const found =
           emitted.kind === "decoder" ? summary(emitted, report.runs) : graphSummary(emitted, report.runs);
+        const told = forecast && { forecast: forecastReport(forecast) };
         const quant = calibrated && { quant: quantSummary(calibrated.report, options.minExpertTokens) };
-        cx.stdout.write(`${JSON.stringify({ ...found, ...quant }, undefined, 2)}\n`);
+        cx.stdout.write(`${JSON.stringify({ ...found, ...quant, ...told }, undefined, 2)}\n`);
       }
     } finally {
       progress.done();

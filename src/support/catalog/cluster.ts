@@ -63,4 +63,27 @@ export const clusterCatalog = {
     message: `the cluster file is not understood: ${why}`,
     hint: "docs/clusters.md shows one; moec clusters NAME --json prints a known one",
   }),
+  "cluster/no-layout": (cluster: string, devices: number): Message => ({
+    exit: "usage",
+    message: `no layout shares the model between the ${devices} devices of ${cluster}`,
+    hint: "heads and experts are shared between powers of two, or three and five of them",
+  }),
+  "cluster/too-small": (
+    cluster: string,
+    it: { readonly needs: string; readonly over: string; readonly has: string; readonly layout: string },
+    terms: readonly string[],
+    ways: readonly string[],
+  ): Message => ({
+    exit: "capacity",
+    message: `the model does not fit ${cluster}: a device needs ${it.needs} at least (${it.layout}), ${it.over} more than the ${it.has} that it may fill: ${terms.join(", ")}`,
+    hint:
+      ways.length > 0
+        ? `it would fit with ${ways.join(", or ")}`
+        : "choose a larger cluster and --quant int4",
+  }),
+  "cluster/too-slow": (limits: readonly string[], token: string, prompt: string): Message => ({
+    exit: "capacity",
+    message: `no layout that fits keeps to ${limits.join(" and ")}: the fastest takes ${token} between tokens, ${prompt} until the first`,
+    hint: "allow more time, shorten the prompts (--prompt-length), or choose a larger cluster",
+  }),
 } as const;

@@ -1,0 +1,40 @@
+/** `moec compile MODEL --cluster NAME`: find a layout and say what it delivers. */
+import { clusterFrom } from "../../driver/cluster.ts";
+import { forecastModel, type ClusterForecast } from "../../driver/forecast/forecast.ts";
+import { isOnnx } from "../../driver/model.ts";
+import type { Parallel } from "../../driver/ranks/ranks.ts";
+import type { Scheme } from "../../quant/scheme.ts";
+import { fail } from "../../support/diagnostics.ts";
+import type { Context } from "../command.ts";
+import type { ForecastOptions } from "./options.ts";
+import { forecastReport } from "./report.ts";
+import { forecastText } from "./text.ts";
+
+/** The forecast that the options ask for. */
+export function forecastFor(
+  path: string,
+  cluster: string,
+  { tpot, ttft, promptLength, outputLength }: ForecastOptions,
+  scheme: Scheme | undefined,
+  parallel: Parallel | undefined,
+): ClusterForecast {
+  if (isOnnx(path)) return fail("cluster/graph", { kind: "flag", flag: "--cluster" });
+  return forecastModel(path, {
+    cluster: clusterFrom(cluster),
+    scheme,
+    parallel,
+    demand: { promptLength, outputLength },
+    limits: { ...(tpot !== undefined && { tpot }), ...(ttft !== undefined && { ttft }) },
+  });
+}
+
+/** Show a forecast: one document for scripts, the frontier for people. */
+export function show(it: ClusterForecast, cx: Context): void {
+  cx.stdout.write(cx.json ? `${JSON.stringify(forecastReport(it), undefined, 2)}\n` : forecastText(it));
+}
+
+/** The mesh of the layout that decodes: what a plan is made for. */
+export const meshOf = ({ chosen }: ClusterForecast): Parallel => {
+  const { mesh, redundantExperts } = chosen.decode.layout;
+  return { mesh, redundantExperts };
+};

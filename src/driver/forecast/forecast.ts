@@ -1,0 +1,110 @@
+/** `--cluster`: the layouts of a model on a cluster, what each delivers, and the one to take. */
+import { figuresOfWay } from "../../cluster/model/links.ts";
+import { rankCount } from "../../cluster/mesh.ts";
+import type { Forecast } from "../../cluster/model/forecast.ts";
+import { formatLayout, headRanks, stageRanks, type Layout } from "../../cluster/model/layout.ts";
+import {
+  choose,
+  search,
+  type Limits,
+  type Pool,
+  type Search,
+  type Service,
+} from "../../cluster/model/service.ts";
+import { deviceCount, type Cluster, type Role } from "../../cluster/topology.ts";
+import type { Figure } from "../../machine/figure.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { time } from "../../support/text.ts";
+import { openModel } from "../model.ts";
+import { layoutOfMesh } from "../../cluster/model/search.ts";
+import type { Parallel } from "../ranks/ranks.ts";
+import { fleetsOf, poolOf, type Wanted } from "./pools.ts";
+import { tooLarge } from "./too-large.ts";
+import { shapeOf } from "./decoder-shape.ts";
+import type { Demand } from "../../cluster/model/forecast.ts";
+import type { Scheme } from "../../cluster/model/precision.ts";
+
+export type ForecastRequest = {
+  readonly cluster: Cluster;
+  readonly scheme: Scheme | undefined;
+  readonly demand: Demand;
+  readonly limits: Limits;
+};
+
+/** The mesh to forecast, where it is not to be searched for. */
+type Asked = { readonly parallel: Parallel | undefined };
+
+export type ClusterForecast = ForecastRequest & {
+  readonly devices: number;
+  readonly search: Search;
+  readonly chosen: Service;
+};
+
+/** The forecast of a checkpoint on a cluster. Throws `cluster/too-small` and `cluster/too-slow`. */
+export function forecastModel(
+  path: string,
+  { parallel, ...request }: ForecastRequest & Asked,
+): ClusterForecast {
+  const shape = shapeOf(openModel(path).config);
+  const layout = parallel && layoutOfMesh(shape, parallel.mesh, parallel.redundantExperts);
+  return forecastShape({ ...request, shape, ...(layout && { layout }) });
+}
+
+/** The forecast of a decoder by its sizes. */
+export function forecastShape(request: ForecastRequest & Wanted): ClusterForecast {
+  const { cluster, limits } = request;
+  const fleets = fleetsOf(cluster);
+  const devices = deviceCount(cluster.group);
+  const pools = fleets.map((it) => poolOf(it, request));
+  const able = (not: Role): readonly Pool[] => pools.filter((_, i) => fleets[i]?.[0]?.role !== not);
+  const [decoding, prefilling] = [able("prefill"), able("decode")];
+  const found = search(decoding, prefilling, devices, limits);
+  if (found.decode.length === 0) return tooLarge(decoding, cluster.name);
+  if (found.prefill.length === 0) return tooLarge(prefilling, cluster.name);
+  const chosen = choose(found, limits);
+  if (!chosen) return tooSlow(found, limits);
+  return { ...request, devices, search: found, chosen };
+}
+
+/** Throws `cluster/too-slow`: what the fastest takes. */
+function tooSlow({ decode, prefill }: Search, { tpot, ttft }: Limits): never {
+  const fastest = (of: readonly Forecast[]): Forecast | undefined =>
+    of.reduce((a: Forecast | undefined, b) => (a && a.latency <= b.latency ? a : b), undefined);
+  const [token, prompt] = [fastest(decode), fastest(prefill)];
+  const told = (it: Forecast | undefined): string =>
+    it ? `${time(it.latency)} (${formatLayout(it.layout)})` : "none";
+  return fail(
+    "cluster/too-slow",
+    undefined,
+    [
+      ...(tpot === undefined ? [] : [`--tpot ${time(tpot)}`]),
+      ...(ttft === undefined ? [] : [`--ttft ${time(ttft)}`]),
+    ],
+    told(token),
+    told(prompt),
+  );
+}
+
+/** Ranks whose links a layout uses. */
+const ways = (layout: Layout) => [
+  { ranks: stageRanks(layout), stride: 1 },
+  { ranks: layout.mesh.tp, stride: 1 },
+  { ranks: headRanks(layout), stride: 1 },
+  ...(layout.mesh.pp > 1 ? [{ ranks: 2, stride: stageRanks(layout) }] : []),
+];
+
+/** The figures that the times of a forecast rest on. */
+export function figuresBehind(pool: Pool, { layout, phase }: Forecast): readonly Figure[] {
+  const { cost, network, constants } = pool.machine;
+  const exchanges = rankCount(layout.mesh) > 1 ? [constants.waitMicroseconds, constants.peerMicroseconds, constants.rowMicroseconds] : []; // prettier-ignore
+  return [
+    ...new Set([
+      ...cost.figures,
+      ...ways(layout).flatMap((it) => figuresOfWay(network, it)),
+      ...exchanges,
+      constants.imbalance,
+      constants.stepMicroseconds,
+      ...(phase === "decode" && pool.shape.predictionLayers > 0 ? [constants.accepted] : []),
+    ]),
+  ];
+}

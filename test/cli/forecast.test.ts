@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { moec } from "../support/moec.ts";
+
+const dry = (...args: readonly string[]) =>
+  moec(["compile", "fixtures/moe-6m", "--dry-run", "--cluster", "8x ascend-910b3", ...args]);
+type Report = {
+  readonly chosen: { readonly decode: { readonly parallel: string }; readonly tpotMilliseconds: number };
+  readonly frontier: readonly unknown[];
+};
+
+describe("moec compile --cluster", () => {
+  test("prints the frontier and the choice", () => {
+    const { code, out } = dry("--tpot", "50ms", "--ttft", "2s");
+    expect(code).toBe(0);
+    expect(out).toContain("8x ascend-910b3, 8 devices; prompts of 4096 and answers of 1024 tokens");
+    expect(out).toMatch(/^\* {2}tp1 /m);
+    expect(out).toMatch(/rests on: times uncertain \(\d+ figures\), memory vendor, energy model/);
+  });
+
+  test("gives scripts one document, and forecasts the mesh that they ask for", () => {
+    const { code, out } = dry("--parallel", "ep4xtp2", "--json");
+    expect(code).toBe(0);
+    const report: Report = JSON.parse(out);
+    expect(report.chosen.decode.parallel).toBe("ep4xtp2");
+    expect(report.frontier.length).toBeGreaterThan(1);
+  });
+
+  test("writes a plan for the layout that it chose", () => {
+    const dir = mkdtempSync(join(tmpdir(), "moec-cluster-"));
+    try {
+      const args = ["compile", "fixtures/moe-6m", "-o", join(dir, "plan"), "--cluster", "8x ascend-910b3"];
+      const { code, out } = moec([...args, "--parallel", "ep2", "--json"]);
+      expect(code).toBe(0);
+      const report: { readonly parallel: string; readonly forecast: Report } = JSON.parse(out);
+      expect(report.parallel).toBe("ep2");
+      expect(report.forecast.chosen.decode.parallel).toBe("ep2");
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test.each([
+    [["--tpot", "1us"], 4, "cluster/too-slow"],
+    [["--tpot", "soon"], 2, "usage/command-line"],
+    [["--parallel", "ep16"], 2, "cluster/no-layout"],
+  ])("%j ends with %i, %s", (args, exit, diagnostic) => {
+    const { code, err } = dry(...args);
+    expect(code).toBe(exit);
+    expect(err).toContain(diagnostic);
+  });
+});
