@@ -44,7 +44,13 @@ export type Calibration = {
   readonly onSegment?: (done: number, of: number) => void;
 };
 
-export type Calibrated = { readonly emitted: Emitted; readonly report: QuantReport; readonly store: Store };
+export type Calibrated = {
+  readonly emitted: Emitted;
+  readonly report: QuantReport;
+  readonly store: Store;
+  /** The prefill function that was quantized, before it was. */
+  readonly func: Func;
+};
 
 /** Import a checkpoint, quantize it on what it computes from a text, and emit its plan. Nothing is written but the store's files. */
 export async function emitCalibrated(
@@ -57,13 +63,7 @@ export async function emitCalibrated(
   const store = openStore(by.work, fingerprint(model, by));
   const [func] = runPasses(model.imported.module, pipeline.slice(0, 1), {}).funcs;
   if (!func) throw new Error("a model has a prefill function");
-  const stored = (name: string) => store.tensors.get(name) ?? tensorOf(model, name);
-  const run: SegmentRun = {
-    windows,
-    reader: rowReader(stored, quantizer),
-    threads: by.threads,
-    products: createProducts(await productsCode(assemble)),
-  };
+  const run = await calibrationRun(model, store, windows, by.threads);
   try {
     const { choose, rotation, report, factors } = await quantize(func, model, run, by, store);
     const { name, activations } = by.scheme;
@@ -76,10 +76,22 @@ export async function emitCalibrated(
     );
     const emitted = emit({ model, module }, { ...options, quantization });
     const tensors = new Map([...emitted.parts.tensors, ...store.tensors]);
-    return { emitted: { ...emitted, parts: { ...emitted.parts, tensors } }, report, store };
+    return { emitted: { ...emitted, parts: { ...emitted.parts, tensors } }, report, store, func };
   } finally {
     run.reader.close();
   }
+}
+
+/** What segments of a model run on, what `store` holds included. The reader must be closed. */
+export async function calibrationRun(
+  model: OpenedModel,
+  store: Store,
+  windows: SegmentRun["windows"],
+  threads: number,
+): Promise<SegmentRun> {
+  const stored = (name: string) => store.tensors.get(name) ?? tensorOf(model, name);
+  const products = createProducts(await productsCode(assemble));
+  return { windows, reader: rowReader(stored, quantizer), threads, products };
 }
 
 const factorsBy = (factors: Factors) => (key: string) => factors.get(key);

@@ -21,6 +21,11 @@ export type SegmentCode = {
   readonly close: () => Promise<void>;
 };
 
+const productOf = (shape: readonly number[]): number => shape.reduce((n, d) => n * d, 1);
+
+/** Threads that have fewer weights to go through wait for one another longer than they work. */
+const elementsAThread = 1 << 22;
+
 /** Lower a function whose first axes count tokens, and load it: at most `maxTokens` tokens a call. */
 export async function loadSegment(
   func: Func,
@@ -34,6 +39,7 @@ export async function loadSegment(
   const code = cpuFunction(lowered, shelf, maxTokens);
   const tools = { reader, memory: scratch(), packer: createPacker(await packerCode(assemble)) };
   const requests = new Map(shelf.requests().map((w) => [w.name, w]));
+  const elements = shelf.requests().reduce((n, w) => n + productOf(w.recipe.shape), 0);
   const engine = createEngine({
     kernels: await code.kernels(assemble),
     programs: [code.program],
@@ -49,7 +55,7 @@ export async function loadSegment(
         });
     },
     context: maxTokens,
-    threads,
+    threads: Math.max(1, Math.min(threads, Math.floor(elements / elementsAThread))),
   });
   return {
     run: (inputs, tokens) => {
