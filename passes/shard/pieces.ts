@@ -57,6 +57,14 @@ const rmsNorm: PieceRule<"rmsNorm"> = (cut, node, box) => {
   return cut.emit("rmsNorm", [cut.piece(x, box), cut.piece(gain, whole)], node.attrs, node.origin);
 };
 
+/** Rows that are rounded each by itself, and what they are restored from. */
+const ofHeads: PieceRule<"quantizeRows" | "dequantizeRows"> = (cut, node, box) => {
+  const isHeads = box.size === 1 && box.has(1) && rankOf(node.operands[0]) === 3;
+  if (!isHeads) return undefined;
+  const operands = node.operands.map((v) => cut.piece(v, box));
+  return cut.emitAll(node.op, operands, node.attrs, node.origin);
+};
+
 /** Whole elements of an axis that became `size` times as many. */
 const divided = ({ begin, end }: Range, size: number): Range | undefined =>
   typeof begin === "number" && typeof end === "number" && begin % size === 0 && end % size === 0
@@ -219,6 +227,8 @@ export const pieceRules: { readonly [K in OpName]?: PieceRule<K> } = {
   router: ofWholeRows,
   hadamard: ofWholeRows,
   rmsNorm,
+  quantizeRows: ofHeads,
+  dequantizeRows: ofHeads,
   reshape,
   slice,
   concat,

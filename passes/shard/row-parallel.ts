@@ -2,6 +2,7 @@ import { isOp, type Node, type NodeOf, type Value } from "../../src/ir/graph.ts"
 import { fail } from "../../src/support/diagnostics.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 import { boxOf, numbers, withRange, type Box, type Range } from "./box.ts";
+import { cachesBehind } from "./caches.ts";
 import type { Cut } from "./cut.ts";
 import { columnUnit, headRange, headUnit, shareOf } from "./ranges.ts";
 
@@ -37,9 +38,8 @@ function attentionOf(
 function headsOf(cut: Cut, attention: Node, width: number, unit: number): Range {
   const [q, k] = attention.operands;
   const heads = Number(q?.type.dims[1]);
-  const keys = k && cut.maker(k);
   // Cached groups are shared as the cache is; heads that share all of a cache, as they suit the product.
-  if (!isOp(keys, "cacheAppend"))
+  if (cachesBehind(cut.maker, k).length === 0)
     return shareOf(heads, headUnit(width, unit), cut.tensors, "attention heads");
   const range = headRange(heads, Number(k?.type.dims[1]), cut.tensors);
   const edges = numbers(range).map((at) => at * width);

@@ -12,6 +12,7 @@ import {
 import type { OpName } from "../../src/ir/ops/index.ts";
 import { layerInOrder, type LayerMap } from "../../src/cluster/expert-map.ts";
 import { groupAlong, placeOf, type Mesh } from "../../src/cluster/mesh.ts";
+import { groupCaches } from "./caches.ts";
 import { boxKey, boxOf, sameRange, whole, withRange, withoutAxis, type Box, type Range } from "./box.ts";
 import type { Cut, PieceRule, Side } from "./cut.ts";
 import { isMixture, mixturePiece } from "./mixture.ts";
@@ -134,9 +135,10 @@ function shardFunc(func: Func, sides: Pick<Cut, "tensors" | "experts" | "held">,
   };
 
   /** The caches of a rank hold its own groups; those without groups are whole everywhere. */
+  const groups = groupCaches(func, (value) => made.get(value));
   const cacheBox = (value: Value): Box => {
-    const groups = Number(value.type.dims.length === 3 ? value.type.dims[1] : 1);
-    return groups > 1 && sides.tensors.of > 1 ? boxOf(1, groupRange(groups, sides.tensors)) : whole;
+    const count = groups.get(value) ?? 1;
+    return count > 1 && sides.tensors.of > 1 ? boxOf(1, groupRange(count, sides.tensors)) : whole;
   };
   const paramOf = (value: Value): Value => {
     const box = cacheBox(value);

@@ -1,12 +1,13 @@
 /** Plans of many ranks as a user runs them: one process a rank, each with its shard, which live and die together. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as v from "valibot";
 import { expect, test } from "vitest";
 import { compile, type CompileOptions } from "../../src/driver/compile.ts";
+import { formatExpertMap } from "../../src/cluster/expert-map.ts";
 import { parseMesh } from "../../src/cluster/mesh.ts";
 import { weightNames } from "../../src/plan/program/program.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
@@ -85,6 +86,39 @@ test("each rank loads its own experts only, and what ranks share is on disk once
   );
   expect(experts.every((names) => names.length > 0)).toBe(true);
   expect(new Set(experts.flat()).size).toBe(experts.flat().length);
+});
+
+test("a placement of the user's own decides who holds which experts", async () => {
+  const file = join(temp, "map.json");
+  // Sixteen experts on three ranks, one of them on two; one rank holds next to nothing.
+  const layer = [[7, 0, 5, 2, 9, 10, 11, 12], [3], [1, 4, 6, 3, 8, 13, 14, 15]];
+  const write = (layers: readonly unknown[]) =>
+    writeFileSync(file, formatExpertMap({ experts: 16, ranks: 3, layers: layers as never }, "by hand"));
+  const { layers } = readPlan(await compiled(tiny, "tp1")).manifest.model;
+  const args = ["compile", tiny, "-o", join(temp, "placed"), "--parallel", "ep3", "--placement", file];
+  write([layer]);
+  expect(moec(args)).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("error[cluster/placement]") as string,
+  });
+  write(Array.from({ length: layers - 1 }, () => layer));
+  expect(moec(args).code).toBe(0);
+  const text = readFileSync(readPlan(join(temp, "placed")).file("rank-1.mir"), "utf8");
+  expect(text).toContain(
+    "held=[7, 0, 5, 2, 9, 10, 11, 12, 3, 1, 4, 6, 3, 8, 13, 14, 15], starts=[0, 8, 9, 17]",
+  );
+  const golden = readGolden(tiny);
+  const session = openSession(readPlan(join(temp, "placed")));
+  try {
+    const expected = golden.logits(0);
+    await session.feed(golden.prompts[0] ?? [], "prefill", (logits, position) =>
+      logits.forEach((x, i) =>
+        expect(Math.abs(x - (expected[position * session.vocab + i] ?? NaN))).toBeLessThan(5e-4),
+      ),
+    );
+  } finally {
+    await session.close();
+  }
 });
 
 /** The processes that a process has started, as Linux tells them. */

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pipeline, quantizing, shardedPhases } from "../../passes/index.ts";
+import { quantizeCaches } from "../../passes/quantize-caches.ts";
 import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
 import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";
@@ -46,6 +47,18 @@ describe.each([
       expect(largestDifference(model.decodeRanks(tidy, ids), expected)).toBeLessThan(1e-4);
     },
   );
+});
+
+describe("caches of int8", () => {
+  test.each([
+    ["fixtures/tiny/v3", "tp2xep2"],
+    ["fixtures/tiny/qwen2-distill", "tp2xpp2"],
+  ])("of %s on %s are the same codes", (checkpoint, mesh) => {
+    const model = interpretModel(join(root, checkpoint));
+    const module = quantizeCaches(runPasses(model.module, pipeline));
+    const ranks = cut(module, mesh, 0).map((own) => runPasses(own, shardedPhases));
+    expect(largestDifference(model.prefillRanks(ranks, ids), model.prefill(module, ids))).toBeLessThan(1e-4);
+  });
 });
 
 describe("quantized weights", () => {

@@ -1,6 +1,5 @@
 /** `moec compile MODEL -o DIR`: a checkpoint becomes a plan. */
 import { availableParallelism } from "node:os";
-import { basename, resolve } from "node:path";
 import {
   cacheFormats,
   emit,
@@ -13,28 +12,20 @@ import {
 } from "../../driver/compile.ts";
 import { emitCalibrated, workFolder, type Calibration } from "../../driver/compile-calibrated.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
-import { formatMesh, oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.ts";
+import { parseExpertMap } from "../../cluster/expert-map.ts";
+import { oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.ts";
+import type { Parallel } from "../../driver/ranks/ranks.ts";
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { refuseGrowth } from "../../driver/growth.ts";
-import { structureOf } from "../../driver/structure.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import { deviceOf, profileOf } from "../../driver/target.ts";
 import { roundingNames, type RoundingName } from "../../quant/rounders.ts";
 import { schemeNames, type Scheme } from "../../quant/scheme.ts";
 import type { Share } from "../../plan/parts.ts";
-import { storedForm } from "../../plan/stored-weight.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
-import { bytes, number, short } from "../../support/text.ts";
-import {
-  BadValue,
-  byteSize,
-  listed,
-  namedSizes,
-  wholeNumber,
-  type CommandSpec,
-  type Context,
-} from "../command.ts";
+import { BadValue, byteSize, listed, namedSizes, wholeNumber, type CommandSpec } from "../command.ts";
+import { graphSummary, summary, tell, tellGraph } from "../compile-report.ts";
 import { emitCode } from "../emit-code.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { forecastFor, meshOf, show } from "../forecast/forecast.ts";
@@ -43,7 +34,7 @@ import { forecastOptions, type ForecastOptions } from "../forecast/options.ts";
 import { quantLines, quantSummary } from "../quant-report.ts";
 import { parseShare } from "../share.ts";
 import { readText } from "../read-text.ts";
-import { formatRuns, passReport, type PassRun } from "../pass-report.ts";
+import { passReport } from "../pass-report.ts";
 
 type Options = ForecastOptions & {
   readonly output: string | undefined;
@@ -67,7 +58,8 @@ type Options = ForecastOptions & {
   readonly part: Share | undefined;
   readonly dryRun: boolean;
   readonly parallel: Mesh | undefined;
-  readonly redundantExperts: number;
+  readonly redundantExperts: number | undefined;
+  readonly placement: string | undefined;
   readonly emit: "mlir" | undefined;
   readonly emitDir: string | undefined;
   readonly memoryPerRank: number | undefined;
@@ -85,88 +77,6 @@ function bitsPerWeightGiven(text: string): number {
 
 /** Checkpoints of fewer bytes are compiled before a thread has started. */
 const worthThreads = 8 << 20;
-
-/** What a plan takes, known before anything is written. */
-function sizes({ parts }: Pick<Emitted, "parts">) {
-  const ranks = parts.head.ranks.map(({ memory, hcclBuffSizeMB }) => ({ memory, hcclBuffSizeMB }));
-  return {
-    weightBytes: parts.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
-    cacheBytes: ranks.reduce((n, it) => n + it.memory.cache, 0),
-    parallel: formatMesh(parts.head.mesh),
-    ranks,
-  };
-}
-
-/** The memory of the rank that needs most, where there are several. */
-function fullestRank(emitted: Pick<Emitted, "parts">): string | undefined {
-  const { ranks, parallel } = sizes(emitted);
-  const totals = ranks.map(({ memory }) => Object.values(memory).reduce((n, it) => n + it, 0));
-  const most = totals.indexOf(Math.max(...totals));
-  const terms = Object.entries(ranks[most]?.memory ?? {}).map(([what, size]) => `${what} ${bytes(size)}`);
-  return ranks.length > 1
-    ? `${ranks.length} ranks (${parallel}); the fullest needs ${bytes(totals[most] ?? 0)}: ${terms.join(", ")}`
-    : undefined;
-}
-
-function summary(emitted: Emitted, runs: readonly PassRun[]) {
-  const { model, target, quantization, context } = emitted.parts.head;
-  const { predictionTensors, ignoredTensors } = emitted.model.imported;
-  return {
-    model,
-    target,
-    quantization,
-    context,
-    ...sizes(emitted),
-    predictionTensors: predictionTensors.length,
-    ignoredTensors: ignoredTensors.length,
-    passes: runs,
-  };
-}
-
-function tell(emitted: Emitted, runs: readonly PassRun[], path: string, cx: Context): void {
-  const { model, context } = emitted.parts.head;
-  const { predictionTensors } = emitted.model.imported;
-  const aside = predictionTensors.length
-    ? `; ${number(predictionTensors.length)} tensors of multi-token prediction left aside`
-    : "";
-  cx.log.info(
-    `${basename(resolve(path))}: ${model.family}, ${short(model.parameters)} parameters, ${model.layers} layers${aside}`,
-  );
-  if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
-  const { weightBytes, cacheBytes } = sizes(emitted);
-  cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
-  const fullest = fullestRank(emitted);
-  if (fullest !== undefined) cx.log.info(fullest);
-}
-
-/** What a plan of a graph holds. */
-function graphSummary({ parts, module, missed }: EmittedOnnx, runs: readonly PassRun[]) {
-  const { target, quantization, graph, model } = parts.head;
-  return {
-    model,
-    target,
-    quantization,
-    ...graph,
-    ...sizes({ parts }),
-    ...structureOf(module),
-    missed,
-    passes: runs,
-  };
-}
-
-function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: string, cx: Context): void {
-  const { inputs, outputs, weightBytes, model } = graphSummary(emitted, runs);
-  const named = (values: readonly { readonly name: string }[] = []): string =>
-    values.map((it) => it.name).join(", ");
-  const what = inputs ? `from ${named(inputs)} to ${named(outputs)}` : `a decoder of ${model.layers} layers`;
-  cx.log.info(`${basename(resolve(path))}: ${what}`);
-  if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
-  for (const { what: operator, at, because } of emitted.missed)
-    cx.log.info(`not raised: ${operator} at ${at}, for ${because}`);
-  cx.log.info(`weights ${bytes(weightBytes)}`);
-  const fullest = fullestRank(emitted);
-  if (fullest !== undefined) cx.log.info(fullest);
-}
 
 /** Bytes of the tensors that a model came with. */
 function modelBytes(emitted: Emitted | EmittedOnnx): number {
@@ -214,9 +124,24 @@ function plainRounding({ rounding }: Options, scheme: Scheme): Rounding | undefi
   return rounding === undefined || isRounding(rounding) ? rounding : needs(`--rounding ${rounding}`);
 }
 
+/** How the model is spread over ranks. */
+function parallelOf({ parallel, redundantExperts, placement }: Options): Parallel {
+  const mesh = parallel ?? oneDevice;
+  if (placement === undefined) return { mesh, redundantExperts: redundantExperts ?? 0 };
+  if (redundantExperts !== undefined)
+    fail(
+      "usage/value",
+      { kind: "flag", flag: "--redundant-experts" },
+      "--redundant-experts",
+      "given beside --placement",
+      "one of the two: a placement says itself which experts are held twice",
+    );
+  return { mesh, redundantExperts: 0, placement: parseExpertMap(readText(placement), placement) };
+}
+
 /** What the passes and the target are asked for. */
 function settingsOf(options: Options): CompileOptions {
-  const { quant, bits, calibrate, kv, context, batch, dims, disable, parallel, redundantExperts } = options;
+  const { quant, bits, calibrate, kv, context, batch, dims, disable } = options;
   const { memoryPerRank } = options;
   const scheme = schemeFrom(quant, bits);
   const isPlain = scheme && calibrate === undefined;
@@ -226,7 +151,7 @@ function settingsOf(options: Options): CompileOptions {
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batchTokens: batch }),
     ...(memoryPerRank !== undefined && { memoryPerRank }),
-    parallel: { mesh: parallel ?? oneDevice, redundantExperts },
+    parallel: parallelOf(options),
     sizes: dims,
     passes: { disable },
   };
@@ -344,9 +269,12 @@ export const compileCommand: CommandSpec<Options> = {
     },
     redundantExperts: {
       flags: "--redundant-experts <n>",
-      help: "experts of each layer that are held by one more rank",
-      default: 0,
+      help: "the first n experts of each layer are held by one more rank",
       parse: wholeNumber(0, 65536),
+    },
+    placement: {
+      flags: "--placement <map>",
+      help: "which expert rank holds which experts of each layer, a file of moec place (default: in order)",
     },
     emit: {
       flags: "--emit <form>",

@@ -1,14 +1,15 @@
 import { sharder } from "../../../passes/shard/shard.ts";
 import { shardedPhases } from "../../../passes/index.ts";
 import type { CpuCode } from "../../../targets/cpu/target.ts";
-import { layerInOrder } from "../../cluster/expert-map.ts";
+import { layerInOrder, type ExpertMap } from "../../cluster/expert-map.ts";
 import { hcclBuffSize } from "../../cluster/hccl.ts";
 import { oneDevice, rankCount, type Mesh } from "../../cluster/mesh.ts";
-import type { Module } from "../../ir/graph.ts";
+import { isOp, type Module } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
 import type { RankMemory } from "../../plan/manifest.ts";
 import type { Channel } from "../../plan/program/channels.ts";
 import { weightNames } from "../../plan/program/program.ts";
+import { fail } from "../../support/diagnostics.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
 import { layoutMemory } from "../../runtime/engine/layout.ts";
@@ -16,19 +17,38 @@ import { layoutMemory } from "../../runtime/engine/layout.ts";
 /** How a model is spread over ranks. */
 export type Parallel = {
   readonly mesh: Mesh;
-  /** Experts of each layer that are held twice. */
+  /** Experts of each layer that are held twice, where no placement says so. */
   readonly redundantExperts: number;
+  /** Which expert rank holds which experts of each layer; absent, they are dealt out in order. */
+  readonly placement?: ExpertMap | undefined;
 };
 
 export const alone: Parallel = { mesh: oneDevice, redundantExperts: 0 };
 
 /** The module of each rank; the module itself where there is one. */
-export function shardModule(module: Module, { mesh, redundantExperts }: Parallel): readonly Module[] {
+export function shardModule(
+  module: Module,
+  { mesh, redundantExperts, placement }: Parallel,
+): readonly Module[] {
   const ranks = rankCount(mesh);
+  if (placement) checkPlacement(module, mesh, placement);
   if (ranks === 1) return [module];
-  const held = (_: number, experts: number) => layerInOrder(experts, mesh.ep, redundantExperts);
+  const held = (layer: number, experts: number) =>
+    placement?.layers[layer] ?? layerInOrder(experts, mesh.ep, redundantExperts);
   const shard = sharder(module, { mesh, held });
   return Array.from({ length: ranks }, (_, rank) => runPasses(shard(rank), shardedPhases));
+}
+
+/** Whether a placement is one for this model on this mesh. Throws `cluster/placement`. */
+function checkPlacement({ funcs }: Module, { ep }: Mesh, { ranks, layers, experts }: ExpertMap): void {
+  const wrong = (what: string, found: number, expected: number): never =>
+    fail("cluster/placement", { kind: "flag", flag: "--placement" }, what, found, expected);
+  const mixtures =
+    funcs[0]?.body.filter((node) => isOp(node, "experts") || isOp(node, "integerExperts")) ?? [];
+  const count = Number(mixtures[0]?.operands[3]?.type.dims[0] ?? 0);
+  if (ranks !== ep) wrong("expert ranks", ranks, ep);
+  if (layers.length !== mixtures.length) wrong("layers of experts", layers.length, mixtures.length);
+  if (experts !== count) wrong("experts a layer", experts, count);
 }
 
 /** What each rank's memory holds, in bytes, for sequences of `context` positions. */

@@ -25,6 +25,11 @@ export const clusterCatalog = {
     message: `${layers} layers cannot be cut into ${stages} stages`,
     hint: "choose fewer stages (pp)",
   }),
+  "cluster/placement": (what: string, found: number, expected: number): Message => ({
+    exit: "usage",
+    message: `the placement is for ${found} ${what}, this plan has ${expected}`,
+    hint: "make one for this model and this number of expert ranks (ep), with moec place",
+  }),
   "cluster/graph": (): Message => ({
     exit: "usage",
     message: "a graph cannot be spread over ranks: only decoders have layers, heads and experts to share",
