@@ -159,8 +159,8 @@ function settingsOf(options: Options): CompileOptions {
 
 /** The forecast for a cluster, where one is named; a mesh that is given is not searched for. */
 function forecastOf(path: string, options: Options): ClusterForecast | undefined {
-  const { cluster, parallel: mesh, redundantExperts, quant, bits } = options;
-  const parallel = mesh && { mesh, redundantExperts };
+  const { cluster, quant, bits } = options;
+  const parallel = options.parallel && parallelOf(options);
   return cluster === undefined
     ? undefined
     : forecastFor(path, cluster, options, schemeFrom(quant, bits), parallel);
