@@ -1,3 +1,4 @@
+import { addProduct, type Products } from "./products.ts";
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
 
 /** The elements that a quantized matrix [rows, cols] stands for. */
@@ -49,28 +50,19 @@ export function outputError(
   return whole > 0 ? energy(w, valuesOf(found, rows, cols, format), cols, hessian) / whole : 0;
 }
 
-/** tr(G E H E^T) for an error E [rows, cols], G [rows, rows] and H [cols, cols]. */
+/** tr(G E H E^T) for an error E [rows, cols], G [rows, rows] and H [cols, cols], products in float32. */
 export function coupledEnergy(
   e: Float32Array,
   rows: number,
   cols: number,
   inputs: Float64Array,
   outputs: Float64Array,
+  products: Products,
 ): number {
-  const moved = new Float64Array(rows * cols);
-  for (let r = 0; r < rows; r++)
-    for (let i = 0; i < cols; i++) {
-      const x = e[r * cols + i] ?? 0;
-      if (x !== 0)
-        for (let j = 0; j < cols; j++)
-          moved[r * cols + j] = (moved[r * cols + j] ?? 0) + x * (inputs[i * cols + j] ?? 0);
-    }
+  const [right, left] = [new Float32Array(rows * cols), new Float32Array(rows * cols)];
+  addProduct(products, right, e, Float32Array.from(inputs), cols, cols);
+  addProduct(products, left, Float32Array.from(outputs), e, rows, cols);
   let total = 0;
-  for (let r = 0; r < rows; r++)
-    for (let s = 0; s < rows; s++) {
-      let sum = 0;
-      for (let i = 0; i < cols; i++) sum += (moved[r * cols + i] ?? 0) * (e[s * cols + i] ?? 0);
-      total += sum * (outputs[r * rows + s] ?? 0);
-    }
+  for (let i = 0; i < e.length; i++) total += (left[i] ?? 0) * (right[i] ?? 0);
   return total;
 }

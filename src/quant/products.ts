@@ -90,3 +90,33 @@ export function createProducts(code: WebAssembly.Module): Products {
     },
   };
 }
+
+/** Rows taken together. */
+const block = 256;
+
+/** out[row] += x[row] @ w, for x [rows, from] and w [from, to] from element `wAt`, rows of `out` as wide as w's. */
+export function addProduct(
+  { outer }: Products,
+  out: Float32Array,
+  x: Float32Array,
+  w: Float32Array,
+  from: number,
+  to: number,
+  wAt = 0,
+): void {
+  for (let first = 0; first * from < x.length; first += block) {
+    const rows = Math.min(block, x.length / from - first);
+    const fill = (a: Float32Array, strideA: number, b: Float32Array, stride: number) => {
+      for (let k = 0; k < from; k++) {
+        for (let r = 0; r < rows; r++) a[k * strideA + r] = x[(first + r) * from + k] ?? 0;
+        b.set(w.subarray(wAt + k * to, wAt + (k + 1) * to), k * stride);
+      }
+    };
+    const { sum, stride } = outer(from, rows, to, fill);
+    for (let r = 0; r < rows; r++)
+      for (let i = 0; i < to; i++) {
+        const at = (first + r) * to + i;
+        out[at] = (out[at] ?? 0) + (sum[r * stride + i] ?? 0);
+      }
+  }
+}

@@ -73,7 +73,11 @@ const added = (a: Option, b: Option | undefined): Option => ({
 });
 
 /** What a matrix costs in each format: its bits, and the divergence that its error causes to second order. */
-function measured(job: Job, allowed: readonly FormatName[], { reader, windows }: SegmentRun): Option[] {
+function measured(
+  job: Job,
+  allowed: readonly FormatName[],
+  { reader, windows, products }: SegmentRun,
+): Option[] {
   const { matrix, inputs, outputs } = job;
   const [rows = 1, cols = 1] = matrix.shape;
   const w = readFloats(matrix, reader);
@@ -86,7 +90,7 @@ function measured(job: Job, allowed: readonly FormatName[], { reader, windows }:
     const lost = w.map((x, i) => x - (values[i] ?? 0));
     return {
       bits: rows * cols * bitsPerWeight(format, cols),
-      error: (share / 2) * coupledEnergy(lost, rows, cols, inputs, gradients),
+      error: (share / 2) * coupledEnergy(lost, rows, cols, inputs, gradients, products),
     };
   });
 }

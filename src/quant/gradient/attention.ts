@@ -1,6 +1,5 @@
 /** Gradients of causal attention over a sequence from its start. */
-import type { Products } from "../products.ts";
-import { addProduct } from "./tape.ts";
+import { addProduct, type Products } from "../products.ts";
 
 /** Queries and keys [tokens, dim] and values [tokens, width] of one head. */
 export type Head = {

@@ -1,5 +1,6 @@
 import type { Value } from "../../ir/graph.ts";
-import { addProduct, transposed, type Gradients } from "./tape.ts";
+import { transposed, type Gradients } from "./tape.ts";
+import { addProduct } from "../products.ts";
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 

@@ -2,7 +2,8 @@ import { isOp, type Node, type NodeOf, type Value } from "../../ir/graph.ts";
 import type { OpName } from "../../ir/ops/index.ts";
 import { addColumns, columns, headBackward } from "./attention.ts";
 import { expertsBackward, swigluBackward } from "./experts.ts";
-import { addProduct, rowsOf, transposed, sizesOf, type Gradients } from "./tape.ts";
+import { rowsOf, transposed, sizesOf, type Gradients } from "./tape.ts";
+import { addProduct } from "../products.ts";
 
 /** How one operator passes the gradient of its first result, or of its results, back to its operands. */
 type Rule<K extends OpName> = (

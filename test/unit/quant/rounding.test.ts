@@ -3,9 +3,11 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { awq, smooth } from "../../../src/quant/balance.ts";
 import { coupledEnergy, valuesOf } from "../../../src/quant/output-error.ts";
+import { createProducts, productsCode } from "../../../src/quant/products.ts";
 import { methodOf, roundingNames, type KnownMatrix } from "../../../src/quant/rounders.ts";
 import { createRandom } from "../../../src/support/random.ts";
 import { formats, type FormatName } from "../../../src/tensor/format.ts";
+import { assemble } from "../../../src/wasm/assemble.ts";
 
 const [rows, cols] = [6, 40];
 
@@ -73,7 +75,8 @@ describe("every rounding", () => {
   });
 });
 
-test("rounding that knows what outputs matter errs less where they matter", () => {
+test("rounding that knows what outputs matter errs less where they matter", async () => {
+  const products = createProducts(await productsCode(assemble));
   const random = createRandom(3);
   const w = Float32Array.from({ length: rows * cols }, () => random.float() - 0.5);
   const [inputs, outputs] = [moments(cols, 200, cols, 1), moments(rows, 100, rows, 2)];
@@ -86,6 +89,7 @@ test("rounding that knows what outputs matter errs less where they matter", () =
       cols,
       inputs,
       outputs,
+      products,
     );
   };
   expect(errorOf({ w, rows, cols, inputs, outputs })).toBeLessThan(errorOf({ w, rows, cols, inputs }));
