@@ -11,7 +11,7 @@ import { runPasses } from "../../src/pass/runner.ts";
 import { backward, reads } from "../../src/quant/gradient/rules.ts";
 import { createProducts, productsCode } from "../../src/quant/products.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
-import { segmentFunc } from "../../src/quant/segments.ts";
+import { segmentFunc } from "../../src/quant/segments/segments.ts";
 import { createRandom } from "../../src/support/random.ts";
 import { decodeToF32 } from "../../src/tensor/codec.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";

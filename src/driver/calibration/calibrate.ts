@@ -3,7 +3,7 @@ import type { Func } from "../../ir/graph.ts";
 import { runPass } from "../../pass/runner.ts";
 import type { Rounder } from "../../quant/rounders.ts";
 import type { Scheme } from "../../quant/scheme.ts";
-import { segmentFunc, segments } from "../../quant/segments.ts";
+import { segmentFunc, segments } from "../../quant/segments/segments.ts";
 import { rotationOf } from "../../tensor/hadamard.ts";
 import { rotate } from "../../tensor/recipe.ts";
 import { jobsOf, quantizeMatrix } from "./jobs.ts";

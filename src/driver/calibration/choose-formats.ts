@@ -3,7 +3,7 @@ import { pipeline } from "../../../passes/index.ts";
 import { isOp, type Func } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
 import { allocate, type Option } from "../../quant/allocate.ts";
-import { gptq } from "../../quant/gptq.ts";
+import { gptq } from "../../quant/gptq/gptq.ts";
 import { coupledEnergy, valuesOf } from "../../quant/output-error.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { bitsPerWeight, formats, type FormatName } from "../../tensor/format.ts";

@@ -5,7 +5,7 @@ import { edit } from "../../pass/edit.ts";
 import { shrunk, sumOf, type Moments } from "../../quant/moments.ts";
 import { outputError } from "../../quant/output-error.ts";
 import type { Rounder } from "../../quant/rounders.ts";
-import type { Tap } from "../../quant/taps.ts";
+import type { Tap } from "../../quant/segments/taps.ts";
 import { decodeToF32 } from "../../tensor/codec.ts";
 import { byteLength } from "../../tensor/dtype.ts";
 import { formats, type FormatName } from "../../tensor/format.ts";

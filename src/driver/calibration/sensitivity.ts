@@ -6,7 +6,7 @@ import { backward, reads, withoutRule } from "../../quant/gradient/rules.ts";
 import type { OutputRows, Tape } from "../../quant/gradient/tape.ts";
 import { addRows, noMoments, type Moments } from "../../quant/moments.ts";
 import type { Products } from "../../quant/products.ts";
-import { segmentFunc, segments, type Segment } from "../../quant/segments.ts";
+import { segmentFunc, segments, type Segment } from "../../quant/segments/segments.ts";
 import { createRandom } from "../../support/random.ts";
 import type { RowReader } from "../../tensor/recipe-rows.ts";
 import { readFloats } from "./jobs.ts";

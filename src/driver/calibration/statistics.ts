@@ -1,7 +1,7 @@
 import type { Value } from "../../ir/graph.ts";
 import { addRows, noMoments, sumOf, type Moments } from "../../quant/moments.ts";
 import type { Products } from "../../quant/products.ts";
-import type { Tap } from "../../quant/taps.ts";
+import type { Tap } from "../../quant/segments/taps.ts";
 import type { Activations } from "./segment-code.ts";
 
 /** What a tap has seen: moments of all rows, and for experts those of each. */

@@ -1,5 +1,5 @@
 import type { Func } from "../../ir/graph.ts";
-import { segmentFunc, segments } from "../../quant/segments.ts";
+import { segmentFunc, segments } from "../../quant/segments/segments.ts";
 import { observe, withTaps, type FormatChoice, type Tapped } from "./observe.ts";
 import { runSegment, type SegmentRun } from "./run-segment.ts";
 import type { Activations } from "./segment-code.ts";

@@ -1,4 +1,4 @@
-import { isOp, type Func, type Node, type Param, type Value } from "../ir/graph.ts";
+import { isOp, type Func, type Node, type Param, type Value } from "../../ir/graph.ts";
 
 /**
  * A stretch of a function that reads one value of what went before, the function's parameters, and weights. Segments run one after

@@ -1,5 +1,5 @@
-import { isOp, type Node, type Value } from "../ir/graph.ts";
-import type { Recipe } from "../tensor/recipe.ts";
+import { isOp, type Node, type Value } from "../../ir/graph.ts";
+import type { Recipe } from "../../tensor/recipe.ts";
 
 /** An activation that quantized matrices multiply: the rows of x, each matrix [out, in] with `in` the first columns of a row. */
 export type DenseTap = { readonly kind: "dense"; readonly x: Value; readonly weight: Value };

@@ -1,8 +1,8 @@
-import type { Quantized, WeightFormat } from "../tensor/format.ts";
-import { groupCount } from "../tensor/format.ts";
-import { searchGrid } from "./clip.ts";
+import type { Quantized, WeightFormat } from "../../tensor/format.ts";
+import { groupCount } from "../../tensor/format.ts";
+import { searchGrid } from "../clip.ts";
 import { dampedFactor, fallingDiagonal, gptq, roundInOrder } from "./gptq.ts";
-import { valuesOf } from "./output-error.ts";
+import { valuesOf } from "../output-error.ts";
 import { refine } from "./refine.ts";
 
 /** How often each row is refined after all have been rounded. */
