@@ -18,12 +18,15 @@ import { tensor } from "../../src/ir/types.ts";
 import { runPass } from "../../src/pass/runner.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
 import { encodeBf16 } from "../../src/tensor/codec.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
 import { formatNames, formats, type FormatName } from "../../src/tensor/format.ts";
 import { rotationOf } from "../../src/tensor/hadamard.ts";
-import { quantized, rotate, source, stack, type Recipe } from "../../src/tensor/recipe.ts";
+import { dequantize, quantized, rotate, source, stack, type Recipe } from "../../src/tensor/recipe.ts";
 import { rowReader } from "../../src/tensor/recipe-rows.ts";
 import { writeSafetensors } from "../../src/tensor/safetensors-file.ts";
 import { readRegion } from "../../src/tensor/source.ts";
+import { weightShelf } from "../../src/plan/weights.ts";
+import { lower } from "../../targets/cpu/lower.ts";
 import { randomSource } from "../support/random.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -35,6 +38,13 @@ const normal = (): number => Math.fround((next() + next() + next() - 1.5) * 2);
 /** A tensor of the checkpoint of these sizes. */
 const bf16 = (name: string, rows: number, cols: number): Recipe => source(name, "bf16", [rows, cols]);
 
+/** Elements of a dtype: numbers as bfloat16, any codes of F4, E8M0 around 1. */
+function randomElements(dtype: DType, length: number): Uint8Array {
+  if (dtype === "bf16") return new Uint8Array(encodeBf16(Float32Array.from({ length }, normal)).buffer);
+  if (dtype === "f4e2m1") return Uint8Array.from({ length: length / 2 }, () => any(256) - 1);
+  return Uint8Array.from({ length }, () => 117 + any(16));
+}
+
 /** Write random tensors for these sources; gives what reads recipes row by row and what evaluates them whole. */
 function checkpoint(name: string, sources: readonly Recipe[]) {
   const file = join(folder, `${name}.safetensors`);
@@ -42,8 +52,8 @@ function checkpoint(name: string, sources: readonly Recipe[]) {
     file,
     sources.flatMap((it) => {
       if (it.kind !== "source") return [];
-      const values = Float32Array.from({ length: it.shape.reduce((n, d) => n * d, 1) }, normal);
-      const data = new Uint8Array(encodeBf16(values).buffer);
+      const length = it.shape.reduce((n, d) => n * d, 1);
+      const data = randomElements(it.dtype, length);
       return [{ name: it.name, dtype: it.dtype, shape: it.shape, data }];
     }),
   );
@@ -181,5 +191,41 @@ describe.each(formatNames)("%s", (name) => {
     expect(furthest(found, want)).toBeLessThanOrEqual(5e-3 * largest(want));
     const near = found.filter((y, i) => Math.abs(y - (want[i] ?? NaN)) <= 1e-5 * largest(want)).length;
     expect(near).toBeGreaterThanOrEqual(0.8 * found.length);
+  });
+});
+
+describe.each([
+  [16, 64],
+  [21, 90],
+  [5, 30],
+] as const)("a model's own F4 codes behind E8M0 scales, %i x %i", (rows, cols) => {
+  const codes = source("codes", "f4e2m1", [rows, cols]);
+  const scales = source("scales", "f8e8m0", [rows, Math.ceil(cols / 32)]);
+  const recipe = dequantize(codes, scales, [1, Math.min(32, cols)]);
+  const b = buildFunc("main");
+  const x = b.param("x", tensor("f32", "S", cols));
+  b.result("out", b.op("linear", [x, b.op("weight", [], { recipe })], {}));
+  const func = b.finish();
+  const tokens = 3;
+  const inputs = new Map([
+    ["x", floats([tokens, cols], Float32Array.from({ length: tokens * cols }, normal))],
+  ]);
+  const made = checkpoint(`f4 ${rows}`, [codes, scales]);
+
+  test("are what the engine multiplies with", async () => {
+    const { found, want } = await both(func, inputs, tokens, made);
+    expect(furthest(found, want)).toBeLessThanOrEqual(1e-5 * largest(want));
+  });
+  test("meet int8 activations to the bit", async () => {
+    const { found, want } = await both(integers(func), inputs, tokens, made);
+    expect(found).toEqual(want);
+  });
+  test("go into a plan as they are", () => {
+    const shelf = weightShelf();
+    lower(func, shelf, tokens);
+    expect(shelf.requests().map((it) => [it.dtype, it.recipe])).toEqual([
+      ["f8e8m0", scales],
+      ["f4e2m1", codes],
+    ]);
   });
 });
