@@ -17,6 +17,7 @@ import { planFormat, planVersion } from "../plan/manifest.ts";
 import { packHere, startPackThreads } from "../plan/pack-team.ts";
 import { writePart, type Share } from "../plan/parts.ts";
 import { writePlan, type WriteMeans, type FileMaker, type PlanParts } from "../plan/write-plan.ts";
+import { fail } from "../support/diagnostics.ts";
 import { assemble } from "../wasm/assemble.ts";
 import { startAssembler } from "../wasm/assembler.ts";
 import { openModel, type OpenedModel } from "./model.ts";
@@ -63,9 +64,19 @@ export const tokensOf = ({ batchTokens }: CompileOptions): number => batchTokens
 export const phasesOf = ({ quantization }: CompileOptions): readonly Phase[] =>
   quantization ? quantizing(pipeline, quantization) : pipeline;
 
-/** A decoder whose caches are of the format asked for. */
-export const withCaches = (module: Module, { caches }: CompileOptions): Module =>
-  caches === "int8" ? quantizeCaches(module) : module;
+/** A decoder whose caches are of the format asked for. Throws `usage/value` where tensor ranks would part the rows of a cache. */
+export function withCaches(module: Module, { caches, parallel }: CompileOptions): Module {
+  if (caches !== "int8") return module;
+  if ((parallel?.mesh.tp ?? 1) > 1)
+    fail(
+      "usage/value",
+      { kind: "flag", flag: "--kv" },
+      "--kv",
+      "int8 beside tensor ranks",
+      "float where --parallel has tp",
+    );
+  return quantizeCaches(module);
+}
 
 /** Import a model and run the pipeline over it. */
 export function lowerModel(path: string, options: CompileOptions): Compiled {

@@ -16,7 +16,7 @@ import { quantizer } from "../../src/quant/quantizer.ts";
 import { openSession } from "../../src/runtime/session.ts";
 import { rowReader } from "../../src/tensor/recipe-rows.ts";
 import { readGolden } from "../support/checkpoints.ts";
-import { root } from "../support/moec.ts";
+import { moec, root } from "../support/moec.ts";
 import { randomSource } from "../support/random.ts";
 import { tempFolder } from "../support/temp.ts";
 
@@ -100,4 +100,11 @@ describe.each(["tiny/v3", "tiny/qwen2-distill", "deep/v2-lite-tiny"])("%s", (che
     }
     await session.close();
   });
+});
+
+test("tensor ranks would part its rows, and are refused", () => {
+  const { code, out } = moec([
+    ...["compile", "fixtures/tiny/v3", "--dry-run", "--json", "--kv", "int8", "--parallel", "tp2"],
+  ]);
+  expect([code, out]).toEqual([2, expect.stringContaining("--kv is int8 beside tensor ranks")]);
 });
