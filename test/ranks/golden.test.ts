@@ -53,6 +53,9 @@ test.each(readdirSync(folder))("golden-shard/%s", (name) => {
   const shard = sharder(module, sharding);
   const ranks = Array.from({ length: rankCount(sharding.mesh) }, (_, r) => shard(r));
   for (const own of ranks) expect(verify(own)).toEqual([]);
+  expect(printModule(module), "the input is not changed").toBe(printModule(parseModule(input, name)));
+  const again = sharder(module, sharding);
+  ranks.forEach((own, r) => expect(printModule(again(r)), "it is deterministic").toBe(printModule(own)));
   module.funcs.forEach((func, i) => {
     const given = randomInputs(func);
     const want = interpret(func, given, randomWeight);

@@ -1,8 +1,10 @@
 /** Real exports compile, run and give what torch gave. */
-import { readdirSync } from "node:fs";
+import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readDatum } from "../../fixtures/scripts/test-data.ts";
+import { parseMesh } from "../../src/cluster/mesh.ts";
+import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { emitOnnx, emitOnnxDecoder } from "../../src/driver/compile-onnx.ts";
 import { structureOf } from "../../src/driver/structure.ts";
 import type { Module } from "../../src/ir/graph.ts";
@@ -16,7 +18,6 @@ import { runGraph } from "../../src/runtime/graph.ts";
 import { openSession } from "../../src/runtime/session.ts";
 import { readRegion } from "../../src/tensor/source.ts";
 import { tempFolder } from "../support/temp.ts";
-import { planQuantization } from "../../src/driver/quantize.ts";
 import { namedScheme } from "../../src/quant/scheme.ts";
 import { compareLayers } from "../../src/runtime/compare.ts";
 import { openTracer, type Tracer } from "../../src/runtime/trace.ts";
@@ -132,6 +133,35 @@ test("a decoder of codes is found to be its model, layer by layer", async ({ ski
   expect(layers.filter((it) => it.beyond)).toEqual([]);
   expect(Math.max(...layers.map((it) => it.worst.error))).toBeGreaterThan(1e-3);
 });
+
+test.for([
+  ["v2-lite-tiny-hf", "none"],
+  ["v3-tiny-hf", "int8"],
+])(
+  "%s on two expert ranks, quantized to %s, gives what one rank gives; its plan has their texts",
+  async ([name, quant], { skip }) => {
+    const file = join(shared(`onnx/exports/${name}`, skip), "model.onnx");
+    const scheme = schemeFrom(quant ?? "none");
+    const options = scheme ? { quantization: planQuantization(scheme, "nearest") } : {};
+    const [alone, spread] = [join(temp, `${name}-one`), join(temp, `${name}-two`)];
+    await write(alone, await emitOnnxDecoder(file, options));
+    const parallel = { mesh: parseMesh("ep2"), redundantExperts: 2 };
+    await write(spread, await emitOnnxDecoder(file, { ...options, parallel }));
+    expect(readFileSync(readPlan(spread).file("rank-1.mir"), "utf8")).toContain("dispatch(");
+    const rows: Float32Array[][] = [[], []];
+    for (const [i, dir] of [alone, spread].entries()) {
+      const session = openSession(readPlan(dir), 1);
+      for (const by of ["prefill", "decode"] as const) {
+        session.restart();
+        await session.feed([5, 17, 3, 88, 41, 9, 7], by, (logits) => rows[i]?.push(logits.slice()));
+      }
+      await session.close();
+    }
+    rows[0]?.forEach((row, at) =>
+      row.forEach((x, i) => expect(Math.abs(x - (rows[1]?.[at]?.[i] ?? NaN))).toBeLessThan(1e-4)),
+    );
+  },
+);
 
 test("blocks of DeepSeek as graphs give the outputs of onnxruntime", async ({ skip }) => {
   const parent = shared("onnx/models", skip);
