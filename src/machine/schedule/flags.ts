@@ -156,7 +156,8 @@ type Channel = {
 
 function channelsOf(body: readonly Stmt[], repeats: boolean, scope: Scope): readonly Channel[] {
   const channels: Channel[] = [];
-  for (const buffer of body.filter((it) => it.kind === "buffer"))
+  for (const buffer of body.filter((it) => it.kind === "buffer")) {
+    if (buffer.isFlagged) continue;
     for (const { from, to, turns } of edgesOf(accesses(body, buffer, scope), buffer.copies, repeats)) {
       // Set in turn t and waited for so many turns later, a flag has come round to the same number.
       const copies = turns > 0 ? turns : buffer.copies;
@@ -173,6 +174,7 @@ function channelsOf(body: readonly Stmt[], repeats: boolean, scope: Scope): read
       if (known) [known.set, known.wait] = [Math.max(known.set, set), Math.min(known.wait, wait)];
       else channels.push({ from: from.engine, to: to.engine, set, wait, copies, turns });
     }
+  }
   return channels;
 }
 
@@ -184,6 +186,17 @@ function take(numbers: Numbers, { from, to, copies }: Channel): number {
   const id = numbers.get(pair) ?? 0;
   numbers.set(pair, id + copies);
   return id;
+}
+
+/** Numbers behind those of the flags that a body has already. */
+function taken(body: readonly Stmt[]): Numbers {
+  const numbers: Numbers = new Map();
+  for (const it of statements(body))
+    if (it.kind === "set" || it.kind === "wait") {
+      const pair = `${it.from} ${it.to}`;
+      numbers.set(pair, Math.max(numbers.get(pair) ?? 0, it.id + it.copies));
+    }
+  return numbers;
 }
 
 /** Flags that must be set before the kernel's first turn, and taken back behind its last. */
@@ -221,7 +234,7 @@ function withFlags(
 }
 
 /**
- * A kernel with its flags within each core. Throws `schedule/crossed` where two engines meet in a buffer that is declared outside the
+ * A kernel with its flags within each core; buffers that are `flagged` have theirs in the text. Throws `schedule/crossed` where two engines meet in a buffer that is declared outside the
  * loop in which they do.
  */
 export function insertFlags(kernel: Kernel, profile: Profile): Kernel {
@@ -229,7 +242,7 @@ export function insertFlags(kernel: Kernel, profile: Profile): Kernel {
     const buffers = statements(part.body).filter((it) => it.kind === "buffer");
     const scope = { kernel, part, profile, spaces: new Map(buffers.map((it) => [it.name, it.space])) };
     const primed: Primed = { before: [], behind: [] };
-    const body = withFlags(part.body, false, scope, new Map(), primed);
+    const body = withFlags(part.body, false, scope, taken(part.body), primed);
     return { ...part, body: [...primed.before, ...body, ...primed.behind] };
   });
   return { ...kernel, parts };

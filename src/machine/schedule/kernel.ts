@@ -54,6 +54,8 @@ export type BufferStmt = {
   readonly rows: number;
   readonly cols: number;
   readonly copies: number;
+  /** The text has this buffer's flags itself, and none are put in for it. */
+  readonly isFlagged?: boolean;
 };
 
 export type ForStmt = {

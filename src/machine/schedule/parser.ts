@@ -146,7 +146,17 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
       expect("[");
       const [rows = 1, cols = 1] = list("]", () => whole("a size"));
       declare(of, [num(rows), num(cols)]);
-      return { kind: "buffer", name: of, space, dtype: type, rows, cols, copies: copies() };
+      const turns = copies();
+      return {
+        kind: "buffer",
+        name: of,
+        space,
+        dtype: type,
+        rows,
+        cols,
+        copies: turns,
+        isFlagged: skip("flagged"),
+      };
     },
     for: () => {
       const of = word("the loop's name");

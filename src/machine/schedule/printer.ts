@@ -32,7 +32,7 @@ function formatStmt(stmt: Stmt, boxes: Map<string, readonly Expr[]>, indent: str
         { kind: "number", value: rows },
         { kind: "number", value: cols },
       ]);
-      return `buffer ${name}: ${space} ${dtype}[${rows}, ${cols}]${times(copies)}`;
+      return `buffer ${name}: ${space} ${dtype}[${rows}, ${cols}]${times(copies)}${stmt.isFlagged ? " flagged" : ""}`;
     }
     case "for": {
       const step = constantOf(stmt.step) === 1 ? "" : ` step ${formatExpr(stmt.step)}`;

@@ -22,21 +22,40 @@ export const readBy = (reader: Reader, { places: [place] }: Instruction): number
   place ? reader(place.box.decl.name, place.at) : 0;
 
 /** The turns of a part's outermost loops, in order. Loops inside are looked at in their first and last turn. */
-export function outline(part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] {
+export const outline = (part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] =>
+  turnsOfPart(part.body, env, reader);
+
+/** As `outline`, for what the turns read of memory alone, which is quicker: their form is left empty. */
+export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] =>
+  turnsOfPart(readsOf(part.body), env, reader).map(({ spans }) => ({ form: "", spans }));
+
+/** The statements of a body that read tensors, and those that say which turns do. */
+const readsOf = (body: readonly Prepared[]): readonly Prepared[] =>
+  body.flatMap((it): readonly Prepared[] => {
+    if (it.kind === "let") return [it];
+    if (it.kind === "operation")
+      return it.stmt.kind === "read" || (it.stmt.kind === "copy" && it.regions[0]?.box.kind === "tensor")
+        ? [it]
+        : [];
+    const inside = readsOf(it.body);
+    return inside.some((of) => of.kind !== "let") ? [{ ...it, body: inside }] : [];
+  });
+
+function turnsOfPart(body: readonly Prepared[], env: Env, reader: Reader): readonly TurnOutline[] {
   const turns: TurnOutline[] = [];
-  const look = (body: readonly Prepared[]): TurnOutline => {
+  const look = (inside: readonly Prepared[]): TurnOutline => {
     const spans = new Map<string, Span>();
     let form = "";
-    const steps = sketch(body, env);
+    const steps = sketch(inside, env);
     for (let step = steps.next(); !step.done;) {
       const { operation, places } = step.value;
-      form += `${places.map((it) => it.size.join("x")).join()};`;
+      for (const { size } of places) form += `${size.join("x")},`;
       if (operation.stmt.kind === "copy") include(spans, step.value);
       step = steps.next(operation.stmt.kind === "read" ? readBy(reader, step.value) : undefined);
     }
     return { form, spans: [...spans.values()] };
   };
-  for (const it of part.body) {
+  for (const it of body) {
     if (it.kind !== "loop") {
       look([it]);
       continue;

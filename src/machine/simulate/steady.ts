@@ -11,6 +11,7 @@ import type { Span, TurnOutline } from "./outline.ts";
 export type State = {
   readonly ready: Map<string, number>;
   readonly done: Map<string, number>;
+  readonly seen: Map<string, number>;
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
   readonly totals: {
@@ -88,12 +89,12 @@ function markOf(
   part: PreparedPart,
   env: Env,
   left: number,
-  { ready, done, flags, memory, totals }: State,
+  { ready, done, seen, flags, memory, totals }: State,
 ): Mark {
-  const base = Math.max(0, ...ready.values(), ...done.values());
+  const base = Math.max(0, ...ready.values(), ...done.values(), ...seen.values());
   const place = (t: number): string => (base - t).toFixed(3);
   const parities = part.loops.map((it) => (env[it.turn] ?? 0) % it.period);
-  const engines = [...ready, ...done].map(([engine, t]) => `${engine}${place(t)}`);
+  const engines = [...ready, ...done, ...seen].map(([engine, t]) => `${engine}${place(t)}`);
   const set = [...flags].flatMap(([flag, at]) => (at.length > 0 ? [`${flag}:${at.map(place).join()}`] : []));
   // What lies further back than any engine stands matters no more.
   const oldest = Math.min(base, ...ready.values());
@@ -112,9 +113,9 @@ function markOf(
 }
 
 /** Let the time between two marks pass so many times more. */
-function forward({ ready, done, flags, memory, totals }: State, from: Mark, to: Mark, n: number): void {
+function forward({ ready, done, seen, flags, memory, totals }: State, from: Mark, to: Mark, n: number): void {
   const by = n * (to.base - from.base);
-  for (const times of [ready, done]) for (const [engine, t] of times) times.set(engine, t + by);
+  for (const times of [ready, done, seen]) for (const [engine, t] of times) times.set(engine, t + by);
   for (const [flag, at] of flags) flags.set(flag, at.map((t) => t + by)); // prettier-ignore
   delay(memory, by);
   for (const [key, value] of totals.busy)

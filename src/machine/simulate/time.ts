@@ -9,7 +9,7 @@ import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule
 import type { Instruction } from "../schedule/walk.ts";
 import { reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { outline, readBy, type Reader, type TurnOutline } from "./outline.ts";
+import { outline, readBy, readings, type Reader, type TurnOutline } from "./outline.ts";
 import { alike, skipper, type Skipper } from "./steady.ts";
 import { trafficOf, type Traffic } from "./traffic.ts";
 
@@ -39,10 +39,14 @@ export type Timing = {
   readonly walked: number;
 };
 
-/** How far the engines of one core have come: when each can begin its next instruction, and when all it was given is done. */
+/**
+ * How far the engines of one core have come: when each can begin its next instruction, when all it was given is done, and when what it
+ * stored is seen by others.
+ */
 type Clock = {
   readonly ready: Map<string, number>;
   readonly done: Map<string, number>;
+  readonly seen: Map<string, number>;
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
   readonly skip: Skipper;
@@ -71,7 +75,7 @@ export function time(
   const turns = Array.from({ length: profile.groups.value }, (_, group) =>
     coresIn(parts, profile, launch.sizes, group)
       .filter((core) => core.index === 0)
-      .map((core) => outline(core.part, core.env, reader)),
+      .map((core) => (group === 0 ? outline : readings)(core.part, core.env, reader)),
   );
   const working = Math.max(1, turns.filter((of) => of.some((it) => it.length > 0)).length);
   const cores = coresIn(parts, profile, launch.sizes, 0);
@@ -80,7 +84,7 @@ export function time(
     const outer = cores.length === 1 ? (turns[0]?.[0] ?? []) : [];
     const skip = onSlice ? () => 0 : skipper(core.part, core.env, outer);
     const memory = shareOf(profile, working * coresOf(profile, core.part.core));
-    clocks.set(core, { ready: new Map(), done: new Map(), flags: new Map(), memory, skip });
+    clocks.set(core, { ready: new Map(), done: new Map(), seen: new Map(), flags: new Map(), memory, skip });
   }
   const run: Run = {
     profile,
@@ -100,13 +104,13 @@ export function time(
       return skip(loop, left, { ...state, totals: run.totals });
     },
     instruction: (core, it) => issue(core, clockOf(core), it, run),
-    signal: (core, { operation }) => doneOf(clockOf(core), operation.engine),
+    signal: (core, { operation }) => seenOf(clockOf(core), operation.engine),
     take: (core, { operation: { engine } }, at) => {
       hold(clockOf(core), engine, Math.max(...at));
     },
   });
   const { totals } = run;
-  const ends = [...clocks.values()].flatMap(({ done }) => [...done.values()]);
+  const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
     // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
     cycles: Math.max(totals.memoryBytes / shareOf(profile, working).bytesPerCycle, ...ends),
@@ -132,6 +136,8 @@ type Run = {
 
 const readyOf = ({ ready }: Clock, engine: string): number => ready.get(engine) ?? 0;
 const doneOf = ({ done }: Clock, engine: string): number => done.get(engine) ?? 0;
+const seenOf = (clock: Clock, engine: string): number =>
+  Math.max(doneOf(clock, engine), clock.seen.get(engine) ?? 0);
 const hold = (clock: Clock, engine: string, until: number): void =>
   void clock.ready.set(engine, Math.max(readyOf(clock, engine), until));
 
@@ -151,9 +157,10 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
   }
   // The scalar unit hands out the instructions, and none before it has read what stands above it in the text.
   const start = Math.max(readyOf(clock, engine), doneOf(clock, scalarEngine));
-  const { next, end } = finish(core, clock, it, start, run);
+  const { next, end, seen = end } = finish(core, clock, it, start, run);
   clock.ready.set(engine, next);
   clock.done.set(engine, Math.max(doneOf(clock, engine), end));
+  if (seen > end) clock.seen.set(engine, Math.max(seenOf(clock, engine), seen));
   const key = `${core.part.core}.${engine}`;
   if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + next - start);
   run.onSlice?.({ core: core.part.core, index: core.index, engine, start, end, instruction: it });
@@ -163,8 +170,8 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
 /** Cycles that the scalar unit takes to read a number of global memory, or of a buffer. */
 const scalarRead = { tensor: 300, buffer: 32 } as const;
 
-/** When an instruction's engine can begin the next, and when it is done itself. */
-type Finish = { readonly next: number; readonly end: number };
+/** When an instruction's engine can begin the next, when it is done itself, and when what it stored is seen, where that is later. */
+type Finish = { readonly next: number; readonly end: number; readonly seen?: number };
 const both = (end: number): Finish => ({ next: end, end });
 
 function finish(core: Core, clock: Clock, it: Instruction, start: number, run: Run): Finish {
@@ -186,7 +193,7 @@ function finish(core: Core, clock: Clock, it: Instruction, start: number, run: R
 
 /**
  * A copy keeps its engine as long as its bytes take the path. What the memory is behind, and the latency of the way there, only what waits for
- * the data waits for: the engine has asked for the next by then.
+ * the data waits for: the engine has asked for the next by then. What is stored has left its buffer when the path has taken it.
  */
 function transferred(
   core: Core,
@@ -204,7 +211,7 @@ function transferred(
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
   const share = isShared ? 0 : to === globalSpace ? 1 : (traffic.get(global.box.decl.name) ?? 1);
   totals.memoryBytes += bytes * share;
-  if (share === 0) return { next, end: next + latency };
-  const served = reserve(memory, start, (occupied * share) / memory.bytesPerCycle);
-  return { next, end: Math.max(next, served) + latency };
+  const served = share === 0 ? next : reserve(memory, start, (occupied * share) / memory.bytesPerCycle);
+  const arrival = Math.max(next, served) + latency;
+  return to === globalSpace ? { next, end: next, seen: arrival } : { next, end: arrival };
 }

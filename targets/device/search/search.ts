@@ -5,7 +5,7 @@ import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 import { candidates } from "./candidates.ts";
-import { estimate } from "./estimate.ts";
+import { estimator } from "./estimate.ts";
 
 export type Found = { readonly tile: Tile; readonly timing: Timing };
 
@@ -25,13 +25,24 @@ export const timed = (profile: Profile, spec: GemmSpec, tile: Tile, rows: number
     reader: evenOffsets(spec, rows),
   });
 
+/** Of tiles of one size, that differ only in how they are staged, the best two. */
+function diverse<T extends { readonly tile: Tile }>(ranked: readonly T[]): readonly T[] {
+  const taken = new Map<string, number>();
+  return ranked.filter(({ tile: { m, n } }) => {
+    const before = taken.get(`${m} ${n}`) ?? 0;
+    taken.set(`${m} ${n}`, before + 1);
+    return before < 2;
+  });
+}
+
 /** The fastest of the `trials` best tiles by formula. Deterministic: of equals, the first in the order of the candidates. */
 export function bestTile(profile: Profile, spec: GemmSpec, rows: number, trials = usualTrials): Found {
+  const estimate = estimator(profile, spec, rows);
   const ranked = candidates(profile, spec, rows)
-    .map((tile) => ({ tile, cycles: estimate(profile, spec, tile, rows) }))
+    .map((tile) => ({ tile, cycles: estimate(tile) }))
     .toSorted((a, b) => a.cycles - b.cycles);
   let best: Found | undefined;
-  for (const { tile } of ranked.slice(0, trials)) {
+  for (const { tile } of diverse(ranked).slice(0, trials)) {
     const timing = timed(profile, spec, tile, rows);
     if (!best || timing.cycles < best.timing.cycles) best = { tile, timing };
   }

@@ -13,7 +13,7 @@ import { farthest, faultsOf, randomFloats, reference, runKernel } from "../../su
 import { randomSource } from "../../support/random.ts";
 
 const machines = [ascend910b3, birenBr100, ascend950pr, ascend310p].map((it) => [it.name, it] as const);
-const tile: Tile = { m: 32, n: 64, k: 128, step: 64, parts: 1, copies: 2, accs: 1 };
+const tile: Tile = { m: 32, n: 64, k: 128, step: 64, parts: 1, cut: "columns", copies: 2, accs: 1 };
 
 /** Numbers that every dtype holds exactly. */
 const eighths = (seed: string, n: number): Float32Array<ArrayBuffer> => {
@@ -53,10 +53,13 @@ const isLegal = (kernel: ReturnType<typeof gemm>, profile: (typeof machines)[num
 describe.each(machines)("on %s", (name, profile) => {
   const dtype = halfOf(name);
   test.each([
-    { parts: 1, accs: 1, bias: false },
-    { parts: 2, accs: 1, bias: false },
-    { parts: 1, accs: 2, bias: true },
-  ])("a product in $parts parts with $accs accumulators", ({ parts, accs, bias }) => {
+    { parts: 1, cut: "columns", accs: 1, bias: false },
+    { parts: 2, cut: "columns", accs: 1, bias: false },
+    { parts: 2, cut: "columns", accs: 1, bias: true },
+    { parts: 2, cut: "rows", accs: 1, bias: false },
+    { parts: 1, cut: "columns", accs: 2, bias: true },
+  ] as const)("a product with $cut in $parts parts and $accs accumulators", ({ parts, cut, accs, bias }) => {
+    if (cut === "rows" && profile.matrix.core === profile.vector.core) return;
     const [s, k, n] = [45, 300, 150];
     const spec: GemmSpec = {
       a: { dtype, width: k },
@@ -64,7 +67,7 @@ describe.each(machines)("on %s", (name, profile) => {
       out: { dtype: "f32", width: n },
       bias,
     };
-    const kernel = gemm(profile, spec, { ...tile, parts, accs });
+    const kernel = gemm(profile, spec, { ...tile, parts, cut, accs });
     isLegal(kernel, profile, s);
     const [a, w, b] = [eighths("a", s * k), eighths("w", n * k), eighths("b", n)];
     const { out } = runKernel(kernel, profile, { S: s }, { a, w, ...(bias && { bias: b }) });

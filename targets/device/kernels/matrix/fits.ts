@@ -6,33 +6,47 @@ import type { DType } from "../../../../src/tensor/dtype.ts";
 import { flowOf } from "./flow.ts";
 import { vectorNeed } from "./room.ts";
 import type { GemmSpec } from "./spec.ts";
-import { partWidth, type Tile } from "./tile.ts";
+import { partHeight, partWidth, type Tile } from "./tile.ts";
 
-type Room = { readonly space: string; readonly bytes: number };
-
-/** Bytes that a tile takes in each space of the matrix unit's core, and of the vector unit's. */
-export function roomOf(profile: Profile, spec: GemmSpec, tile: Tile): readonly Room[] {
-  const { matrix } = profile;
-  const { stage, weight, acc } = flowOf(profile, spec);
-  const { m, n, k, step, parts, copies, accs } = tile;
-  const bytes = (space: string, dtype: DType, rows: number, cols: number): number =>
-    bufferBytes({ dtype, rows, cols }, spaceOf(profile, space));
-  const part = partWidth(tile);
-  return [
-    { space: stage, bytes: copies * (bytes(stage, spec.a.dtype, m, k) + bytes(stage, weight, n, k)) },
-    { space: matrix.a, bytes: 2 * bytes(matrix.a, spec.a.dtype, m, step) },
-    { space: matrix.b, bytes: 2 * bytes(matrix.b, weight, part, step) },
-    { space: matrix.c, bytes: accs * parts * bytes(matrix.c, acc, m, part) },
-    { space: profile.vector.space, bytes: vectorNeed(profile, spec, tile) },
-  ];
-}
-
-/** Whether a tile fits the machine: its capacities, and parts that begin at whole fragments. */
-export function fits(profile: Profile, spec: GemmSpec, tile: Tile): boolean {
-  const { weight } = flowOf(profile, spec);
+/**
+ * Tells which tiles of a product a machine can hold: within the capacity of each space, and of parts that begin at whole fragments. Rows
+ * are not cut where the vector unit empties the accumulators, piece by piece of columns.
+ */
+export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolean {
+  const { matrix, vector } = profile;
+  const { stage, weight, acc, leaves, isWhole } = flowOf(profile, spec);
   const rate = matrixRate(profile, spec.a.dtype, weight);
-  if (!rate || tile.step % rate.k !== 0 || (tile.parts > 1 && partWidth(tile) % rate.n !== 0)) return false;
-  return roomOf(profile, spec, tile).every(
-    ({ space, bytes }) => bytes <= usableBytes(spaceOf(profile, space)),
+  const spaces = new Map(
+    [stage, matrix.a, matrix.b, matrix.c, vector.space].map((it) => [it, spaceOf(profile, it)]),
   );
+  const holds = (
+    name: string,
+    copies: number,
+    ...boxes: readonly (readonly [DType, number, number])[]
+  ): boolean => {
+    const space = spaces.get(name);
+    if (!space) return false;
+    const bytes = boxes.reduce((n, [dtype, rows, cols]) => n + bufferBytes({ dtype, rows, cols }, space), 0);
+    return copies * bytes <= usableBytes(space);
+  };
+  return (tile) => {
+    const { m, n, k, step, parts, copies, accs } = tile;
+    const [high, wide] = [partHeight(tile), partWidth(tile)];
+    if (!rate || step % rate.k !== 0) return false;
+    if (
+      parts > 1 &&
+      (tile.cut === "rows" ? (isWhole && leaves === "vector") || high % rate.m !== 0 : wide % rate.n !== 0)
+    )
+      return false;
+    return (
+      holds(matrix.a, 2, [spec.a.dtype, high, step]) &&
+      holds(matrix.b, 2, [weight, wide, step]) &&
+      holds(matrix.c, accs * parts, [acc, high, wide]) &&
+      holds(stage, copies, [spec.a.dtype, m, k], [weight, n, k]) &&
+      vectorNeed(profile, spec, tile) <= usableBytes(spaceOf(profile, vector.space))
+    );
+  };
 }
+
+/** Whether a machine can hold a tile of a product. */
+export const fits = (profile: Profile, spec: GemmSpec, tile: Tile): boolean => fitter(profile, spec)(tile);

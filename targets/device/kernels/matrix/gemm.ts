@@ -4,12 +4,12 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
-import { partsOf, product, stored, straight } from "./product.ts";
+import { accumulatorFlags, emptied, product, stored, stores, straight } from "./product.ts";
 import { pieceWork, piecesOf } from "./results.ts";
 import { vectorRows } from "./room.ts";
 import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
 import { tasks } from "./tasks.ts";
-import { partWidth, type Tile } from "./tile.ts";
+import type { Tile } from "./tile.ts";
 
 /** Tiles that are on their way between the cores of a group at a time. */
 const slots = 2;
@@ -74,10 +74,21 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
       : [];
   const leave =
     flow.leaves === "straight"
-      ? straight(spec, tile)
-      : lines(...works.map((it, p) => it.each((r) => `acc${p}[${r}, 0 : cols${p}]`)));
+      ? straight(profile, flow, spec, tile)
+      : lines(
+          ...works.map((it, p) =>
+            emptied(
+              profile,
+              flow,
+              tile,
+              p,
+              it.each((r) => `acc${p}[${r}, 0 : cols${p}]`),
+            ),
+          ),
+        );
   return lines(
     `on ${profile.matrix.core} {`,
+    accumulatorFlags(profile, flow, tile, "set"),
     tasks(
       spec,
       tile,
@@ -88,6 +99,7 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
         ...works.map((it) => it.end),
       ),
     ),
+    accumulatorFlags(profile, flow, tile, "wait"),
     "}",
   );
 }
@@ -97,15 +109,11 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
   const { matrix, vector } = profile;
   const rows = vectorRows(profile, spec, tile);
   const isLeaving = flow.leaves === "vector";
-  const width = partWidth(tile);
   const slot = (of: number): string => `turn mod ${slots} * ${of}`;
-  const sumsBox = (p: number, r: string, cols: string): string => `sums[slot + ${r}, ${p * width} : ${cols}]`;
   const handOver = lines(
     `let slot = ${slot(tile.m)}`,
     `await ${vector.core} -> ${flow.drain} #${signals.sumsFree} x${slots}`,
-    ...partsOf(tile).map(
-      (p) => `copy acc${p}[0 : rows, 0 : cols${p}] -> ${sumsBox(p, "0 : rows", `cols${p}`)}`,
-    ),
+    stores(profile, flow, tile, (r, c) => `sums[slot + ${r}, ${c}]`),
     `signal ${flow.drain} -> ${vector.core} #${signals.sumsThere} x${slots}`,
   );
   const supply = flow.isMade
@@ -121,7 +129,7 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
   const takeSums = lines(
     `let slot = ${slot(tile.m)}`,
     `await ${matrix.core} -> ${flow.vectorLoad} #${signals.sumsThere} x${slots}`,
-    ...works.map((it) => it.each((r) => sumsBox(0, r, "cols"))),
+    ...works.map((it) => it.each((r) => `sums[slot + ${r}, 0 : cols]`)),
     `signal ${flow.vectorLoad} -> ${matrix.core} #${signals.sumsFree} x${slots}`,
   );
   const giveWeights = lines(
@@ -164,12 +172,14 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
     );
   return [
     `on ${matrix.core} {`,
+    accumulatorFlags(profile, flow, tile, "set"),
     ...(flow.isMade ? free(vector.core, "signal", flow.load, signals.weightsFree) : []),
     tasks(
       spec,
       tile,
-      product(profile, flow, spec, tile, supply, isLeaving ? handOver : straight(spec, tile)),
+      product(profile, flow, spec, tile, supply, isLeaving ? handOver : straight(profile, flow, spec, tile)),
     ),
+    accumulatorFlags(profile, flow, tile, "wait"),
     ...(isLeaving ? free(vector.core, "await", flow.drain, signals.sumsFree) : []),
     "}",
     ...(isLeaving || flow.isMade

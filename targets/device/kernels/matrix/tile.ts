@@ -7,15 +7,17 @@ export type Tile = {
   /** Depth that is staged at a time, and depth of one matrix instruction. */
   readonly k: number;
   readonly step: number;
-  /** The columns are cut in so many parts with accumulators of their own, so that one is stored while another still sums. */
+  /** The rows or columns are cut in so many parts with accumulators of their own, so that one is stored while another still sums. */
   readonly parts: number;
+  readonly cut: "rows" | "columns";
   /** Copies of the staged operands, and of the accumulators. */
   readonly copies: number;
   readonly accs: number;
 };
 
-/** Columns of one part. */
-export const partWidth = ({ n, parts }: Tile): number => Math.ceil(n / parts);
+/** Rows and columns of one part. */
+export const partHeight = ({ m, parts, cut }: Tile): number => (cut === "rows" ? Math.ceil(m / parts) : m);
+export const partWidth = ({ n, parts, cut }: Tile): number => (cut === "columns" ? Math.ceil(n / parts) : n);
 
 /** A multiple of a unit that is at least so much. */
 export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
