@@ -78,29 +78,37 @@ function instructionOf(operation: Operation, env: Env): Instruction | undefined 
   return { kind: "instruction", operation, places, values: sizesOf(env, values), id };
 }
 
-/** As `walk`, but of every loop only the first and the last turn: enough to tell what the rest lies between. */
-export function* sketch(body: readonly Prepared[], env: Env): Generator<Instruction, void, Answer> {
+/** An instruction that stands for so many like it. */
+export type Sketched = { readonly instruction: Instruction; readonly times: number };
+
+/**
+ * As `walk`, but of every loop only the first and the last turn: enough to tell what the rest lies between. The first stands for all but
+ * the last.
+ */
+export function* sketch(body: readonly Prepared[], env: Env, times = 1): Generator<Sketched, void, Answer> {
   for (const it of body) {
     switch (it.kind) {
       case "let":
         env[it.slot] = it.value(env);
         break;
       case "if":
-        if (it.when(env) !== 0) yield* sketch(it.body, env);
+        if (it.when(env) !== 0) yield* sketch(it.body, env, times);
         break;
       case "loop": {
         const turns = turnsOf(it, env);
-        for (const i of new Set([turns.at(0), turns.at(-1)])) {
-          if (i === undefined) continue;
-          env[it.slot] = i;
-          yield* sketch(it.body, env);
-        }
+        const [first, last] = [turns.at(0), turns.at(-1)];
+        if (first === undefined || last === undefined) break;
+        env[it.slot] = first;
+        yield* sketch(it.body, env, times * Math.max(1, turns.length - 1));
+        if (turns.length === 1) break;
+        env[it.slot] = last;
+        yield* sketch(it.body, env, times);
         break;
       }
       case "operation": {
         const instruction = instructionOf(it, env);
         if (!instruction) break;
-        const answer = yield instruction;
+        const answer = yield { instruction, times };
         if (it.slot >= 0) env[it.slot] = answer ?? 0;
         break;
       }

@@ -2,14 +2,16 @@
 import { dtypes } from "../../tensor/dtype.ts";
 import type { Env } from "../schedule/expr.ts";
 import type { Prepared, PreparedPart } from "../schedule/prepare.ts";
+import { bytesOf } from "./cost.ts";
 import { sketch, turnsOf, type Instruction } from "../schedule/walk.ts";
 
 /** The number that a `read` finds in a tensor or buffer; timing has no data, so its caller says what there would be. */
 export type Reader = (box: string, at: readonly number[]) => number;
 
-/** A box of a tensor, the bounds of all that a turn reads of it. */
+/** A box of a tensor, the bounds of all that a turn reads of it, and the bytes that it reads, again where it comes back. */
 export type Span = {
   readonly tensor: string;
+  bytes: number;
   readonly low: number[];
   readonly high: number[];
   readonly bits: number;
@@ -48,10 +50,11 @@ function turnsOfPart(body: readonly Prepared[], env: Env, reader: Reader): reado
     let form = "";
     const steps = sketch(inside, env);
     for (let step = steps.next(); !step.done;) {
-      const { operation, places } = step.value;
-      for (const { size } of places) form += `${size.join("x")},`;
-      if (operation.stmt.kind === "copy") include(spans, step.value);
-      step = steps.next(operation.stmt.kind === "read" ? readBy(reader, step.value) : undefined);
+      const { instruction, times } = step.value;
+      const { kind } = instruction.operation.stmt;
+      for (const { size } of instruction.places) form += `${size.join("x")},`;
+      if (kind === "copy") include(spans, instruction, times);
+      step = steps.next(kind === "read" ? readBy(reader, instruction) : undefined);
     }
     return { form, spans: [...spans.values()] };
   };
@@ -68,13 +71,15 @@ function turnsOfPart(body: readonly Prepared[], env: Env, reader: Reader): reado
   return turns;
 }
 
-function include(spans: Map<string, Span>, { places: [source] }: Instruction): void {
+function include(spans: Map<string, Span>, { places: [source] }: Instruction, times: number): void {
   if (source?.box.kind !== "tensor" || source.box.decl.role === "shared") return;
   const { name, dtype } = source.box.decl;
+  const { bits } = dtypes[dtype];
   const end = source.at.map((n, i) => n + (source.size[i] ?? 1));
+  const bytes = times * bytesOf(source);
   const known = spans.get(name);
-  if (!known)
-    return void spans.set(name, { tensor: name, low: [...source.at], high: end, bits: dtypes[dtype].bits });
+  if (!known) return void spans.set(name, { tensor: name, bytes, low: [...source.at], high: end, bits });
+  known.bytes += bytes;
   for (let i = 0; i < end.length; i++) {
     known.low[i] = Math.min(known.low[i] ?? 0, source.at[i] ?? 0);
     known.high[i] = Math.max(known.high[i] ?? 0, end[i] ?? 0);

@@ -3,6 +3,7 @@
  * take the same time, and are counted rather than walked through.
  */
 import type { Env } from "../schedule/expr.ts";
+import { scalarEngine } from "../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { delay, type Memory } from "./bandwidth.ts";
 import type { Span, TurnOutline } from "./outline.ts";
@@ -28,8 +29,11 @@ export type Skipper = (loop: Loop, left: number, state: State) => number;
 /** What was at the beginning of a turn. */
 type Mark = {
   readonly left: number;
-  readonly base: number;
-  readonly shape: string;
+  readonly parities: string;
+  readonly times: ReadonlyMap<string, number>;
+  readonly flags: ReadonlyMap<string, readonly number[]>;
+  /** When the memory is free, and its gaps. */
+  readonly taken: readonly number[];
   readonly totals: Snapshot;
 };
 type Snapshot = {
@@ -44,17 +48,22 @@ const remembered = 24;
 /** Turns that are walked through before the first is left out, and at the end, where boxes may be smaller. */
 const kept = 2;
 
-const signals = (body: readonly Prepared[]): boolean =>
+const has = (body: readonly Prepared[], kinds: readonly string[]): boolean =>
   body.some((it) =>
-    it.kind === "operation"
-      ? it.stmt.kind === "signal" || it.stmt.kind === "await" || it.stmt.kind === "read"
-      : it.kind !== "let" && signals(it.body),
+    it.kind === "operation" ? kinds.includes(it.stmt.kind) : it.kind !== "let" && has(it.body, kinds),
   );
 
-/** A skipper for one core. `outer` outlines the turns of its outermost loops; where it is empty those are never left out. */
+/**
+ * A skipper for one core. `outer` outlines the turns of its outermost loops; where it is empty those are never left out, nor are turns that meet
+ * other cores, or inner ones that depend on numbers read.
+ */
 export function skipper(part: PreparedPart, env: Env, outer: readonly TurnOutline[]): Skipper {
   const outermost = new Set(part.body.filter((it) => it.kind === "loop"));
-  const mixed = new Set(part.loops.filter((it) => signals(it.body)));
+  const mixed = new Set(
+    part.loops.filter((it) =>
+      has(it.body, outermost.has(it) ? ["signal", "await"] : ["signal", "await", "read"]),
+    ),
+  );
   const marks = new Map<Loop, Mark[]>();
   return (loop, left, state) => {
     if (mixed.has(loop)) return 0;
@@ -66,13 +75,13 @@ export function skipper(part: PreparedPart, env: Env, outer: readonly TurnOutlin
     const known = last && last.left > left ? before : [];
     const mark = markOf(part, env, left, state);
     marks.set(loop, [...known, mark].slice(-remembered));
-    const earlier = known.findLast((it) => it.shape === mark.shape);
+    const [earlier, by] = recurrence(known, mark);
     if (!earlier) return 0;
     const period = earlier.left - left;
     const alikeTurns = outermost.has(loop) ? sameForm(outer, total - left, period) : left;
     const times = Math.floor((Math.min(alikeTurns, left) - kept) / period);
     if (times < 1) return 0;
-    forward(state, earlier, mark, times);
+    forward(state, earlier, mark, by, times);
     marks.delete(loop);
     return times * period;
   };
@@ -85,24 +94,18 @@ function sameForm(turns: readonly TurnOutline[], at: number, period: number): nu
   return n;
 }
 
-function markOf(
-  part: PreparedPart,
-  env: Env,
-  left: number,
-  { ready, done, seen, flags, memory, totals }: State,
-): Mark {
-  const base = Math.max(0, ...ready.values(), ...done.values(), ...seen.values());
-  const place = (t: number): string => (base - t).toFixed(3);
-  const parities = part.loops.map((it) => (env[it.turn] ?? 0) % it.period);
-  const engines = [...ready, ...done, ...seen].map(([engine, t]) => `${engine}${place(t)}`);
-  const set = [...flags].flatMap(([flag, at]) => (at.length > 0 ? [`${flag}:${at.map(place).join()}`] : []));
-  // What lies further back than any engine stands matters no more.
-  const oldest = Math.min(base, ...ready.values());
-  const taken = [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])].map((t) => place(Math.max(t, oldest))); // prettier-ignore
+const clocks = ["ready", "done", "seen"] as const;
+
+function markOf(part: PreparedPart, env: Env, left: number, state: State): Mark {
+  const { flags, memory, totals } = state;
   return {
     left,
-    base,
-    shape: [parities.join(), ...engines, ...set, ...taken].join("|"),
+    parities: part.loops.map((it) => (env[it.turn] ?? 0) % it.period).join(),
+    times: new Map(
+      clocks.flatMap((clock) => [...state[clock]].map(([engine, t]) => [`${clock} ${engine}`, t])),
+    ),
+    flags: new Map([...flags].map(([flag, at]) => [flag, [...at]])),
+    taken: [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])],
     totals: {
       busy: new Map(totals.busy),
       bytes: new Map(totals.bytes),
@@ -112,12 +115,67 @@ function markOf(
   };
 }
 
-/** Let the time between two marks pass so many times more. */
-function forward({ ready, done, seen, flags, memory, totals }: State, from: Mark, to: Mark, n: number): void {
-  const by = n * (to.base - from.base);
-  for (const times of [ready, done, seen]) for (const [engine, t] of times) times.set(engine, t + by);
-  for (const [flag, at] of flags) flags.set(flag, at.map((t) => t + by)); // prettier-ignore
-  delay(memory, by);
+/** Cycles within which two states count as one. */
+const exactness = 1e-3;
+
+/** The latest of earlier marks from which everything that has moved since has moved by the same time, and that time. */
+function recurrence(known: readonly Mark[], now: Mark): readonly [Mark | undefined, number] {
+  for (const mark of known.toReversed()) {
+    if (mark.parities !== now.parities) continue;
+    const by = movedBy(mark, now);
+    if (by > 0 && isSame(mark, now, by)) return [mark, by];
+  }
+  return [undefined, 0];
+}
+
+const isReady = (clock: string): boolean => clock.startsWith("ready");
+const hasMoved = (before: Mark, now: Mark, clock: string): boolean =>
+  Math.abs((now.times.get(clock) ?? 0) - (before.times.get(clock) ?? 0)) > exactness;
+
+/** How far the engine that is furthest of those that moved has come. */
+function movedBy(before: Mark, now: Mark): number {
+  const moved = [...now.times.keys()].filter((it) => isReady(it) && hasMoved(before, now, it));
+  const furthest = (mark: Mark): number => Math.max(0, ...moved.map((it) => mark.times.get(it) ?? 0));
+  return furthest(now) - furthest(before);
+}
+
+/** The earliest that anything which moves can begin: what lies further back matters no more. The scalar unit runs ahead of all others. */
+function oldest(before: Mark, now: Mark, mark: Mark): number {
+  const moved = [...now.times.keys()].filter(
+    (it) => isReady(it) && !it.endsWith(scalarEngine) && hasMoved(before, now, it),
+  );
+  return Math.min(...moved.map((it) => mark.times.get(it) ?? 0));
+}
+
+function isSame(before: Mark, now: Mark, by: number): boolean {
+  const [then, today] = [oldest(before, now, before), oldest(before, now, now)];
+  const isShifted = (a: number, b: number): boolean =>
+    Math.abs(Math.max(a, then) + by - Math.max(b, today)) <= exactness;
+  // What stands where it stood has no part in these turns.
+  const isAlike = (a: number, b: number): boolean => Math.abs(a - b) <= exactness || isShifted(a, b);
+  for (const [clock, t] of now.times) if (!isAlike(before.times.get(clock) ?? 0, t)) return false;
+  for (const [flag, at] of now.flags) {
+    const was = before.flags.get(flag) ?? [];
+    if (was.length !== at.length || !at.every((t, i) => isAlike(was[i] ?? 0, t))) return false;
+  }
+  const recent = (taken: readonly number[], limit: number): readonly number[] =>
+    taken.filter((_, i) => i === 0 || (taken[i % 2 === 1 ? i + 1 : i] ?? 0) > limit);
+  const [a, b] = [recent(before.taken, then), recent(now.taken, today)];
+  return a.length === b.length && b.every((t, i) => isShifted(a[i] ?? 0, t));
+}
+
+/** Let the time between two marks pass so many times more, for all that moved in it. */
+function forward(state: State, from: Mark, to: Mark, step: number, n: number): void {
+  const by = n * step;
+  for (const clock of clocks)
+    for (const [engine, t] of state[clock])
+      if (hasMoved(from, to, `${clock} ${engine}`)) state[clock].set(engine, t + by);
+  for (const [flag, at] of state.flags) {
+    const was = from.flags.get(flag) ?? [];
+    state.flags.set(flag, at.map((t, i) => (Math.abs(t - (was[i] ?? 0)) > exactness ? t + by : t))); // prettier-ignore
+  }
+  delay(state.memory, by);
+  const { totals } = state;
   for (const [key, value] of totals.busy)
     totals.busy.set(key, value + n * (value - (from.totals.busy.get(key) ?? 0)));
   for (const [key, value] of totals.bytes)

@@ -35,6 +35,9 @@ export type Timing = {
   /** Bytes read from and written to the chip's memory. */
   readonly memoryBytes: number;
   readonly macs: number;
+  /** Groups that have work, and how evenly: turns of all groups over those of the busiest times the chip's groups. */
+  readonly working: number;
+  readonly balance: number;
   /** Instructions that were walked through; the others were found by their likeness. */
   readonly walked: number;
 };
@@ -118,8 +121,16 @@ export function time(
     bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * working])),
     memoryBytes: totals.memoryBytes * working,
     macs: totals.macs * working,
+    working,
+    balance: balanceOf(turns),
     walked: totals.walked,
   };
+}
+
+function balanceOf(groups: readonly (readonly (readonly TurnOutline[])[])[]): number {
+  const turns = groups.map((parts) => Math.max(0, ...parts.map((it) => it.length)));
+  const most = Math.max(...turns);
+  return most > 0 ? turns.reduce((n, it) => n + it, 0) / (most * turns.length) : 1;
 }
 
 /** The turns of a group's parts as one. */

@@ -23,13 +23,15 @@ export function trafficOf(groups: readonly (readonly TurnOutline[])[], capacity:
     const now = new Map<string, Span>();
     for (const turns of groups)
       for (const span of turns[round]?.spans ?? []) {
-        add(read, span.tensor, bytesIn(span));
+        add(read, span.tensor, span.bytes);
         now.set(`${span.tensor} ${span.low.join()} ${span.high.join()}`, span);
       }
+    // What a turn comes back to is still there, unless the turns read more in between than the cache holds.
+    const isKept = [...now.values()].reduce((n, span) => n + bytesIn(span), 0) <= capacity;
     for (const [key, span] of now) {
       const bytes = bytesIn(span);
       if (cache.delete(key)) held -= bytes;
-      else add(missed, span.tensor, bytes);
+      else add(missed, span.tensor, isKept ? Math.min(bytes, span.bytes) : span.bytes);
       cache.set(key, bytes);
       held += bytes;
     }

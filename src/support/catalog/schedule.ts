@@ -21,6 +21,11 @@ export const scheduleCatalog = {
     message: `the matrix unit of ${machine} does not multiply ${a} by ${w}`,
     hint: "moec targets NAME lists what it multiplies",
   }),
+  "device/no-tile": (machine: string, n: number, k: number): Message => ({
+    exit: "model",
+    message: `no tile of a product [n ${n}, k ${k}] fits ${machine}`,
+    hint: "the spaces of the matrix unit must hold at least one fragment of each operand, twice",
+  }),
   "schedule/crossed": (
     kernel: string,
     buffer: string,

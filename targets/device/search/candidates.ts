@@ -45,6 +45,12 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
   const longest = roundedUp(run, rate.k);
   // Fractals of stored weights begin at whole ones; rows of others may be cut anywhere.
   const unit = spec.w.kind === "plain" && spec.w.nz === true ? rate.n : 1;
+  const deals = (m: number): readonly number[] => {
+    const tilesDown = Math.ceil(perMatrix / m);
+    return spec.experts === undefined || tilesDown === 1
+      ? [1]
+      : [1, ...[2, 4, 8, 16].filter((it) => it < tilesDown), tilesDown];
+  };
   const tiles: Tile[] = [];
   for (const m of sizes(rate.m, perMatrix)) {
     const even = evenWidths(profile, spec, Math.ceil(perMatrix / m), unit);
@@ -55,7 +61,7 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
             for (const copies of [4, 3, 2, 1]) {
               const tile = { m, n, k, step, copies, ...acc };
               if (!fits(tile)) continue;
-              tiles.push(tile);
+              tiles.push(...deals(m).map((deal) => (deal === 1 ? tile : { ...tile, deal })));
               break;
             }
   }

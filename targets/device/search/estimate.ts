@@ -43,7 +43,13 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     const [down, across] = [Math.ceil(perMatrix / tile.m), Math.ceil(wide / n)];
     const [m, cols] = [Math.min(tile.m, perMatrix), Math.min(n, wide)];
     const tasks = down * across * matrices;
-    const turns = Math.ceil(tasks / groups.value);
+    // A group takes whole tasks; with experts a task is several tiles, unless they are dealt out.
+    const inTask = spec.experts === undefined ? 1 : Math.ceil(down / (tile.deal ?? 1));
+    const turns =
+      Math.ceil(
+        (across * matrices * (spec.experts === undefined ? down : Math.min(down, tile.deal ?? 1))) /
+          groups.value,
+      ) * inTask;
     const steps = Math.ceil(deep / step);
     const loads = Math.ceil(deep / k);
     const high = Math.ceil(Math.min(m, partHeight(tile)) / rate.m);

@@ -1,4 +1,5 @@
 /** The best tile of a product on a machine: all legal ones ranked by formula, the best few timed, the fastest kept. */
+import { fail } from "../../../src/support/diagnostics.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { time, type Timing } from "../../../src/machine/simulate/time.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
@@ -6,11 +7,14 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 import { candidates } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
-
-export type Found = { readonly tile: Tile; readonly timing: Timing };
+import { publishedTiles } from "./published.ts";
+import { searchKey, type Remembered, type TileMemory } from "./remembered.ts";
 
 /** Tiles that are timed where no one asks for more. */
 export const usualTrials = 8;
+
+/** Instructions that are walked through, for each tile that is to be tried, before the search is content with what it has. */
+const patience = 20_000;
 
 /** Rows dealt out evenly, as what the `offsets` of experts hold. */
 export const evenOffsets =
@@ -26,26 +30,50 @@ export const timed = (profile: Profile, spec: GemmSpec, tile: Tile, rows: number
   });
 
 /** Of tiles of one size, that differ only in how they are staged, the best two. */
-function diverse<T extends { readonly tile: Tile }>(ranked: readonly T[]): readonly T[] {
+function diverse(ranked: readonly Tile[]): readonly Tile[] {
   const taken = new Map<string, number>();
-  return ranked.filter(({ tile: { m, n } }) => {
+  return ranked.filter(({ m, n }) => {
     const before = taken.get(`${m} ${n}`) ?? 0;
     taken.set(`${m} ${n}`, before + 1);
     return before < 2;
   });
 }
 
-/** The fastest of the `trials` best tiles by formula. Deterministic: of equals, the first in the order of the candidates. */
-export function bestTile(profile: Profile, spec: GemmSpec, rows: number, trials = usualTrials): Found {
+/** Legal tiles, the best by formula first. Equals stay in the order of the candidates. */
+function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly Tile[] {
   const estimate = estimator(profile, spec, rows);
-  const ranked = candidates(profile, spec, rows)
+  return candidates(profile, spec, rows)
     .map((tile) => ({ tile, cycles: estimate(tile) }))
-    .toSorted((a, b) => a.cycles - b.cycles);
-  let best: Found | undefined;
-  for (const { tile } of diverse(ranked).slice(0, trials)) {
+    .toSorted((a, b) => a.cycles - b.cycles)
+    .map((it) => it.tile);
+}
+
+/**
+ * The fastest tile for so many rows, of published ones and the `trials` best by formula. Deterministic: of equals, the first. What `memory` has
+ * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
+ */
+export function bestTile(
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  trials = usualTrials,
+  memory: TileMemory = new Map(),
+): Remembered {
+  const key = searchKey(profile, spec, rows, trials);
+  const known = memory.get(key);
+  if (known) return known;
+  const ranked = [
+    ...publishedTiles(profile, spec).slice(0, 1),
+    ...diverse(rankedTiles(profile, spec, rows)).slice(0, trials),
+  ];
+  let [best, walked]: [Remembered | undefined, number] = [undefined, 0];
+  for (const tile of ranked) {
     const timing = timed(profile, spec, tile, rows);
-    if (!best || timing.cycles < best.timing.cycles) best = { tile, timing };
+    walked += timing.walked;
+    if (!best || timing.cycles < best.cycles) best = { tile, cycles: timing.cycles };
+    if (walked > patience * trials) break;
   }
-  if (!best) throw new RangeError(`no tile of ${profile.name} holds a product ${spec.out.width} wide`);
+  if (!best) return fail("device/no-tile", undefined, profile.name, spec.out.width, spec.a.width);
+  memory.set(key, best);
   return best;
 }

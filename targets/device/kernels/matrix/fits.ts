@@ -2,7 +2,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import { matrixRate, spaceOf, usableBytes } from "../../../../src/machine/rates.ts";
 import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
-import type { DType } from "../../../../src/tensor/dtype.ts";
+import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { flowOf } from "./flow.ts";
 import { vectorNeed } from "./room.ts";
 import type { GemmSpec } from "./spec.ts";
@@ -33,6 +33,8 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     const { m, n, k, step, parts, copies, accs } = tile;
     const [high, wide] = [partHeight(tile), partWidth(tile)];
     if (!rate || step % rate.k !== 0) return false;
+    // Each step begins where the staging space can be addressed.
+    if (step < k && (step * dtypes[spec.a.dtype].bits) % 256 !== 0) return false;
     if (
       parts > 1 &&
       (tile.cut === "rows" ? (isWhole && leaves === "vector") || high % rate.m !== 0 : wide % rate.n !== 0)

@@ -15,20 +15,21 @@ export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: str
 
 /**
  * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`. Tiles of one column and all rows follow each
- * other, so that groups which work side by side share weights. With experts a group takes all rows of an expert for its columns.
+ * other, so that groups which work side by side share weights. With experts a task is columns of one expert, and of its rows every tile or, dealt out, each so manyth.
  */
 export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
   const across = Math.ceil(widthOf(spec) / tile.n);
   const columns = `let cols = min(${tile.n}, ${widthOf(spec)} - n)`;
+  const { deal = 1 } = tile;
   if (spec.experts !== undefined)
     return lines(
-      `for t in group .. ${spec.experts * across} step groups {`,
-      `let e = t / ${across}`,
-      `let n = t mod ${across} * ${tile.n}`,
+      `for t in group .. ${spec.experts * across * deal} step groups {`,
+      `let e = t / ${across * deal}`,
+      `let n = t / ${deal} mod ${across} * ${tile.n}`,
       columns,
       "read begin = offsets[e]",
       "read end = offsets[e + 1]",
-      `for m in begin .. end step ${tile.m} {`,
+      `for m in begin + t mod ${deal} * ${tile.m} .. end step ${tile.m * deal} {`,
       `let rows = min(${tile.m}, end - m)`,
       body,
       "}",

@@ -10,6 +10,8 @@ export type Tile = {
   /** The rows or columns are cut in so many parts with accumulators of their own, so that one is stored while another still sums. */
   readonly parts: number;
   readonly cut: "rows" | "columns";
+  /** Of experts: their rows are dealt out to so many tasks, tile by tile. */
+  readonly deal?: number;
   /** Copies of the staged operands, and of the accumulators. */
   readonly copies: number;
   readonly accs: number;

@@ -1,0 +1,65 @@
+/** What keeps a kernel from being faster. */
+import { globalSpace, type Profile } from "../../../src/machine/profile.ts";
+import { memoryBytesPerCycle, microseconds } from "../../../src/machine/rates.ts";
+import type { Timing } from "../../../src/machine/simulate/time.ts";
+
+export const limits = {
+  cube: "the matrix unit works nearly all the time",
+  memory: "the chip's memory gives all that it can sustain",
+  L2: "tiles are so small for their depth that reading them again through the shared cache takes the time",
+  L1: "filling the matrix unit's operands from the staging space takes the time",
+  vector: "the vector unit, or its copies, take the time",
+  waves: "the tiles do not divide among the groups, and some wait for others",
+  launch: "the kernel is shorter than its launch",
+  latency: "nothing is busy: what is staged does not last until more has come",
+} as const;
+export type Limit = keyof typeof limits;
+
+/** How much of its time each part of the machine works. */
+export type Shares = {
+  readonly cube: number;
+  readonly memory: number;
+  readonly L2: number;
+  readonly L1: number;
+  readonly vector: number;
+};
+
+/** Of the busiest group, and the memory that all share, by its sustained rate. */
+export function sharesOf(profile: Profile, { busy, bytes, memoryBytes, cycles }: Timing): Shares {
+  const { matrix, vector, memory, paths } = profile;
+  const share = (core: string, engine: string): number => (busy.get(`${core}.${engine}`) ?? 0) / cycles;
+  const most = (of: readonly { readonly core: string; readonly engine: string }[]): number =>
+    Math.max(0, ...of.map((it) => share(it.core, it.engine)));
+  const cached = [...bytes].reduce(
+    (n, [path, of]) => (path.split(" ").includes(globalSpace) ? n + of : n),
+    0,
+  );
+  const loads = paths.filter(
+    (it) => it.from === globalSpace && it.core === matrix.core && it.to !== vector.space,
+  );
+  return {
+    cube: share(matrix.core, matrix.engine),
+    memory: memoryBytes / (memoryBytesPerCycle(profile) * memory.sustained.value) / cycles,
+    L2: Math.max(cached / memory.l2BytesPerCycle.value / cycles, most(loads)),
+    L1: most(paths.filter((it) => it.to === matrix.a || it.to === matrix.b)),
+    vector: most([
+      vector,
+      ...paths.filter(
+        (it) => it.core === vector.core && (it.to === vector.space || it.from === vector.space),
+      ),
+    ]),
+  };
+}
+
+/** From what share of its time on a part counts as the limit. */
+const nearly = 0.8;
+
+/** Which limit binds. */
+export function limitOf(profile: Profile, timing: Timing): Limit {
+  const shares = Object.entries(sharesOf(profile, timing)) as [keyof Shares, number][]; // entries forgets the keys
+  const [name, share] = shares.reduce((best, it) => (it[1] > best[1] ? it : best));
+  if (microseconds(profile, timing.cycles) < profile.launch.value) return "launch";
+  if (share >= nearly) return name;
+  if (timing.balance < nearly) return "waves";
+  return share >= nearly / 2 ? name : "latency";
+}

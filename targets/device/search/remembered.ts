@@ -1,0 +1,60 @@
+/** Tiles that were found before, by what they were found for. Where they are kept is the caller's matter. */
+import { createHash } from "node:crypto";
+import * as v from "valibot";
+import type { Profile } from "../../../src/machine/profile.ts";
+import type { GemmSpec } from "../kernels/matrix/spec.ts";
+import type { Tile } from "../kernels/matrix/tile.ts";
+
+/** What the search finds may change with it; entries of another version are not used. */
+const version = 1;
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const entrySchema = v.strictObject({
+  key: v.string(),
+  tile: v.strictObject({
+    m: count,
+    n: count,
+    k: count,
+    step: count,
+    parts: count,
+    cut: v.picklist(["rows", "columns"]),
+    deal: v.exactOptional(count),
+    copies: count,
+    accs: count,
+  }),
+  cycles: v.number(),
+});
+
+/** A tile and the cycles it takes. */
+export type Remembered = { readonly tile: Tile; readonly cycles: number };
+
+/** Tiles by key; a search adds to it. */
+export type TileMemory = Map<string, Remembered>;
+
+/** What a search is for: the machine to the last figure, the product, its rows, and how much is tried. */
+export const searchKey = (profile: Profile, spec: GemmSpec, rows: number, trials: number): string =>
+  createHash("sha256").update(JSON.stringify([version, profile, spec, rows, trials])).digest("hex").slice(0, 32); // prettier-ignore
+
+/** One entry as a line. */
+export const lineOf = (key: string, { tile, cycles }: Remembered): string =>
+  `${JSON.stringify({ key, tile, cycles })}\n`;
+
+/** The entries of a text, a line each. Lines that are no entry, such as one cut short by a crash, are as if they were not there. */
+export function entriesOf(text: string): TileMemory {
+  const found: TileMemory = new Map();
+  for (const line of text.split("\n")) {
+    const entry = parseEntry(line);
+    if (entry) found.set(entry.key, { tile: entry.tile, cycles: entry.cycles });
+  }
+  return found;
+}
+
+function parseEntry(line: string): v.InferOutput<typeof entrySchema> | undefined {
+  if (!line.startsWith("{") || !line.endsWith("}")) return undefined;
+  try {
+    const parsed = v.safeParse(entrySchema, JSON.parse(line));
+    return parsed.success ? parsed.output : undefined;
+  } catch {
+    return undefined; // not JSON: the line is found anew and written again
+  }
+}

@@ -1,0 +1,128 @@
+/** The search for tiles: what it finds is legal, gives the same result, and is found again. */
+import { mkdtempSync, rmSync, appendFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { readTiles, writeTiles } from "../../../src/driver/tile-memory.ts";
+import { time } from "../../../src/machine/simulate/time.ts";
+import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
+import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
+import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
+import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
+import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
+import { candidates } from "../../../targets/device/search/candidates.ts";
+import { limitOf } from "../../../targets/device/search/limit.ts";
+import { publishedTiles } from "../../../targets/device/search/published.ts";
+import { bestTile, evenOffsets, timed } from "../../../targets/device/search/search.ts";
+import { faultsOf, runKernel } from "../../support/run-kernel.ts";
+
+const machines = [ascend910b3, birenBr100].map((it) => [it.name, it] as const);
+const bf16 = (n: number, k: number): GemmSpec => ({
+  a: { dtype: "bf16", width: k },
+  w: { kind: "plain", dtype: "bf16" },
+  out: { dtype: "f32", width: n },
+});
+const w8a8 = (n: number, k: number): GemmSpec => ({
+  a: { dtype: "i8", width: k },
+  w: { kind: "integer", dtype: "i8", group: k },
+  out: { dtype: "bf16", width: n },
+});
+
+describe.each(machines)("on %s", (_, profile) => {
+  const [s, n, k] = [70, 100, 160];
+  const specs: readonly GemmSpec[] = [
+    bf16(n, k),
+    { ...w8a8(n, k), out: { dtype: "f32", width: n } },
+    { ...bf16(n, k), w: { kind: "coded", dtype: "i8", group: 32, zeros: false } },
+    { ...bf16(n, k), experts: 3 },
+  ];
+  const whole = (of: number, seed: number): Float32Array<ArrayBuffer> =>
+    Float32Array.from({ length: of }, (_, i) => ((i * 37 + seed) % 17) - 8);
+  const inputs = {
+    a: whole(s * k, 1),
+    w: whole(3 * n * k, 2),
+    aScales: new Float32Array(s).fill(0.5),
+    scales: new Float32Array(n * 5).fill(0.25),
+    offsets: [0, 40, 41, 70],
+  };
+  test("any legal tile passes the verifier and gives the same result", () => {
+    const legal = specs.map((spec) => candidates(profile, spec, s));
+    const run = (spec: GemmSpec, tile: Tile): ArrayLike<number> => {
+      const kernel = gemm(profile, spec, tile);
+      const reader = (_: string, [i = 0]: readonly number[]): number => inputs.offsets[i] ?? 0;
+      expect(faultsOf(kernel, profile, [{ S: s }], reader)).toEqual([]);
+      const known = kernel.tensors.filter((it) => it.role === "in").map((it) => it.name);
+      const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => known.includes(name)));
+      return runKernel(kernel, profile, { S: s }, given)["out"] ?? [];
+    };
+    const expected = specs.map((spec, i) => legal[i]?.slice(0, 1).map((tile) => run(spec, tile))[0]);
+    fc.assert(
+      fc.property(
+        fc.nat(specs.length - 1),
+        fc.double({ min: 0, max: 0.999, noNaN: true }),
+        (which, where) => {
+          const [spec, tiles] = [specs[which], legal[which] ?? []];
+          const tile = tiles[Math.floor(where * tiles.length)];
+          if (spec && tile) expect(run(spec, tile)).toEqual(expected[which]);
+        },
+      ),
+      { numRuns: 24, seed: 7 },
+    );
+  });
+});
+
+describe("the search", () => {
+  test.each([
+    ["prefill", bf16(2112, 7168), 4096],
+    ["decode", bf16(7168, 2048), 32],
+    ["int8", w8a8(2112, 7168), 96],
+    ["experts", { ...bf16(4096, 2048), experts: 8 }, 768],
+  ])("finds no slower tile than CATLASS's, the same each time: %s", (_, spec, rows) => {
+    const { tile, cycles } = bestTile(ascend910b3, spec, rows, 3);
+    const [catlass] = publishedTiles(ascend910b3, spec);
+    expect(catlass && cycles <= timed(ascend910b3, spec, catlass, rows).cycles).toBe(true);
+    expect(bestTile(ascend910b3, spec, rows, 3).tile).toEqual(tile);
+  });
+
+  test("times what it leaves out as if it had walked through it", () => {
+    for (const [spec, rows] of [
+      [bf16(2048, 1536), 2000],
+      [w8a8(1024, 2048), 500],
+      [{ ...bf16(512, 1024), experts: 4 }, 700],
+    ] as const) {
+      const { tile } = bestTile(ascend910b3, spec, rows, 1);
+      const kernel = gemm(ascend910b3, spec, tile);
+      const launch = { sizes: new Map([["S", rows]]), reader: evenOffsets(spec, rows) };
+      const [quick, all] = [time(kernel, ascend910b3, launch), time(kernel, ascend910b3, launch, () => {})];
+      expect(Math.abs(quick.cycles / all.cycles - 1)).toBeLessThan(0.01);
+      expect(quick.macs / all.macs).toBeCloseTo(1, 6);
+    }
+  });
+
+  test("says what binds", () => {
+    const limit = (spec: GemmSpec, rows: number): string => {
+      const { tile } = bestTile(ascend910b3, spec, rows, 3);
+      return limitOf(ascend910b3, timed(ascend910b3, spec, tile, rows));
+    };
+    expect(limit(bf16(4096, 7168), 4096)).toBe("cube");
+    expect(limit(bf16(7168, 16384), 8)).toBe("memory");
+    expect(limit(bf16(64, 512), 16)).toBe("launch");
+  });
+
+  test("remembers what it found in a folder, and does not mind a torn line there", () => {
+    const folder = mkdtempSync(join(tmpdir(), "moec-tiles-"));
+    try {
+      const [before, now] = [readTiles(folder), readTiles(folder)];
+      const found = bestTile(ascend910b3, bf16(512, 512), 64, 2, now);
+      writeTiles(folder, before, now);
+      appendFileSync(join(folder, "tiles.jsonl"), '{"key":"half');
+      const later = readTiles(folder);
+      expect(later.size).toBe(1);
+      expect(bestTile(ascend910b3, bf16(512, 512), 64, 2, later)).toEqual(found);
+      expect(bestTile({ ...ascend910b3, name: "other" }, bf16(512, 512), 64, 2, later) && later.size).toBe(2);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
