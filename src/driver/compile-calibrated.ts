@@ -8,6 +8,7 @@ import { windowsOf } from "../runtime/perplexity.ts";
 import { loadTokenizer } from "../runtime/tokenizer.ts";
 import type { Scheme } from "../quant/scheme.ts";
 import { fail } from "../support/diagnostics.ts";
+import { bytes } from "../support/text.ts";
 import { methodOf, type RoundingName } from "../quant/rounders.ts";
 import { createProducts, productsCode } from "../quant/products.ts";
 import { quantizer } from "../quant/quantizer.ts";
@@ -20,7 +21,7 @@ import type { FormatChoice } from "./calibration/observe.ts";
 import { chooseFormats } from "./calibration/choose-formats.ts";
 import type { SegmentRun } from "./calibration/run-segment.ts";
 import { savedCalibration, type SavedCalibration } from "./calibration/saved.ts";
-import { measureSensitivity, type Sensitivity } from "./calibration/sensitivity.ts";
+import { measureSensitivity, sensitivityBytes, type Sensitivity } from "./calibration/sensitivity.ts";
 import { openStore, type QuantReport, type Store } from "./calibration/store.ts";
 import { emit, withCaches, type CompileOptions, type Emitted } from "./compile.ts";
 import { openModel, type OpenedModel } from "./model.ts";
@@ -40,7 +41,8 @@ export type Calibration = {
   readonly work: string;
   /** The folder that keeps what was learned from the text for other compiles. */
   readonly saved?: string;
-  readonly onSaved?: (what: "taken" | "measured") => void;
+  /** Hears what the user should know of how it goes. */
+  readonly say?: (text: string) => void;
   readonly onSegment?: (done: number, of: number) => void;
 };
 
@@ -107,7 +109,7 @@ async function quantize(original: Func, model: OpenedModel, run: SegmentRun, by:
   const func = factors ? balancedFunc(original, factors) : original;
   const isWeighed = by.gradientWindows > 0 && (round === methodOf("gptq").round || bits !== undefined);
   const saved = by.saved === undefined ? undefined : savedCalibration(by.saved, textFingerprint(model, by));
-  const sensitivity = isWeighed ? await sensitivityOf(func, mayQuantize, few, saved, by.onSaved) : undefined;
+  const sensitivity = isWeighed ? await sensitivityOf(func, mayQuantize, few, saved, by) : undefined;
   const known = { func, minExpertTokens, ...(sensitivity && { sensitivity }) };
   const choose =
     bits === undefined
@@ -119,18 +121,33 @@ async function quantize(original: Func, model: OpenedModel, run: SegmentRun, by:
   return { choose, rotation, report: await calibrate(task, run, store), factors };
 }
 
-/** Take what was learned before, or learn it now and keep it. */
+/** What gradients may take in memory. */
+const mostGradientBytes = 2 ** 31;
+
+/** Take what was learned before, or learn it now and keep it; undefined where that would take too much memory. */
 async function sensitivityOf(
   func: Func,
   choose: FormatChoice,
   run: SegmentRun,
   saved: SavedCalibration | undefined,
-  onSaved: Calibration["onSaved"],
+  { say, saved: dir }: Calibration,
 ): Promise<Sensitivity | undefined> {
   const known = saved?.load();
-  if (saved) onSaved?.(known ? "taken" : "measured");
-  const found = known ?? (await measureSensitivity(func, choose, run));
-  if (saved && !known && found) saved.save(found);
+  if (known) {
+    say?.(`calibration of the same model and text taken from ${dir}`);
+    return known;
+  }
+  const needed = sensitivityBytes(func, choose, run.windows);
+  if (needed > mostGradientBytes) {
+    say?.(`gradients of this model would take ${bytes(needed)} of memory: rounded without them`);
+    return undefined;
+  }
+  const found = await measureSensitivity(func, choose, run);
+  if (!found) say?.("an operator of this model has no gradient: rounded without them");
+  if (saved && found) {
+    saved.save(found);
+    say?.(`no calibration of this model and text in ${dir}: measured and kept there`);
+  }
   return found;
 }
 

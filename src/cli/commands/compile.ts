@@ -343,12 +343,7 @@ export const compileCommand: CommandSpec<Options> = {
         by &&
         (await emitCalibrated(path, settings, {
           ...by,
-          onSaved: (what) =>
-            cx.log.info(
-              what === "taken"
-                ? `calibration of the same model and text taken from ${options.calibration}`
-                : `no calibration of this model and text in ${options.calibration}: measured and kept there`,
-            ),
+          say: (text) => cx.log.info(text),
           onSegment: (done, of) => progress.update(`quantized ${done} of ${of} stretches`),
         }));
       const emitted = calibrated

@@ -48,6 +48,22 @@ export async function measureSensitivity(
   return seen;
 }
 
+/** Bytes that measuring a model takes: what goes between its segments in every window, and the moments of its matrices. */
+export function sensitivityBytes(func: Func, choose: FormatChoice, windows: SegmentRun["windows"]): number {
+  const tokens = windows.reduce((n, it) => n + it.length, 0);
+  const between = segments(func).reduce((n, { output }) => n + Number(output?.type.dims.at(-1) ?? 0), 0);
+  const { site } = edit(func);
+  let moments = 0;
+  for (const node of func.body) {
+    const [weight] = node.results;
+    const role = weight && isOp(node, "weight") ? roleOf(site, weight) : undefined;
+    if (!role || !isOp(node, "weight")) continue;
+    for (const matrix of matricesOf(node.attrs.recipe))
+      if (choose(matrixName(matrix), role)) moments += (matrix.shape[0] ?? 1) ** 2;
+  }
+  return 4 * tokens * between + 8 * moments;
+}
+
 /** One segment back: gives the gradients of its input for each window. */
 async function segmentBackward(
   func: Func,
