@@ -93,7 +93,8 @@ export function startTeam(plan: Plan, threads: number): Team {
     });
     children.push(child);
     child.on("message", (report: Report) => hear(rank, report)); // said by rank.ts in this package
-    child.on("error", (error) => fail(error));
+    // One that is gone fails to be told something, and then exits; only one that never was does not.
+    child.on("error", (error) => child.pid === undefined && fail(error));
     child.on("exit", (code, signal) =>
       fail(
         new CompileError([
@@ -122,7 +123,7 @@ export function startTeam(plan: Plan, threads: number): Team {
           reject(error);
         },
       };
-      children.forEach((child, rank) => child.send(order(rank), (error) => error && fail(error)));
+      children.forEach((child, rank) => child.send(order(rank), () => {}));
     });
 
   const started = ask<Ready>((rank) => ({
