@@ -41,8 +41,11 @@ export const formatChoice =
     return format === "none" ? undefined : format;
   };
 
-/** Quantize by what the weights alone tell; each format by its usual rounding where none is given. */
-export function planQuantization(scheme: Scheme, rounding?: Rounding): PlannedQuantization {
+/**
+ * Quantize by what the weights alone tell; each format by its usual rounding where none is given. What is rotated can be parted between
+ * `shares` tensor ranks.
+ */
+export function planQuantization(scheme: Scheme, rounding?: Rounding, shares = 1): PlannedQuantization {
   const choose = formatChoice(scheme);
   return {
     name: scheme.name,
@@ -51,7 +54,7 @@ export function planQuantization(scheme: Scheme, rounding?: Rounding): PlannedQu
       const format = choose(tensor, role);
       const cols = matrix.shape.at(-1) ?? 1;
       if (!format || !takesWidth(format, cols)) return undefined;
-      const block = scheme.activations === "int8" ? rotationOf(cols) : 1;
+      const block = scheme.activations === "int8" ? rotationOf(cols, shares) : 1;
       const by = rounding ?? usualRounding(formats[format]);
       return rotate(quantized(rotate(matrix, block), format, by), block);
     },

@@ -5,9 +5,13 @@
 
 const largestBlock = 1024;
 
-/** Columns that are rotated together in rows of `cols`: the largest power of two that divides them, or 1, not worth it below 8. */
-export function rotationOf(cols: number): number {
-  const power = Math.min(cols & -cols, largestBlock);
+/**
+ * Columns that are rotated together in rows of `cols`: the largest power of two that divides them and leaves `shares` runs of them, or 1,
+ * not worth it below 8.
+ */
+export function rotationOf(cols: number, shares = 1): number {
+  let power = Math.min(cols & -cols, largestBlock);
+  while (power > 1 && cols / power < shares) power /= 2;
   return power >= 8 ? power : 1;
 }
 

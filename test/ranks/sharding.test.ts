@@ -82,6 +82,21 @@ describe("quantized weights", () => {
     expect(largestDifference(model.prefillRanks(ranks, ids), model.prefill(module, ids))).toBeLessThan(1e-4);
     expect(largestDifference(model.decodeRanks(ranks, ids), model.decode(module, ids))).toBeLessThan(1e-4);
   });
+  test("columns that are rotated together leave a run for each tensor rank", () => {
+    const scheme = schemeFrom("w8a8");
+    if (!scheme) throw new Error("w8a8 is a scheme");
+    const [whole, parted] = [1, 2].map((shares) => planQuantization(scheme, "nearest", shares));
+    if (!whole || !parted) throw new Error("there are two");
+    const trained = interpretModel(join(root, "fixtures/moe-6m"));
+    const lowered = (by: typeof whole) => runPasses(trained.module, quantizing(pipeline, by));
+    expect(() => cut(lowered(whole), "tp2", 0)).toThrow("cluster/indivisible");
+    const module = lowered(parted);
+    // Each rank rounds its own part of a row, so that sums are near and not the same.
+    const found = trained.prefillRanks(cut(module, "tp2", 0), ids);
+    const expected = trained.prefill(module, ids);
+    const size = Math.max(...expected.map(Math.abs));
+    expect(largestDifference(found, expected) / size).toBeLessThan(0.05);
+  });
   test("groups that ranks would tear are named", () => {
     expect(() => cut(quantized("int4-g32"), "tp2", 0)).toThrow(
       /cluster\/indivisible.*of which \d+ share a scale or a rotation, cannot be shared between 2 ranks/,

@@ -146,7 +146,9 @@ function settingsOf(options: Options): CompileOptions {
   const scheme = schemeFrom(quant, bits);
   const isPlain = scheme && calibrate === undefined;
   return {
-    ...(isPlain && { quantization: planQuantization(scheme, plainRounding(options, scheme)) }),
+    ...(isPlain && {
+      quantization: planQuantization(scheme, plainRounding(options, scheme), options.parallel?.tp),
+    }),
     caches: kv,
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batchTokens: batch }),
