@@ -26,7 +26,7 @@ export function deviceParts(
   const ranks = rankCount(parallel.mesh);
   if (ranks > 1) fail("target/ranks", { kind: "flag", flag: "--parallel" }, profile.name, ranks);
   // Whoever rounds weights wants to see what that alone does: activations then stay in full precision.
-  const target = deviceTarget(module, profile, isQuantized ? "f32" : "bf16", batchTokens);
+  const target = deviceTarget(module, profile, isQuantized ? "f32" : "bf16", { context, batchTokens });
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([
     [programsFile, () => text.encode(formatDevicePlan(target.plan))],
@@ -61,6 +61,11 @@ const cacheBytes = (plan: DevicePlan, context: number): number =>
 const workspaceBytes = ({ programs }: DevicePlan, context: number): number =>
   Math.max(
     ...programs.map(({ buffers, maxTokens }) =>
-      buffers.reduce((n, it) => n + byteLength(it.dtype, callSize(it.rows, maxTokens, context) * it.cols), 0),
+      buffers.reduce(
+        (n, it) =>
+          n +
+          byteLength(it.dtype, callSize(it.rows, { tokens: maxTokens, past: context - maxTokens }) * it.cols),
+        0,
+      ),
     ),
   );

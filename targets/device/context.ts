@@ -1,4 +1,5 @@
 import type { Dim } from "../../src/ir/dim.ts";
+import type { OpName } from "../../src/ir/ops/index.ts";
 import type { Node, Value } from "../../src/ir/graph.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
@@ -13,7 +14,8 @@ import type { Recipe } from "../../src/tensor/recipe.ts";
 export type DeviceView = View & {
   readonly dtype: DType;
   readonly in: DeviceOperand["region"];
-  readonly atEnd?: true;
+  /** Its rows still want each so many neighbours rotated; only kernels that round rows do that. */
+  readonly rotation?: number;
 };
 
 /** What a lowering rule sees: operands as views or weights, and where to put launches. */
@@ -28,12 +30,22 @@ export type DeviceContext = {
   readonly quantized: (value: Value | undefined) => QuantizedRecipe | undefined;
   /** A recipe's elements row by row in device memory. */
   readonly weight: (recipe: Recipe) => DeviceView;
+  /** Numbers made at compile time, f32; those of one name are made once. */
+  readonly table: (
+    name: string,
+    make: () => { readonly shape: readonly number[]; readonly values: Float32Array },
+  ) => DeviceView;
+  /** The operators that read a value; the function's results count as `result`. */
+  readonly readers: (value: Value | undefined) => ReadonlySet<OpName | "result">;
+  /** The most positions there can be, and the most rows that an extent counts in one call. */
+  readonly positions: number;
+  readonly most: (rows: Extent) => number;
   /** A fresh row-major buffer for a value, bound to it; of the activations' dtype unless another is asked for. */
   readonly output: (value: Value | undefined, dtype?: DType) => DeviceView;
   /** A buffer of the current node's own, [rows, ...rest]. */
   readonly scratch: (name: string, dtype: DType, rows: Extent, rest: readonly number[]) => DeviceView;
   readonly bind: (value: Value | undefined, view: DeviceView) => void;
-  /** The rows of a cache, those of this call included, or where this call's begin. */
+  /** The rows of a cache, those of this call included. */
   readonly cache: (value: Value | undefined, dims: readonly Dim[]) => DeviceView;
   readonly launch: (kernel: Kernel, sizes: Sizes, operands: Readonly<Record<string, DeviceView>>) => void;
 };

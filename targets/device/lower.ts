@@ -4,11 +4,13 @@ import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import { printKernel } from "../../src/machine/schedule/printer.ts";
-import type {
-  DeviceBuffer,
-  DeviceCache,
-  DeviceLaunch,
-  DeviceProgram,
+import type { OpName } from "../../src/ir/ops/index.ts";
+import {
+  callSize,
+  type DeviceBuffer,
+  type DeviceCache,
+  type DeviceLaunch,
+  type DeviceProgram,
 } from "../../src/plan/program/device.ts";
 import type { Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
@@ -49,21 +51,34 @@ export type DeviceSetting = {
   readonly activation: DeviceContext["activation"];
   readonly weights: WeightShelf;
   readonly kernels: KernelShelf;
+  readonly context: number;
 };
 
 export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: readonly DeviceCache[] };
 
 const product = (dims: readonly (number | Dim)[]): number => dims.reduce<number>((n, d) => n * Number(d), 1);
 
+/** The operators that read each value, and `result` for the function's caller. */
+function readersOf(func: Func): ReadonlyMap<Value, ReadonlySet<OpName | "result">> {
+  const found = new Map<Value, Set<OpName | "result">>();
+  const add = (value: Value, by: OpName | "result"): void =>
+    void (found.get(value)?.add(by) ?? found.set(value, new Set([by])));
+  for (const node of func.body) for (const value of node.operands) add(value, node.op);
+  for (const { value } of func.results) add(value, "result");
+  return found;
+}
+
 /** Lower a function to launches. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
-  const { profile, activation, weights, kernels } = setting;
+  const { profile, activation, weights, kernels, context: positions } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
   const launches: DeviceLaunch[] = [];
   const views = new Map<Value, DeviceView>();
   const caches = new Map<Value, DeviceCache>();
+  const tables = new Map<string, { readonly shape: readonly number[]; readonly values: Float32Array }>();
+  const readers = readersOf(func);
   let current: Node | undefined;
 
   const present = (value: Value | undefined): Value => {
@@ -111,6 +126,15 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
       const { name, dtype } = weights.exact(recipe, formatRecipe(recipe));
       return { ...compactView(name, recipe.shape), in: "weight", dtype };
     },
+    table: (name, make) => {
+      const { shape, values } = tables.get(name) ?? make();
+      tables.set(name, { shape, values });
+      const { name: stored } = weights.exact(constant(shape, Array.from(values)), name);
+      return { ...compactView(stored, shape), in: "weight", dtype: "f32" };
+    },
+    readers: (value) => readers.get(present(value)) ?? new Set(),
+    positions,
+    most: (rows) => callSize(rows, { tokens: maxTokens, past: positions - maxTokens }),
     output: (value, dtype = activation) => {
       const v = present(value);
       const [first = 1, ...rest] = v.type.dims;
@@ -138,7 +162,6 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
           region: view.in,
           name: view.region,
           offset: view.offset,
-          ...(view.atEnd && { atEnd: view.atEnd }),
         })),
         value: result ? nameOf(result) : "",
       });

@@ -1,6 +1,9 @@
 import type { NodeOf } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import type { DeviceRule } from "./context.ts";
+import { moeRules } from "./rules/moe.ts";
+import { productRules } from "./rules/products.ts";
+import { rowRules } from "./rules/rows.ts";
 import { rowwiseRules } from "./rules/rowwise.ts";
 import { viewRules } from "./rules/views.ts";
 
@@ -8,4 +11,7 @@ import { viewRules } from "./rules/views.ts";
 export const deviceRules: { readonly [K in OpName]?: DeviceRule<NodeOf<K>> } = {
   ...viewRules,
   ...rowwiseRules,
+  ...rowRules,
+  ...productRules,
+  ...moeRules,
 };

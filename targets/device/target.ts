@@ -14,17 +14,21 @@ export type DeviceCode = {
   readonly weights: readonly WeightRequest[];
 };
 
-/** Lower every phase of a module for a device. `batchTokens` is how many tokens one prefill call takes at most. */
+/** Lower every phase of a module for a device. `batchTokens` is how many tokens one prefill call takes at most, `context` how many positions there can be. */
 export function deviceTarget(
   module: Module,
   profile: Profile,
   activation: DeviceContext["activation"],
-  batchTokens: number,
+  { context, batchTokens }: { readonly context: number; readonly batchTokens: number },
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
   const lowered = module.funcs.map((func) =>
-    lowerToDevice(func, { profile, activation, weights, kernels }, func.name === "decode" ? 1 : batchTokens),
+    lowerToDevice(
+      func,
+      { profile, activation, weights, kernels, context },
+      func.name === "decode" ? 1 : batchTokens,
+    ),
   );
   const requests = weights.requests();
   return {

@@ -5,7 +5,7 @@ import type { DevicePlan } from "./device.ts";
 
 /** The form of a file that holds what one rank launches on a device. */
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-const extent = v.object({ times: v.number(), dim: v.string() });
+const extent = v.object({ times: v.number(), dim: v.picklist(["1", "S", "P", "T"]) });
 const dtype = v.custom<DType>((it) => typeof it === "string" && isDType(it));
 const program = v.object({
   name: v.string(),
@@ -21,7 +21,6 @@ const program = v.object({
           region: v.picklist(["weight", "buffer", "cache"]),
           name: v.string(),
           offset: whole,
-          atEnd: v.optional(v.literal(true)),
         }),
       ),
       value: v.string(),

@@ -12,9 +12,8 @@ export type DeviceOperand = {
   readonly tensor: string;
   readonly region: "weight" | "buffer" | "cache";
   readonly name: string;
-  /** Elements from the region's beginning; of a cache, rows of this call come first where `atEnd` is set. */
+  /** Elements from the region's beginning. */
   readonly offset: number;
-  readonly atEnd?: true | undefined;
 };
 
 export type DeviceLaunch = {
@@ -64,9 +63,18 @@ export type DevicePlan = {
   readonly kernels: readonly string[];
 };
 
-/** What an extent counts in a call of so many new tokens and positions; devices are told no other sizes. */
-export const callSize = ({ times, dim }: Extent, tokens: number, positions: number): number =>
-  times * (dim === "1" ? 1 : dim === "T" ? positions : tokens);
+/** One call of a program: so many new tokens behind so many positions. */
+export type Call = { readonly tokens: number; readonly past: number };
+
+const sizes: Readonly<Record<string, (call: Call) => number>> = {
+  "1": () => 1,
+  S: ({ tokens }) => tokens,
+  P: ({ past }) => past,
+  T: ({ tokens, past }) => past + tokens,
+};
+
+/** What an extent counts in a call: new tokens S, positions before them P, or both together T; devices are told no other sizes. */
+export const callSize = ({ times, dim }: Extent, call: Call): number => times * (sizes[dim]?.(call) ?? 0);
 
 /** The file of a plan that holds a kernel's schedule. */
 export const scheduleFile = (kernel: string): string => `schedules/${kernel}.sched`;

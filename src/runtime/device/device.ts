@@ -7,6 +7,7 @@ import { executable, type Executable } from "../../machine/simulate/execute.ts";
 import { stridesOf, valuesFor, type Bound, type Values } from "../../machine/simulate/memory.ts";
 import {
   callSize,
+  type Call,
   profileFile,
   scheduleFile,
   type DeviceLaunch,
@@ -42,12 +43,9 @@ export function loadDevice(plan: Plan): Loaded {
   return { device, profile, kernels };
 }
 
-/** One call of a program: so many new tokens behind so many positions. */
-export type Call = { readonly tokens: number; readonly past: number };
-
 /** The sizes of a launch in a call. */
-export const launchSizes = ({ sizes }: DeviceLaunch, { tokens, past }: Call): ReadonlyMap<string, number> =>
-  new Map(sizes.map(({ name, extent }) => [name, callSize(extent, tokens, past + tokens)]));
+export const launchSizes = ({ sizes }: DeviceLaunch, call: Call): ReadonlyMap<string, number> =>
+  new Map(sizes.map(({ name, extent }) => [name, callSize(extent, call)]));
 
 type Ran = { readonly logits: Float32Array; readonly routes: readonly Int32Array[] };
 
@@ -76,7 +74,10 @@ export function createDevice(plan: Plan): Device {
     device.programs.map(({ name, maxTokens, buffers }) => [
       name,
       new Map(
-        buffers.map((it) => [it.name, valuesFor(it.dtype, callSize(it.rows, maxTokens, context) * it.cols)]),
+        buffers.map((it) => [
+          it.name,
+          valuesFor(it.dtype, callSize(it.rows, { tokens: maxTokens, past: context - maxTokens }) * it.cols),
+        ]),
       ),
     ]),
   );
@@ -85,16 +86,12 @@ export function createDevice(plan: Plan): Device {
   const buffer = (of: string, name: string): Values =>
     buffers.get(of)?.get(name) ?? damaged(`a launch reads ${name}, which is not there`);
 
-  const place = (
-    of: string,
-    { region, name, offset, atEnd }: DeviceOperand,
-    past: number,
-  ): Omit<Bound, "strides"> => {
+  const place = (of: string, { region, name, offset }: DeviceOperand): Omit<Bound, "strides"> => {
     if (region === "buffer") return { values: buffer(of, name), offset };
     if (region === "weight")
       return { values: weights.get(name) ?? damaged(`a launch reads ${name}, which is not there`), offset };
     const cache = caches.get(name) ?? damaged(`a launch reads ${name}, which is not there`);
-    return { values: cache.values, offset: offset + (atEnd ? past * cache.cols : 0) };
+    return { values: cache.values, offset };
   };
   const launchAll = (name: string, call: Call): void => {
     for (const launch of program(name).launches) {
@@ -103,7 +100,7 @@ export function createDevice(plan: Plan): Device {
       const bound = launch.operands.map((it): [string, Bound] => {
         const tensor =
           tensors.find((t) => t.name === it.tensor) ?? damaged(`${launch.kernel} has no ${it.tensor}`);
-        return [it.tensor, { ...place(name, it, call.past), strides: stridesOf(tensor, sizes) }];
+        return [it.tensor, { ...place(name, it), strides: stridesOf(tensor, sizes) }];
       });
       executableOf(launch.kernel)({ sizes, tensors: new Map(bound) });
     }

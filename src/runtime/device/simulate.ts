@@ -5,7 +5,8 @@ import type { Reader } from "../../machine/simulate/outline.ts";
 import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
 import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
 import { compileExpr } from "../../machine/schedule/expr.ts";
-import { kernelOf, launchSizes, type Call, type Loaded } from "./device.ts";
+import type { Call } from "../../plan/program/device.ts";
+import { kernelOf, launchSizes, type Loaded } from "./device.ts";
 
 /** What the launches of one kernel take together. */
 export type KernelTime = {

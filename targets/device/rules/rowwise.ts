@@ -1,4 +1,5 @@
 import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import type { Extent } from "../../../src/plan/program/program.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
 import { add, mul, silu as siluKernel, swiglu as swigluKernel } from "../kernels/vector/elementwise.ts";
@@ -52,17 +53,19 @@ const silu: DeviceRule<NodeOf<"silu">> = (cx, { operands: [x], results: [out] })
   cx.launch(siluKernel(cx.profile, { a: rowsView(a), out: rowsView(to) }), { S: rowsIn(a) }, { a, out: to });
 };
 
-/** silu(first half) * second half of each row, into `to`. */
-export function gatedHalves(cx: DeviceContext, x: DeviceView, to: DeviceView): void {
+/** silu(first half) * second half of each of so many rows, into `to`. */
+export function gatedHalves(cx: DeviceContext, x: DeviceView, to: DeviceView, rows: Extent): void {
   const { width, ...whole } = rowsView(x);
   const half = { ...whole, width: width / 2 };
   const second = { ...x, offset: x.offset + width / 2 };
   const kernel = swigluKernel(cx.profile, { a: half, b: half, out: rowsView(to) });
-  cx.launch(kernel, { S: rowsIn(x) }, { a: x, b: second, out: to });
+  cx.launch(kernel, { S: rows }, { a: x, b: second, out: to });
 }
 
-const swigluPacked: DeviceRule<NodeOf<"swigluPacked">> = (cx, { operands: [x], results: [out] }) =>
-  gatedHalves(cx, cx.view(x), cx.output(out));
+const swigluPacked: DeviceRule<NodeOf<"swigluPacked">> = (cx, { operands: [x], results: [out] }) => {
+  const input = cx.view(x);
+  gatedHalves(cx, input, cx.output(out), rowsIn(input));
+};
 
 /** Operators of single rows. */
 export const rowwiseRules = {

@@ -1,0 +1,129 @@
+import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import type { Extent } from "../../../src/plan/program/program.ts";
+import { fixed } from "../../../src/plan/views.ts";
+import { cast } from "../../../src/tensor/recipe.ts";
+import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { swiglu } from "../kernels/vector/elementwise.ts";
+import { combineRows, groupSlots, permuteRows } from "../kernels/vector/permute.ts";
+import { router as routerKernel } from "../kernels/vector/router.ts";
+import { integerMatrix, launchProduct, matrixOf, rounded, type Matrix } from "./products.ts";
+import { gatedHalves } from "./rowwise.ts";
+import { rowsIn, rowsView } from "./views.ts";
+
+const router: DeviceRule<NodeOf<"router">> = (cx, { operands: [x, b], results: [chosen, shares], attrs }) => {
+  const [logits, indices, weights] = [cx.view(x), cx.output(chosen), cx.output(shares, "f32")];
+  const recipe = cx.recipe(b);
+  const experts = fixed(logits.dims[1], "router");
+  const kernel = routerKernel(cx.profile, {
+    ...attrs,
+    logits: logits.dtype,
+    experts,
+    bias: recipe !== undefined,
+  });
+  const bias = recipe && { bias: cx.weight(cast(recipe, "f32")) };
+  cx.launch(kernel, { S: rowsIn(logits) }, { logits, ...bias, indices, weights });
+};
+
+/** The slots of a layer's tokens, expert by expert. */
+type Slots = {
+  readonly experts: number;
+  readonly topK: number;
+  readonly tokens: Extent;
+  readonly rows: Extent;
+  readonly offsets: DeviceView;
+  readonly place: DeviceView;
+};
+
+function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots {
+  const topK = fixed(indices.dims[1], "experts");
+  const tokens = rowsIn(indices);
+  const rows = { ...tokens, times: tokens.times * topK };
+  const [order, place] = ["order", "place"].map((it) => cx.scratch(it, "i32", rows, [1])) as [
+    DeviceView,
+    DeviceView,
+  ]; // as many as names
+  const offsets = cx.scratch("offsets", "i32", { times: experts + 1, dim: "1" }, [1]);
+  cx.launch(groupSlots(cx.profile, { experts, topK }), { S: tokens }, { indices, offsets, order, place });
+  return { experts, topK, tokens, rows, offsets, place };
+}
+
+/** Each token's row in the place of each of its slots; with `scales`, those of rounded rows too. */
+function permuted(
+  cx: DeviceContext,
+  slots: Slots,
+  x: DeviceView,
+  scales?: DeviceView,
+): { readonly rows: DeviceView; readonly rowScales?: DeviceView } {
+  const { topK, tokens, place } = slots;
+  const rows = cx.scratch("rows", x.dtype, slots.rows, [rowsView(x).width]);
+  const rowScales = scales && cx.scratch("rowScales", "f32", slots.rows, [1]);
+  const kernel = permuteRows(cx.profile, { x: rowsView(x), topK, scaled: scales !== undefined });
+  cx.launch(kernel, { S: tokens }, { x, place, rows, ...(scales && rowScales && { scales, rowScales }) });
+  return { rows, ...(rowScales && { rowScales }) };
+}
+
+/** Rows of slots times their expert's matrix. */
+function groupedProduct(
+  cx: DeviceContext,
+  slots: Slots,
+  a: DeviceView,
+  aScales: DeviceView | undefined,
+  matrix: Matrix,
+  out: DeviceView,
+): void {
+  const spec = { a: rowsView(a), out: rowsView(out), experts: slots.experts };
+  launchProduct(cx, spec, matrix, slots.rows, {
+    a,
+    ...(aScales && { aScales }),
+    offsets: slots.offsets,
+    out,
+  });
+}
+
+function combined(
+  cx: DeviceContext,
+  { topK, tokens, place }: Slots,
+  rows: DeviceView,
+  weights: DeviceView,
+  result: Value | undefined,
+): void {
+  const out = cx.output(result);
+  const kernel = combineRows(cx.profile, { rows: rows.dtype, out: rowsView(out), topK });
+  cx.launch(kernel, { S: tokens }, { rows, place, weights, out });
+}
+
+const experts: DeviceRule<NodeOf<"experts">> = (
+  cx,
+  { operands: [x, indices, shares, gateUp, down], results: [result] },
+) => {
+  const [count = 1, width = 1, inner = 1] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
+  const slots = slotsOf(cx, cx.view(indices), count);
+  const { rows } = permuted(cx, slots, cx.view(x));
+  const [hidden, gated, own] = [2 * inner, inner, width].map((n, i) => cx.scratch(["hidden", "gated", "own"][i] ?? "", cx.activation, slots.rows, [n])) as [DeviceView, DeviceView, DeviceView]; // prettier-ignore
+  groupedProduct(cx, slots, rows, undefined, matrixOf(cx, gateUp, "experts"), hidden);
+  gatedHalves(cx, hidden, gated, slots.rows);
+  groupedProduct(cx, slots, gated, undefined, matrixOf(cx, down, "experts"), own);
+  combined(cx, slots, own, cx.view(shares), result);
+};
+
+const integerExperts: DeviceRule<NodeOf<"integerExperts">> = (cx, { operands, results: [result], attrs }) => {
+  const [x, indices, shares, gateUp, gateUpScales, down, downScales] = operands;
+  const [count = 1, width = 1, inner = 1] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
+  const slots = slotsOf(cx, cx.view(indices), count);
+  const own = rounded(cx, cx.view(x), "x");
+  const { rows, rowScales } = permuted(cx, slots, own.codes, own.scales);
+  const hidden = cx.scratch("hidden", "f32", slots.rows, [2 * inner]);
+  const first = integerMatrix(cx, gateUp, gateUpScales, { group: attrs.gateUpGroup, bits: attrs.gateUpBits });
+  groupedProduct(cx, slots, rows, rowScales, first, hidden);
+  const codes = cx.scratch("gated.codes", "i8", slots.rows, [inner]);
+  const scales = cx.scratch("gated.scales", "f32", slots.rows, [1]);
+  const half = { dtype: hidden.dtype, width: inner, rowStride: 2 * inner };
+  const gate = swiglu(cx.profile, { a: half, b: half, rounded: { rotation: attrs.downRotation } });
+  cx.launch(gate, { S: slots.rows }, { a: hidden, b: { ...hidden, offset: inner }, codes, scales });
+  const outs = cx.scratch("own", "f32", slots.rows, [width]);
+  const last = integerMatrix(cx, down, downScales, { group: attrs.downGroup, bits: attrs.downBits });
+  groupedProduct(cx, slots, codes, scales, last, outs);
+  combined(cx, slots, outs, cx.view(shares), result);
+};
+
+export const moeRules = { router, experts, integerExperts } as const;

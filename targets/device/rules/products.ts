@@ -1,0 +1,139 @@
+import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import type { Extent } from "../../../src/plan/program/program.ts";
+import { fixed } from "../../../src/plan/views.ts";
+import { fail } from "../../../src/support/diagnostics.ts";
+import { cast, transpose, type Recipe } from "../../../src/tensor/recipe.ts";
+import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { gemm } from "../kernels/matrix/gemm.ts";
+import type { GemmSpec, Weights } from "../kernels/matrix/spec.ts";
+import { roundRows } from "../kernels/vector/elementwise.ts";
+import { bestTile } from "../search/search.ts";
+import { rowsIn, rowsView } from "./views.ts";
+
+/** A matrix, or one for each head or expert, as products read it. */
+export type Matrix = { readonly weights: Weights; readonly operands: Readonly<Record<string, DeviceView>> };
+
+/** Scales or zero points [.., n, groups] as kernels read them: [.., groups, n], f32. */
+const byGroup = (cx: DeviceContext, recipe: Recipe): DeviceView => cx.weight(transpose(cast(recipe, "f32")));
+
+/** A weight of codes that is multiplied as numbers, or one that is stored as numbers. */
+export function matrixOf(cx: DeviceContext, value: Value | undefined, op: string): Matrix {
+  const coded = cx.quantized(value);
+  const dtype = coded && (coded.bits === 4 ? "i4" : "i8");
+  if (coded && dtype && coded.rotation === 1 && coded.codes.dtype === "i8")
+    return {
+      weights: { kind: "coded", dtype, group: coded.group, zeros: coded.zeros !== undefined },
+      operands: {
+        w: cx.weight(coded.codes),
+        scales: byGroup(cx, coded.scales),
+        ...(coded.zeros && { zeros: byGroup(cx, coded.zeros) }),
+      },
+    };
+  const recipe =
+    cx.recipe(value) ?? fail("target/unsupported-op", undefined, op, "a weight is computed at run time");
+  const stored =
+    cx.activation === "f32" ? cast(recipe, "f32") : recipe.dtype === "bf16" ? recipe : cast(recipe, "bf16");
+  return { weights: { kind: "plain", dtype: stored.dtype }, operands: { w: cx.weight(stored) } };
+}
+
+/** A weight of codes that is multiplied as whole numbers, its scales beside it. */
+export function integerMatrix(
+  cx: DeviceContext,
+  codes: Value | undefined,
+  scales: Value | undefined,
+  { group, bits }: { readonly group: number; readonly bits: number },
+): Matrix {
+  const [w, s] = [cx.recipe(codes), cx.recipe(scales)];
+  if (!w || !s)
+    return fail("target/unsupported-op", undefined, "integerLinear", "its codes are computed at run time");
+  return {
+    weights: { kind: "integer", dtype: bits === 4 ? "i4" : "i8", group },
+    operands: { w: cx.weight(w), scales: byGroup(cx, s) },
+  };
+}
+
+/** out = a w^T in the best tile there is for so many rows. */
+export function launchProduct(
+  cx: DeviceContext,
+  spec: Omit<GemmSpec, "w">,
+  { weights, operands }: Matrix,
+  rows: Extent,
+  views: Readonly<Record<string, DeviceView>>,
+): void {
+  const whole = { ...spec, w: weights };
+  const { tile } = bestTile(cx.profile, whole, cx.most(rows));
+  cx.launch(gemm(cx.profile, whole, tile), { S: rows }, { ...views, ...operands });
+}
+
+/** What a result is kept in: logits and what routers read in full precision, as little is gained and much lost otherwise. */
+function resultOf(cx: DeviceContext, out: Value | undefined): DeviceView {
+  const readers = cx.readers(out);
+  return readers.has("router") || readers.has("result") ? cx.output(out, "f32") : cx.output(out);
+}
+
+const biasOf = (cx: DeviceContext, bias: Value | undefined): Readonly<Record<string, DeviceView>> => {
+  const recipe = cx.recipe(bias);
+  return recipe ? { bias: cx.weight(cast(recipe, "f32")) } : {};
+};
+
+const linear: DeviceRule<NodeOf<"linear">> = (cx, { operands: [x, w, bias], results: [result] }) => {
+  const [a, out] = [cx.view(x), resultOf(cx, result)];
+  const spec = { a: rowsView(a), out: rowsView(out), ...(bias && { bias: true }) };
+  launchProduct(cx, spec, matrixOf(cx, w, "linear"), rowsIn(a), { a, out, ...biasOf(cx, bias) });
+};
+
+/** Rows rounded to int8, each with its scale. */
+export function rounded(
+  cx: DeviceContext,
+  x: DeviceView,
+  name: string,
+): { readonly codes: DeviceView; readonly scales: DeviceView } {
+  const { width } = rowsView(x);
+  const rows = rowsIn(x);
+  const codes = cx.scratch(`${name}.codes`, "i8", rows, [width]);
+  const scales = cx.scratch(`${name}.scales`, "f32", rows, [1]);
+  const kernel = roundRows(cx.profile, rowsView(x), { rotation: x.rotation ?? 1 });
+  cx.launch(kernel, { S: rows }, { a: x, codes, scales });
+  return { codes, scales };
+}
+
+const integerLinear: DeviceRule<NodeOf<"integerLinear">> = (
+  cx,
+  { operands: [x, codes, scales, bias], results: [result], attrs },
+) => {
+  const input = cx.view(x);
+  const [own, out] = [rounded(cx, input, "x"), resultOf(cx, result)];
+  const spec = { a: rowsView(own.codes), out: rowsView(out), ...(bias && { bias: true }) };
+  const views = { a: own.codes, aScales: own.scales, out, ...biasOf(cx, bias) };
+  launchProduct(cx, spec, integerMatrix(cx, codes, scales, attrs), rowsIn(input), views);
+};
+
+/** Kept for the kernel that rounds the rows. */
+const hadamard: DeviceRule<NodeOf<"hadamard">> = (
+  cx,
+  { operands: [x], results: [out], attrs: { block } },
+) => {
+  const readers = [...cx.readers(out)];
+  if (readers.some((it) => it !== "integerLinear"))
+    return fail("target/unsupported-op", undefined, "hadamard", "it is read by what does not round it");
+  cx.bind(out, { ...cx.view(x), rotation: block });
+};
+
+const headLinear: DeviceRule<NodeOf<"headLinear">> = (cx, { operands: [x, w], results: [result] }) => {
+  const [a, out] = [cx.view(x), cx.output(result)];
+  const [, heads, width] = a.dims;
+  const headed = (view: DeviceView, n: number) => ({
+    dtype: view.dtype,
+    width: n,
+    heads: fixed(heads, "headLinear"),
+    rowStride: view.strides[0] ?? 1,
+    headStride: view.strides[1] ?? 1,
+  });
+  const spec = {
+    a: headed(a, fixed(width, "headLinear")),
+    out: headed(out, fixed(out.dims[2], "headLinear")),
+  };
+  launchProduct(cx, spec, matrixOf(cx, w, "headLinear"), rowsIn(a), { a, out });
+};
+
+export const productRules = { linear, integerLinear, hadamard, headLinear } as const;
