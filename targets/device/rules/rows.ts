@@ -2,10 +2,10 @@ import type { NodeOf } from "../../../src/ir/graph.ts";
 import { fixed, sliceView } from "../../../src/plan/views.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
 import type { Recipe } from "../../../src/tensor/recipe.ts";
-import type { DeviceRule } from "../context.ts";
-import { appendRows, copyRows, gatherRows } from "../kernels/vector/copy.ts";
+import type { DeviceRule, DeviceView } from "../context.ts";
+import { appendRows, copyRows, gatherRows, type CopySpec } from "../kernels/vector/copy.ts";
 import { rope as ropeKernel, rotationTable } from "../kernels/vector/rope.ts";
-import { rowsIn, rowsView } from "./views.ts";
+import { alike, headsView, rowsIn, rowsView } from "./views.ts";
 import { weightOf } from "./rowwise.ts";
 
 const gather: DeviceRule<NodeOf<"gather">> = (cx, { operands: [entries, ids], results: [result] }) => {
@@ -14,6 +14,13 @@ const gather: DeviceRule<NodeOf<"gather">> = (cx, { operands: [entries, ids], re
   cx.launch(gatherRows(cx.profile, spec), { S: rowsIn(out) }, { table, ids: wanted, out });
 };
 
+/** A copy between two views of one shape. */
+function moved(a: DeviceView, b: DeviceView): CopySpec {
+  const [from, to] = alike([a, b]);
+  if (!from || !to) throw new Error("two views are two");
+  return { from, to };
+}
+
 const concat: DeviceRule<NodeOf<"concat">> = (cx, { operands, results: [result], attrs: { axis } }) => {
   const whole = cx.output(result);
   let at = 0;
@@ -21,11 +28,7 @@ const concat: DeviceRule<NodeOf<"concat">> = (cx, { operands, results: [result],
     const from = cx.view(part);
     const size = fixed(from.dims[axis], "concat");
     const to = { ...whole, ...sliceView(whole, axis, at, at + size) };
-    cx.launch(
-      copyRows(cx.profile, { from: rowsView(from), to: rowsView(to) }),
-      { S: rowsIn(from) },
-      { from, to },
-    );
+    cx.launch(copyRows(cx.profile, moved(from, to)), { S: rowsIn(from) }, { from, to });
     at += size;
   }
 };
@@ -36,7 +39,7 @@ const cacheAppend: DeviceRule<NodeOf<"cacheAppend">> = (
 ) => {
   const from = cx.view(rows);
   const to = cx.cache(cache, result?.type.dims ?? []);
-  const kernel = appendRows(cx.profile, { from: rowsView(from), to: rowsView(to) });
+  const kernel = appendRows(cx.profile, moved(from, to));
   cx.launch(kernel, { S: rowsIn(from), P: { times: 1, dim: "P" } }, { from, to });
   cx.bind(result, to);
 };
@@ -54,7 +57,7 @@ const rope: DeviceRule<NodeOf<"rope">> = (
     const values = rotationTable(frequencies, cx.positions, pairs, scale);
     return { shape: [cx.positions, values.length / cx.positions], values };
   });
-  const spec = { x: rowsView(input), out: rowsView(out), pairs, positions: cx.positions };
+  const spec = { x: headsView(input), out: headsView(out), pairs, positions: cx.positions };
   cx.launch(ropeKernel(cx.profile, spec), { S: rowsIn(input) }, { x: input, positions: at, table, out });
 };
 

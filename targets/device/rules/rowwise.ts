@@ -5,7 +5,7 @@ import { fail } from "../../../src/support/diagnostics.ts";
 import { add, mul, silu as siluKernel, swiglu as swigluKernel } from "../kernels/vector/elementwise.ts";
 import { rmsNorm as normKernel } from "../kernels/vector/norm.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
-import { rowsIn, rowsView } from "./views.ts";
+import { headsView, rowsIn, rowsView } from "./views.ts";
 
 /** A weight as it is stored; vectors that no kernel takes in their own dtype are widened. */
 export function weightOf(cx: DeviceContext, value: Value | undefined, op: string): DeviceView {
@@ -19,7 +19,7 @@ const rmsNorm: DeviceRule<NodeOf<"rmsNorm">> = (
   { operands: [x, gain], results: [out], attrs: { eps } },
 ) => {
   const [input, g, to] = [cx.view(x), weightOf(cx, gain, "rmsNorm"), cx.output(out)];
-  const kernel = normKernel(cx.profile, { x: rowsView(input), gain: g.dtype, eps, out: rowsView(to) });
+  const kernel = normKernel(cx.profile, { x: headsView(input), gain: g.dtype, eps, out: headsView(to) });
   cx.launch(kernel, { S: rowsIn(input) }, { x: input, gain: g, out: to });
 };
 

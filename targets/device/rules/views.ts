@@ -5,16 +5,25 @@ import { fail } from "../../../src/support/diagnostics.ts";
 import type { View } from "../kernels/vector/tile.ts";
 import type { DeviceRule, DeviceView } from "../context.ts";
 
-/** A device view as kernels of the vector cores take it: rows of one run, or of heads. */
+/** A view as rows of one run each; its strides beyond the first must be those of a run. */
 export function rowsView(view: DeviceView): View {
-  const run = runLength(view);
+  const width = runLength(view);
+  if (width === undefined) return fail("target/unsupported-op", undefined, "view", "its rows are no runs");
+  return { dtype: view.dtype, width, rowStride: view.strides[0] ?? 1 };
+}
+
+/** A view as rows of heads; one of rank 2 has one head. */
+export function headsView(view: DeviceView): View {
   const [rowStride = 1, headStride = 1] = view.strides;
-  if (run !== undefined) return { dtype: view.dtype, width: run, rowStride };
-  const [, heads, width] = view.dims.map((d, i) => (i === 0 ? 0 : fixed(d, "a view")));
-  if (view.dims.length !== 3 || heads === undefined || width === undefined)
-    return fail("target/unsupported-op", undefined, "view", "its rows are neither one run nor heads");
+  const sizes = view.dims.map((d, i) => (i === 0 ? 0 : fixed(d, "a view")));
+  if (view.dims.length === 2) return { dtype: view.dtype, width: sizes[1] ?? 1, rowStride };
+  const [, heads = 1, width = 1] = sizes;
   return { dtype: view.dtype, width, heads, rowStride, headStride };
 }
+
+/** Views of one shape, all as rows of runs where all are such, else all as rows of heads. */
+export const alike = (views: readonly DeviceView[]): readonly View[] =>
+  views.map(views.every((it) => runLength(it) !== undefined) ? rowsView : headsView);
 
 /** How many rows a view has. */
 export const rowsIn = (view: DeviceView): Extent => extentOf(view.dims[0] ?? 1);
