@@ -1,6 +1,7 @@
 import type { NodeOf } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import type { DeviceRule } from "./context.ts";
+import { attentionRules } from "./rules/attention.ts";
 import { moeRules } from "./rules/moe.ts";
 import { productRules } from "./rules/products.ts";
 import { rowRules } from "./rules/rows.ts";
@@ -14,4 +15,5 @@ export const deviceRules: { readonly [K in OpName]?: DeviceRule<NodeOf<K>> } = {
   ...rowRules,
   ...productRules,
   ...moeRules,
+  ...attentionRules,
 };
