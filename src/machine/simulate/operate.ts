@@ -177,10 +177,16 @@ function pointwise(f: Pointwise, [a, b, c]: readonly View[], to: View, round: (x
 
 type Fold = { readonly start: number; readonly step: (a: number, b: number) => number };
 
+/** Halves of a row are folded into one another until one element is left, as reduction trees of vector units do. */
 function reduce({ start, step }: Fold, a: View | undefined, to: View, round: (x: number) => number): void {
+  const row = new Float32Array(a?.cols ?? 0);
   for (let r = 0; r < to.starts.length; r++) {
-    let total = start;
-    for (let c = 0; c < (a?.cols ?? 0); c++) total = step(total, at(a, r, c));
-    to.values[to.starts[r] ?? 0] = round(total);
+    for (let c = 0; c < row.length; c++) row[c] = at(a, r, c);
+    for (let n = row.length; n > 1;) {
+      const half = Math.ceil(n / 2);
+      for (let c = 0; c < n - half; c++) row[c] = step(row[c] ?? start, row[c + half] ?? start);
+      n = half;
+    }
+    to.values[to.starts[r] ?? 0] = round(row[0] ?? start);
   }
 }

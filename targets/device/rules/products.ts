@@ -114,7 +114,7 @@ const hadamard: DeviceRule<NodeOf<"hadamard">> = (
   { operands: [x], results: [out], attrs: { block } },
 ) => {
   const readers = [...cx.readers(out)];
-  if (readers.some((it) => it !== "integerLinear"))
+  if (readers.some((it) => it !== "integerLinear" && it !== "integerExperts"))
     return fail("target/unsupported-op", undefined, "hadamard", "it is read by what does not round it");
   cx.bind(out, { ...cx.view(x), rotation: block });
 };

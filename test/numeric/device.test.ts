@@ -1,0 +1,95 @@
+/** Plans for devices, run on the simulated device: held to golden logits and to the plans of the CPU. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { emit, lowerModel, write, type CompileOptions } from "../../src/driver/compile.ts";
+import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
+import { profileOf } from "../../src/driver/target.ts";
+import { verifyKernel } from "../../src/machine/verify/verify.ts";
+import { readPlan } from "../../src/plan/read-plan.ts";
+import { loadDevice } from "../../src/runtime/device/device.ts";
+import { openSession, type Feeding } from "../../src/runtime/session.ts";
+import { readGolden } from "../support/checkpoints.ts";
+
+const room = mkdtempSync(join(tmpdir(), "moec-device-"));
+afterAll(() => rmSync(room, { recursive: true }));
+
+let made = 0;
+async function compiled(checkpoint: string, options: CompileOptions): Promise<string> {
+  const dir = join(room, `${++made}`);
+  await write(dir, emit(lowerModel(checkpoint, options), { context: 64, batchTokens: 32, ...options }));
+  return dir;
+}
+
+/** Logits of every position, row by row. */
+async function logitsOf(dir: string, ids: readonly number[], by: Feeding): Promise<Float32Array> {
+  const session = openSession(readPlan(dir), 1);
+  const rows: Float32Array[] = [];
+  await session.feed(ids, by, (row) => void rows.push(Float32Array.from(row)));
+  await session.close();
+  const all = new Float32Array(rows.length * session.vocab);
+  rows.forEach((row, i) => all.set(row, i * session.vocab));
+  return all;
+}
+
+const farthest = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, x, i) => Math.max(most, Math.abs(x - (b[i] ?? NaN))), 0);
+
+const quantized = (name: string): CompileOptions => {
+  const scheme = schemeFrom(name);
+  return scheme ? { quantization: planQuantization(scheme, "nearest") } : {};
+};
+
+const machines = ["ascend-910b3", "biren-br100"];
+const checkpoints = ["fixtures/tiny/v3", "fixtures/tiny/v2-lite", "fixtures/deep/r1-0528-qwen3-tiny"];
+
+describe.each(machines)("on %s", (machine) => {
+  const device = profileOf(machine);
+
+  test.each(checkpoints)(
+    "%s in bf16 gives the golden logits within what bf16 can tell",
+    async (checkpoint) => {
+      const golden = readGolden(checkpoint);
+      const prompt = golden.prompts[0] ?? [];
+      const dir = await compiled(checkpoint, { device });
+      const expected = golden.logits(0);
+      const scale = Math.sqrt(expected.reduce((n, x) => n + x * x, 0) / expected.length);
+      for (const by of ["prefill", "decode"] as const) {
+        const found = await logitsOf(dir, prompt, by);
+        const error = Math.sqrt(
+          found.reduce((n, x, i) => n + (x - (expected[i] ?? NaN)) ** 2, 0) / found.length,
+        );
+        expect(error / scale).toBeLessThan(0.05);
+      }
+    },
+  );
+
+  test.each(["int8", "int4-g32", "w8a8", "w4a8"])(
+    "v3 in %s gives the logits of the CPU's plan",
+    async (scheme) => {
+      const ids = [3, 17, 60, 5, 42, 8, 8, 29];
+      const cpu = await logitsOf(await compiled("fixtures/tiny/v3", quantized(scheme)), ids, "prefill");
+      const dir = await compiled("fixtures/tiny/v3", { ...quantized(scheme), device });
+      expect(farthest(await logitsOf(dir, ids, "prefill"), cpu)).toBeLessThan(1e-4);
+      expect(farthest(await logitsOf(dir, ids, "decode"), cpu)).toBeLessThan(1e-4);
+    },
+  );
+
+  test("every schedule of a plan is legal", async () => {
+    for (const options of [
+      { device },
+      { ...quantized("w8a8"), device },
+      { ...quantized("int4-g32"), device },
+    ]) {
+      const { kernels, profile } = loadDevice(readPlan(await compiled("fixtures/tiny/v3", options)));
+      for (const [name, kernel] of kernels) {
+        const sizes = (n: number) =>
+          new Map(kernel.sizes.map((it) => [it, it === "S" ? n : it === "B" ? 1 : 5]));
+        // Row by row is one order that places of slots may have.
+        const reader = (_: string, at: readonly number[]): number => at.at(-1) ?? 0;
+        expect([name, verifyKernel(kernel, profile, [1, 13].map((n) => ({ sizes: sizes(n), reader })))]).toEqual([name, []]); // prettier-ignore
+      }
+    }
+  });
+});
