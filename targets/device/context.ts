@@ -7,6 +7,7 @@ import type { DeviceOperand } from "../../src/plan/program/device.ts";
 import type { Extent } from "../../src/plan/program/program.ts";
 import type { View } from "../../src/plan/views.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
+import type { TileChooser } from "./search/chooser.ts";
 import type { QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 
@@ -47,6 +48,8 @@ export type DeviceContext = {
   readonly bind: (value: Value | undefined, view: DeviceView) => void;
   /** The rows of a cache, those of this call included. */
   readonly cache: (value: Value | undefined, dims: readonly Dim[]) => DeviceView;
+  /** How a product of at most so many rows is cut. */
+  readonly tile: TileChooser;
   readonly launch: (kernel: Kernel, sizes: Sizes, operands: Readonly<Record<string, DeviceView>>) => void;
 };
 

@@ -19,6 +19,7 @@ import { fail } from "../../src/support/diagnostics.ts";
 import { quantizedParts } from "../../src/tensor/quantized.ts";
 import { constant, type Recipe } from "../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceView } from "./context.ts";
+import type { TileChooser } from "./search/chooser.ts";
 import { deviceRules } from "./rules.ts";
 
 /** Kernels by name; those of one text are one. */
@@ -52,6 +53,7 @@ export type DeviceSetting = {
   readonly weights: WeightShelf;
   readonly kernels: KernelShelf;
   readonly context: number;
+  readonly tile: TileChooser;
 };
 
 export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: readonly DeviceCache[] };
@@ -70,7 +72,7 @@ function readersOf(func: Func): ReadonlyMap<Value, ReadonlySet<OpName | "result"
 
 /** Lower a function to launches. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
-  const { profile, activation, weights, kernels, context: positions } = setting;
+  const { profile, activation, weights, kernels, context: positions, tile } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
@@ -114,6 +116,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
   const context: DeviceContext = {
     profile,
     activation,
+    tile,
     view: (value) =>
       views.get(present(value)) ??
       unsupported(made.get(present(value))?.op ?? "parameter", "it is read as an activation"),

@@ -5,6 +5,7 @@ import type { DevicePlan } from "../../src/plan/program/device.ts";
 import { storedForm } from "../../src/plan/stored-weight.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { DeviceContext } from "./context.ts";
+import { tileChooser } from "./search/chooser.ts";
 import { kernelShelf, lowerToDevice } from "./lower.ts";
 
 /** What a module becomes on a device: launches, the schedules they are of, and the weights they read. */
@@ -23,10 +24,11 @@ export function deviceTarget(
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
+  const tile = tileChooser(profile);
   const lowered = module.funcs.map((func) =>
     lowerToDevice(
       func,
-      { profile, activation, weights, kernels, context },
+      { profile, activation, weights, kernels, context, tile },
       func.name === "decode" ? 1 : batchTokens,
     ),
   );

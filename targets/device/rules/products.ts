@@ -7,7 +7,6 @@ import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec, Weights } from "../kernels/matrix/spec.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
-import { bestTile } from "../search/search.ts";
 import { rowsIn, rowsView } from "./views.ts";
 
 /** A matrix, or one for each head or expert, as products read it. */
@@ -61,8 +60,7 @@ export function launchProduct(
   views: Readonly<Record<string, DeviceView>>,
 ): void {
   const whole = { ...spec, w: weights };
-  const { tile } = bestTile(cx.profile, whole, cx.most(rows));
-  cx.launch(gemm(cx.profile, whole, tile), { S: rows }, { ...views, ...operands });
+  cx.launch(gemm(cx.profile, whole, cx.tile(whole, cx.most(rows))), { S: rows }, { ...views, ...operands });
 }
 
 /** What a result is kept in: logits and what routers read in full precision, as little is gained and much lost otherwise. */
