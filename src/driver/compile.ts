@@ -2,7 +2,6 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline, quantizing } from "../../passes/index.ts";
 import { quantizeCaches } from "../../passes/quantize-caches.ts";
-import type { Profile } from "../machine/profile.ts";
 import type { Module } from "../ir/graph.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
@@ -10,7 +9,7 @@ import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
 import { alone, type Parallel } from "./ranks/ranks.ts";
 import { cpuParts } from "./cpu-parts.ts";
-import { deviceParts } from "./device-parts.ts";
+import { deviceParts, type Device } from "./device-parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
@@ -36,7 +35,7 @@ export type CompileOptions = {
   /** How caches hold what was seen: float32, or int8 with a scale for each row of a position. */
   readonly caches?: CacheFormat;
   /** The device to compile for; absent, the CPU. */
-  readonly device?: Profile;
+  readonly device?: Device;
   /** Bytes of each rank's memory; a plan that needs more is refused. */
   readonly memoryPerRank?: number;
 };

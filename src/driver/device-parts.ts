@@ -1,3 +1,5 @@
+import { tileChooser } from "../../targets/device/search/chooser.ts";
+import type { TileMemory } from "../../targets/device/search/remembered.ts";
 import { deviceTarget } from "../../targets/device/target.ts";
 import { rankCount } from "../cluster/mesh.ts";
 import type { Module } from "../ir/graph.ts";
@@ -15,18 +17,30 @@ import type { Parallel } from "./ranks/ranks.ts";
 
 const programsFile = "rank-0.json";
 
+/** A device to compile for: what it is, the tiles that are known for it, and how many are tried of those that are not. */
+export type Device = {
+  readonly profile: Profile;
+  readonly tiles: TileMemory;
+  readonly trials: number;
+};
+
 /** What a device launches, its schedules as texts, and its profile. Throws `target/ranks` where several ranks are asked for. */
 export function deviceParts(
   module: Module,
   parallel: Parallel,
-  profile: Profile,
+  { profile, tiles, trials }: Device,
   isQuantized: boolean,
   { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
   const ranks = rankCount(parallel.mesh);
   if (ranks > 1) fail("target/ranks", { kind: "flag", flag: "--parallel" }, profile.name, ranks);
   // Whoever rounds weights wants to see what that alone does: activations then stay in full precision.
-  const target = deviceTarget(module, profile, isQuantized ? "f32" : "bf16", { context, batchTokens });
+  const target = deviceTarget(module, profile, {
+    activation: isQuantized ? "f32" : "bf16",
+    tile: tileChooser(profile, trials, tiles),
+    context,
+    batchTokens,
+  });
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([
     [programsFile, () => text.encode(formatDevicePlan(target.plan))],

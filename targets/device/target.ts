@@ -5,7 +5,7 @@ import type { DevicePlan } from "../../src/plan/program/device.ts";
 import { storedForm } from "../../src/plan/stored-weight.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { DeviceContext } from "./context.ts";
-import { tileChooser } from "./search/chooser.ts";
+import type { TileChooser } from "./search/chooser.ts";
 import { kernelShelf, lowerToDevice } from "./lower.ts";
 
 /** What a module becomes on a device: launches, the schedules they are of, and the weights they read. */
@@ -15,22 +15,24 @@ export type DeviceCode = {
   readonly weights: readonly WeightRequest[];
 };
 
-/** Lower every phase of a module for a device. `batchTokens` is how many tokens one prefill call takes at most, `context` how many positions there can be. */
+/** How a module is to be lowered: what activations are kept in, how products are cut, how many positions there can be, and how many tokens a call of prefill takes. */
+export type DeviceLowering = {
+  readonly activation: DeviceContext["activation"];
+  readonly tile: TileChooser;
+  readonly context: number;
+  readonly batchTokens: number;
+};
+
+/** Lower every phase of a module for a device. */
 export function deviceTarget(
   module: Module,
   profile: Profile,
-  activation: DeviceContext["activation"],
-  { context, batchTokens }: { readonly context: number; readonly batchTokens: number },
+  { batchTokens, ...how }: DeviceLowering,
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
-  const tile = tileChooser(profile);
   const lowered = module.funcs.map((func) =>
-    lowerToDevice(
-      func,
-      { profile, activation, weights, kernels, context, tile },
-      func.name === "decode" ? 1 : batchTokens,
-    ),
+    lowerToDevice(func, { profile, weights, kernels, ...how }, func.name === "decode" ? 1 : batchTokens),
   );
   const requests = weights.requests();
   return {

@@ -43,10 +43,10 @@ const quantized = (name: string): CompileOptions => {
 };
 
 const machines = ["ascend-910b3", "biren-br100"];
-const checkpoints = ["fixtures/tiny/v3", "fixtures/tiny/v2-lite", "fixtures/deep/r1-0528-qwen3-tiny"];
+const checkpoints = ["fixtures/tiny/v3", "fixtures/deep/r1-0528-qwen3-tiny"];
 
 describe.each(machines)("on %s", (machine) => {
-  const device = profileOf(machine);
+  const device = { profile: profileOf(machine), tiles: new Map(), trials: 1 };
 
   test.each(checkpoints)(
     "%s in bf16 gives the golden logits within what bf16 can tell",
@@ -77,7 +77,7 @@ describe.each(machines)("on %s", (machine) => {
     },
   );
 
-  test.each(["none", "w8a8", "int4-g32"])("every schedule of v3 in %s is legal", async (scheme) => {
+  test.each(["none", "w8a8"])("every schedule of v3 in %s is legal", async (scheme) => {
     const plan = readPlan(await compiled("fixtures/tiny/v3", { ...quantized(scheme), device }));
     const { kernels, profile } = loadDevice(plan);
     for (const [name, kernel] of kernels)

@@ -18,7 +18,7 @@ import type { Parallel } from "../../driver/ranks/ranks.ts";
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import { refuseGrowth } from "../../driver/growth.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
-import { deviceOf, profileOf } from "../../driver/target.ts";
+import { profileOf } from "../../driver/target.ts";
 import { roundingNames, type RoundingName } from "../../quant/rounders.ts";
 import { schemeNames, type Scheme } from "../../quant/scheme.ts";
 import type { Share } from "../../plan/parts.ts";
@@ -26,6 +26,7 @@ import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
 import { BadValue, byteSize, listed, namedSizes, wholeNumber, type CommandSpec } from "../command.ts";
 import { graphSummary, summary, tell, tellGraph } from "../compile-report.ts";
+import { deviceFrom, deviceOptions, type DeviceOptions } from "../device-options.ts";
 import { emitCode } from "../emit-code.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { forecastFor, meshOf, show } from "../forecast/forecast.ts";
@@ -36,34 +37,35 @@ import { parseShare } from "../share.ts";
 import { readText } from "../read-text.ts";
 import { passReport } from "../pass-report.ts";
 
-type Options = ForecastOptions & {
-  readonly output: string | undefined;
-  readonly target: string;
-  readonly as: string;
-  readonly dims: ReadonlyMap<string, number>;
-  readonly quant: string;
-  readonly rounding: RoundingName | undefined;
-  readonly bits: number | undefined;
-  readonly gradientWindows: number;
-  readonly calibration: string | undefined;
-  readonly calibrate: string | undefined;
-  readonly minExpertTokens: number;
-  readonly allowLarger: boolean;
-  readonly kv: CacheFormat;
-  readonly context: number | undefined;
-  readonly batch: number | undefined;
-  readonly threads: number;
-  readonly disable: readonly string[];
-  readonly printIrAfter: string | undefined;
-  readonly part: Share | undefined;
-  readonly dryRun: boolean;
-  readonly parallel: Mesh | undefined;
-  readonly redundantExperts: number | undefined;
-  readonly placement: string | undefined;
-  readonly emit: "mlir" | undefined;
-  readonly emitDir: string | undefined;
-  readonly memoryPerRank: number | undefined;
-};
+type Options = ForecastOptions &
+  DeviceOptions & {
+    readonly output: string | undefined;
+    readonly target: string;
+    readonly as: string;
+    readonly dims: ReadonlyMap<string, number>;
+    readonly quant: string;
+    readonly rounding: RoundingName | undefined;
+    readonly bits: number | undefined;
+    readonly gradientWindows: number;
+    readonly calibration: string | undefined;
+    readonly calibrate: string | undefined;
+    readonly minExpertTokens: number;
+    readonly allowLarger: boolean;
+    readonly kv: CacheFormat;
+    readonly context: number | undefined;
+    readonly batch: number | undefined;
+    readonly threads: number;
+    readonly disable: readonly string[];
+    readonly printIrAfter: string | undefined;
+    readonly part: Share | undefined;
+    readonly dryRun: boolean;
+    readonly parallel: Mesh | undefined;
+    readonly redundantExperts: number | undefined;
+    readonly placement: string | undefined;
+    readonly emit: "mlir" | undefined;
+    readonly emitDir: string | undefined;
+    readonly memoryPerRank: number | undefined;
+  };
 
 /** Tokens of a sequence of the calibration text. */
 const calibrationWindow = 512;
@@ -294,6 +296,7 @@ export const compileCommand: CommandSpec<Options> = {
       help: "write only the i-th of n parts, for moec link; parts can be made on many machines at once",
       parse: parseShare,
     },
+    ...deviceOptions,
     ...forecastOptions,
     dryRun: { flags: "--dry-run", help: "do everything but write, and say what the plan would take" },
   },
@@ -326,7 +329,7 @@ export const compileCommand: CommandSpec<Options> = {
       show(forecast, cx);
       return 0;
     }
-    const device = deviceOf(options.target);
+    const target = deviceFrom(options.target, options);
     const started = performance.now();
     const writes = output !== undefined && !options.dryRun;
     const crew = writes && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
@@ -336,7 +339,7 @@ export const compileCommand: CommandSpec<Options> = {
     const settings: CompileOptions = {
       ...settingsOf(options),
       ...(forecast && { parallel: meshOf(forecast) }),
-      ...(device && { device }),
+      ...(target && { device: target.device }),
       passes: { disable: options.disable, onAfter: report.onAfter },
     };
     const progress = cx.log.progress(`compiling ${path}`);
@@ -359,6 +362,7 @@ export const compileCommand: CommandSpec<Options> = {
       // Several ranks hold some weights each for itself.
       if (head.quantization !== "none" && head.ranks.length <= 1 && !options.allowLarger)
         refuseGrowth(weights, modelBytes(emitted));
+      target?.keep();
       if (calibrated) cx.log.info(quantLines(calibrated.report, options.minExpertTokens));
       if (emitted.kind === "decoder") tell(emitted, report.runs, path, cx);
       else tellGraph(emitted, report.runs, path, cx);
