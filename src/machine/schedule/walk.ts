@@ -82,27 +82,31 @@ function instructionOf(operation: Operation, env: Env): Instruction | undefined 
 export type Sketched = { readonly instruction: Instruction; readonly times: number };
 
 /**
- * As `walk`, but of every loop only the first and the last turn: enough to tell what the rest lies between. The first stands for all but
- * the last.
+ * As `walk`, but of every loop only so many turns at its beginning and its end: enough to tell what the rest lies between. The last of
+ * those at the beginning stands for all that are left out.
  */
-export function* sketch(body: readonly Prepared[], env: Env, times = 1): Generator<Sketched, void, Answer> {
+export function* sketch(
+  body: readonly Prepared[],
+  env: Env,
+  ends: number,
+  times = 1,
+): Generator<Sketched, void, Answer> {
   for (const it of body) {
     switch (it.kind) {
       case "let":
         env[it.slot] = it.value(env);
         break;
       case "if":
-        if (it.when(env) !== 0) yield* sketch(it.body, env, times);
+        if (it.when(env) !== 0) yield* sketch(it.body, env, ends, times);
         break;
       case "loop": {
         const turns = turnsOf(it, env);
-        const [first, last] = [turns.at(0), turns.at(-1)];
-        if (first === undefined || last === undefined) break;
-        env[it.slot] = first;
-        yield* sketch(it.body, env, times * Math.max(1, turns.length - 1));
-        if (turns.length === 1) break;
-        env[it.slot] = last;
-        yield* sketch(it.body, env, times);
+        const middle = Math.max(0, turns.length - 2 * ends);
+        for (const [i, turn] of turns.entries()) {
+          if (i >= ends && i < ends + middle) continue;
+          env[it.slot] = turn;
+          yield* sketch(it.body, env, ends, i === ends - 1 ? times * (1 + middle) : times);
+        }
         break;
       }
       case "operation": {

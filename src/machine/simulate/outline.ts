@@ -1,7 +1,7 @@
 /** A kernel's turns seen from afar: which are alike, and what each reads of global memory. */
 import { dtypes } from "../../tensor/dtype.ts";
 import type { Env } from "../schedule/expr.ts";
-import type { Prepared, PreparedPart } from "../schedule/prepare.ts";
+import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { bytesOf } from "./cost.ts";
 import { sketch, turnsOf, type Instruction } from "../schedule/walk.ts";
 
@@ -17,19 +17,25 @@ export type Span = {
   readonly bits: number;
 };
 
-/** One turn of an outermost loop: turns of one form take the same time. */
-export type TurnOutline = { readonly form: string; readonly spans: readonly Span[] };
-
 export const readBy = (reader: Reader, { places: [place] }: Instruction): number =>
   place ? reader(place.box.decl.name, place.at) : 0;
 
-/** The turns of a part's outermost loops, in order. Loops inside are looked at in their first and last turn. */
-export const outline = (part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] =>
-  turnsOfPart(part.body, env, reader);
+/** The forms of the turns of a part's outermost loops, or of those that count, in order. */
+export const formsOf = (
+  part: PreparedPart,
+  env: Env,
+  reader: Reader,
+  counted: readonly Loop[],
+): readonly string[] => turnsOfPart(part.body, env, reader, 1, counted).map((it) => it.form);
 
-/** As `outline`, for what the turns read of memory alone, which is quicker: their form is left empty. */
-export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly TurnOutline[] =>
-  turnsOfPart(readsOf(part.body), env, reader).map(({ spans }) => ({ form: "", spans }));
+/** Turns at either end of loops that are looked at for what they read: those in which pipelines fill and drain read less. */
+const ends = 4;
+
+/** What the turns of a part's outermost loops read of memory. */
+export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly (readonly Span[])[] => {
+  const body = readsOf(part.body);
+  return turnsOfPart(body, env, reader, ends, body.filter((it) => it.kind === "loop")).map((it) => it.spans); // prettier-ignore
+};
 
 /** The statements of a body that read tensors, and those that say which turns do. */
 const readsOf = (body: readonly Prepared[]): readonly Prepared[] =>
@@ -43,15 +49,25 @@ const readsOf = (body: readonly Prepared[]): readonly Prepared[] =>
     return inside.some((of) => of.kind !== "let") ? [{ ...it, body: inside }] : [];
   });
 
-function turnsOfPart(body: readonly Prepared[], env: Env, reader: Reader): readonly TurnOutline[] {
+/** One turn of an outermost loop: turns of one form take the same time. */
+type TurnOutline = { readonly form: string; readonly spans: readonly Span[] };
+
+function turnsOfPart(
+  body: readonly Prepared[],
+  env: Env,
+  reader: Reader,
+  near: number,
+  counted: readonly Prepared[],
+): readonly TurnOutline[] {
   const turns: TurnOutline[] = [];
   const look = (inside: readonly Prepared[]): TurnOutline => {
     const spans = new Map<string, Span>();
     let form = "";
-    const steps = sketch(inside, env);
+    const steps = sketch(inside, env, near);
     for (let step = steps.next(); !step.done;) {
       const { instruction, times } = step.value;
       const { kind } = instruction.operation.stmt;
+      form += `${times} `;
       for (const { size } of instruction.places) form += `${size.join("x")},`;
       if (kind === "copy") include(spans, instruction, times);
       step = steps.next(kind === "read" ? readBy(reader, instruction) : undefined);
@@ -59,8 +75,8 @@ function turnsOfPart(body: readonly Prepared[], env: Env, reader: Reader): reado
     return { form, spans: [...spans.values()] };
   };
   for (const it of body) {
-    if (it.kind !== "loop") {
-      look([it]);
+    if (it.kind !== "loop" || !counted.includes(it)) {
+      look([it]); // its names are known to what follows
       continue;
     }
     for (const i of turnsOf(it, env)) {

@@ -6,7 +6,6 @@ import type { Env } from "../schedule/expr.ts";
 import { scalarEngine } from "../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { delay, type Memory } from "./bandwidth.ts";
-import type { Span, TurnOutline } from "./outline.ts";
 
 /** Everything that moves on with time; a skip adds to it. */
 export type State = {
@@ -27,7 +26,7 @@ export type State = {
 export type Skipper = (loop: Loop, left: number, state: State) => number;
 
 /** What was at the beginning of a turn. */
-type Mark = {
+export type Mark = {
   readonly left: number;
   readonly parities: string;
   readonly times: ReadonlyMap<string, number>;
@@ -48,16 +47,23 @@ const remembered = 24;
 /** Turns that are walked through before the first is left out, and at the end, where boxes may be smaller. */
 const kept = 2;
 
+/** Loops of fewer turns are always walked through. */
+const worthwhile = 6;
+
 const has = (body: readonly Prepared[], kinds: readonly string[]): boolean =>
   body.some((it) =>
     it.kind === "operation" ? kinds.includes(it.stmt.kind) : it.kind !== "let" && has(it.body, kinds),
   );
 
+/** The outermost loops in which a core signals or awaits. */
+export const signallingLoops = ({ body }: PreparedPart): readonly Loop[] =>
+  body.filter((it) => it.kind === "loop").filter((it) => has(it.body, ["signal", "await"]));
+
 /**
- * A skipper for one core. `outer` outlines the turns of its outermost loops; where it is empty those are never left out, nor are turns that meet
+ * A skipper for one core. `outer` has the forms of the turns of its outermost loops; where it is empty those are never left out, nor are turns that meet
  * other cores, or inner ones that depend on numbers read.
  */
-export function skipper(part: PreparedPart, env: Env, outer: readonly TurnOutline[]): Skipper {
+export function skipper(part: PreparedPart, env: Env, outer: readonly string[]): Skipper {
   const outermost = new Set(part.body.filter((it) => it.kind === "loop"));
   const mixed = new Set(
     part.loops.filter((it) =>
@@ -73,6 +79,7 @@ export function skipper(part: PreparedPart, env: Env, outer: readonly TurnOutlin
     const last = before.at(-1);
     // A loop that begins anew forgets what it was: its engines may stand differently.
     const known = last && last.left > left ? before : [];
+    if (known.length === 0 && left < worthwhile) return 0;
     const mark = markOf(part, env, left, state);
     marks.set(loop, [...known, mark].slice(-remembered));
     const [earlier, by] = recurrence(known, mark);
@@ -88,15 +95,15 @@ export function skipper(part: PreparedPart, env: Env, outer: readonly TurnOutlin
 }
 
 /** How many turns from `at` on are of the form that the turn `period` before each has. */
-function sameForm(turns: readonly TurnOutline[], at: number, period: number): number {
+function sameForm(turns: readonly string[], at: number, period: number): number {
   let n = 0;
-  while (at + n < turns.length && turns[at + n]?.form === turns[at + n - period]?.form) n++;
+  while (at + n < turns.length && turns[at + n] === turns[at + n - period]) n++;
   return n;
 }
 
 const clocks = ["ready", "done", "seen"] as const;
 
-function markOf(part: PreparedPart, env: Env, left: number, state: State): Mark {
+export function markOf(part: PreparedPart, env: Env, left: number, state: State): Mark {
   const { flags, memory, totals } = state;
   return {
     left,
@@ -133,7 +140,7 @@ const hasMoved = (before: Mark, now: Mark, clock: string): boolean =>
   Math.abs((now.times.get(clock) ?? 0) - (before.times.get(clock) ?? 0)) > exactness;
 
 /** How far the engine that is furthest of those that moved has come. */
-function movedBy(before: Mark, now: Mark): number {
+export function movedBy(before: Mark, now: Mark): number {
   const moved = [...now.times.keys()].filter((it) => isReady(it) && hasMoved(before, now, it));
   const furthest = (mark: Mark): number => Math.max(0, ...moved.map((it) => mark.times.get(it) ?? 0));
   return furthest(now) - furthest(before);
@@ -165,7 +172,7 @@ function isSame(before: Mark, now: Mark, by: number): boolean {
 }
 
 /** Let the time between two marks pass so many times more, for all that moved in it. */
-function forward(state: State, from: Mark, to: Mark, step: number, n: number): void {
+export function forward(state: State, from: Mark, to: Mark, step: number, n: number): void {
   const by = n * step;
   for (const clock of clocks)
     for (const [engine, t] of state[clock])
@@ -176,16 +183,15 @@ function forward(state: State, from: Mark, to: Mark, step: number, n: number): v
   }
   delay(state.memory, by);
   const { totals } = state;
-  for (const [key, value] of totals.busy)
-    totals.busy.set(key, value + n * (value - (from.totals.busy.get(key) ?? 0)));
-  for (const [key, value] of totals.bytes)
-    totals.bytes.set(key, value + n * (value - (from.totals.bytes.get(key) ?? 0)));
-  totals.memoryBytes += n * (totals.memoryBytes - from.totals.memoryBytes);
-  totals.macs += n * (totals.macs - from.totals.macs);
+  const add = (
+    to: Map<string, number>,
+    a: ReadonlyMap<string, number>,
+    b: ReadonlyMap<string, number>,
+  ): void => {
+    for (const [key, value] of b) to.set(key, (to.get(key) ?? 0) + n * (value - (a.get(key) ?? 0)));
+  };
+  add(totals.busy, from.totals.busy, to.totals.busy);
+  add(totals.bytes, from.totals.bytes, to.totals.bytes);
+  totals.memoryBytes += n * (to.totals.memoryBytes - from.totals.memoryBytes);
+  totals.macs += n * (to.totals.macs - from.totals.macs);
 }
-
-/** Turns taken side by side as one. */
-export const alike = (turns: readonly TurnOutline[]): TurnOutline => ({
-  form: turns.map((it) => it.form).join("/"),
-  spans: turns.flatMap((it): readonly Span[] => it.spans),
-});

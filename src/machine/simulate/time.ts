@@ -6,11 +6,14 @@ import { fail } from "../../support/diagnostics.ts";
 import { globalSpace, scalarEngine, type Profile } from "../profile.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import type { Env } from "../schedule/expr.ts";
+import type { Loop, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { outline, readBy, readings, type Reader, type TurnOutline } from "./outline.ts";
-import { alike, skipper, type Skipper } from "./steady.ts";
+import { formsOf, readBy, readings, type Reader } from "./outline.ts";
+import { repeater } from "./repeat.ts";
+import { signallingLoops, skipper, type Skipper } from "./steady.ts";
 import { trafficOf, type Traffic } from "./traffic.ts";
 
 export type TimedLaunch = { readonly sizes: ReadonlyMap<string, number>; readonly reader?: Reader };
@@ -52,6 +55,7 @@ type Clock = {
   readonly seen: Map<string, number>;
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
+  readonly totals: Totals;
   readonly skip: Skipper;
 };
 
@@ -75,27 +79,35 @@ export function time(
 ): Timing {
   const reader = launch.reader ?? (() => 0);
   const parts = prepareParts(kernel, profile);
+  const first = (group: number): readonly Core[] =>
+    coresIn(parts, profile, launch.sizes, group).filter((it) => it.index === 0);
   const turns = Array.from({ length: profile.groups.value }, (_, group) =>
-    coresIn(parts, profile, launch.sizes, group)
-      .filter((core) => core.index === 0)
-      .map((core) => (group === 0 ? outline : readings)(core.part, core.env, reader)),
+    sideBySide(
+      first(group).map(({ part, env }) => readings(part, env, reader)),
+      (of) => of.flat(),
+    ),
   );
-  const working = Math.max(1, turns.filter((of) => of.some((it) => it.length > 0)).length);
+  const working = Math.max(1, turns.filter((of) => of.length > 0).length);
   const cores = coresIn(parts, profile, launch.sizes, 0);
+  const outer = coresIn(parts, profile, launch.sizes, 0).map(({ part, env }) =>
+    formsOf(part, env, reader, countedLoops(part, parts)),
+  );
+  const together = inStep(outer, parts) ? sideBySide(outer, (of) => of.join("/")) : [];
   const clocks = new Map<Core, Clock>();
-  for (const core of cores) {
-    const outer = cores.length === 1 ? (turns[0]?.[0] ?? []) : [];
-    const skip = onSlice ? () => 0 : skipper(core.part, core.env, outer);
-    const memory = shareOf(profile, working * coresOf(profile, core.part.core));
-    clocks.set(core, { ready: new Map(), done: new Map(), seen: new Map(), flags: new Map(), memory, skip });
-  }
-  const run: Run = {
-    profile,
-    traffic: trafficOf(turns.map(sideBySide), profile.memory.l2Bytes.value),
-    totals: { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 },
-    reader,
-    onSlice,
-  };
+  cores.forEach((core, i) => {
+    const { part, env } = core;
+    const forms = parts.length === 1 ? (outer[i] ?? []) : together;
+    clocks.set(core, {
+      ready: new Map(),
+      done: new Map(),
+      seen: new Map(),
+      flags: new Map(),
+      memory: shareOf(profile, working * coresOf(profile, part.core)),
+      totals: { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 },
+      skip: onSlice ? () => 0 : skipperOf(part, env, parts, forms),
+    });
+  });
+  const run: Run = { profile, traffic: trafficOf(turns, profile.memory.l2Bytes.value), reader, onSlice };
   const clockOf = (core: Core): Clock => {
     const clock = clocks.get(core);
     if (!clock) throw new Error("a core has its clock");
@@ -103,8 +115,8 @@ export function time(
   };
   runCores<number>(kernel, profile, cores, {
     turn: (core, { loop, left }) => {
-      const { skip, ...state } = clockOf(core);
-      return skip(loop, left, { ...state, totals: run.totals });
+      const clock = clockOf(core);
+      return clock.skip(loop, left, clock);
     },
     instruction: (core, it) => issue(core, clockOf(core), it, run),
     signal: (core, { operation }) => seenOf(clockOf(core), operation.engine),
@@ -112,7 +124,7 @@ export function time(
       hold(clockOf(core), engine, Math.max(...at));
     },
   });
-  const { totals } = run;
+  const totals = sumOf([...clocks.values()].map((it) => it.totals));
   const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
     // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
@@ -127,20 +139,54 @@ export function time(
   };
 }
 
-function balanceOf(groups: readonly (readonly (readonly TurnOutline[])[])[]): number {
-  const turns = groups.map((parts) => Math.max(0, ...parts.map((it) => it.length)));
-  const most = Math.max(...turns);
-  return most > 0 ? turns.reduce((n, it) => n + it, 0) / (most * turns.length) : 1;
+function balanceOf(groups: readonly (readonly unknown[])[]): number {
+  const most = Math.max(...groups.map((it) => it.length));
+  return most > 0 ? groups.reduce((n, it) => n + it.length, 0) / (most * groups.length) : 1;
 }
 
-/** The turns of a group's parts as one. */
-const sideBySide = (parts: readonly (readonly TurnOutline[])[]): readonly TurnOutline[] =>
-  Array.from({ length: Math.max(0, ...parts.map((it) => it.length)) }, (_, i) => alike(parts.flatMap((it) => it[i] ?? []))); // prettier-ignore
+/** The turns of several cores as one. */
+const sideBySide = <T, U>(cores: readonly (readonly T[])[], join: (turns: readonly T[]) => U): readonly U[] =>
+  Array.from({ length: Math.max(0, ...cores.map((it) => it.length)) }, (_, i) => join(cores.flatMap((it) => it.slice(i, i + 1)))); // prettier-ignore
+
+/** The outermost loops whose turns are counted: where several parts signal to one another, those in which they do. */
+const countedLoops = (part: PreparedPart, parts: readonly PreparedPart[]): readonly Loop[] =>
+  parts.length > 1 ? signallingLoops(part) : part.body.filter((it) => it.kind === "loop");
+
+/** Whether all cores go through one loop each, of the same turns. */
+const inStep = (turns: readonly (readonly string[])[], parts: readonly PreparedPart[]): boolean =>
+  parts.every((it) => signallingLoops(it).length === 1) &&
+  turns.every((it) => it.length === turns[0]?.length);
+
+/** What leaves out the turns of a core. */
+function skipperOf(
+  part: PreparedPart,
+  env: Env,
+  parts: readonly PreparedPart[],
+  forms: readonly string[],
+): Skipper {
+  const steady = skipper(part, env, parts.length === 1 ? forms : []);
+  const [loop, another] = countedLoops(part, parts);
+  if (!loop || another) return steady;
+  // Parts that await one another end a turn before they begin the next; others need some turns until all are alike.
+  return repeater(part, env, loop, forms, parts.length > 1 ? 2 : 8, steady);
+}
+
+/** What all cores did; how busy engines were, of the first of each kind. */
+function sumOf(all: readonly Totals[]): Totals {
+  const sum: Totals = { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 };
+  for (const { busy, bytes, memoryBytes, macs, walked } of all) {
+    for (const [key, value] of busy) sum.busy.set(key, (sum.busy.get(key) ?? 0) + value);
+    for (const [key, value] of bytes) sum.bytes.set(key, (sum.bytes.get(key) ?? 0) + value);
+    sum.memoryBytes += memoryBytes;
+    sum.macs += macs;
+    sum.walked += walked;
+  }
+  return sum;
+}
 
 type Run = {
   readonly profile: Profile;
   readonly traffic: Traffic;
-  readonly totals: Totals;
   readonly reader: Reader;
   readonly onSlice: ((slice: Slice) => void) | undefined;
 };
@@ -156,7 +202,7 @@ const hold = (clock: Clock, engine: string, until: number): void =>
 function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | undefined {
   const { operation, id } = it;
   const { stmt, engine } = operation;
-  run.totals.walked++;
+  clock.totals.walked++;
   if (stmt.kind === "set" || stmt.kind === "wait") {
     const flag = `${stmt.from} ${stmt.to} ${id}`;
     const set = clock.flags.get(flag) ?? [];
@@ -173,7 +219,7 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
   clock.done.set(engine, Math.max(doneOf(clock, engine), end));
   if (seen > end) clock.seen.set(engine, Math.max(seenOf(clock, engine), seen));
   const key = `${core.part.core}.${engine}`;
-  if (core.index === 0) run.totals.busy.set(key, (run.totals.busy.get(key) ?? 0) + next - start);
+  if (core.index === 0) clock.totals.busy.set(key, (clock.totals.busy.get(key) ?? 0) + next - start);
   run.onSlice?.({ core: core.part.core, index: core.index, engine, start, end, instruction: it });
   return stmt.kind === "read" ? readBy(run.reader, it) : undefined;
 }
@@ -186,7 +232,8 @@ type Finish = { readonly next: number; readonly end: number; readonly seen?: num
 const both = (end: number): Finish => ({ next: end, end });
 
 function finish(core: Core, clock: Clock, it: Instruction, start: number, run: Run): Finish {
-  const { profile, totals } = run;
+  const { profile } = run;
+  const { totals } = clock;
   switch (it.operation.stmt.kind) {
     case "matmul": {
       const { macs, cycles } = matrixCycles(it, profile);
@@ -198,7 +245,7 @@ function finish(core: Core, clock: Clock, it: Instruction, start: number, run: R
     case "read":
       return both(start + scalarRead[it.places[0]?.box.kind ?? "tensor"]);
     default:
-      return transferred(core, clock.memory, it, start, run);
+      return transferred(core, clock, it, start, run);
   }
 }
 
@@ -208,10 +255,10 @@ function finish(core: Core, clock: Clock, it: Instruction, start: number, run: R
  */
 function transferred(
   core: Core,
-  memory: Memory,
+  { memory, totals }: Clock,
   it: Instruction,
   start: number,
-  { profile, traffic, totals }: Run,
+  { profile, traffic }: Run,
 ): Finish {
   const transfer = transferOf(it, core.part.core, profile);
   if (!transfer) return both(start);

@@ -1,5 +1,5 @@
 /** What of a kernel's reads comes from the chip's memory, and what its shared cache serves. */
-import type { Span, TurnOutline } from "./outline.ts";
+import type { Span } from "./outline.ts";
 
 /** Of each tensor, the share of the bytes read that come from memory. */
 export type Traffic = ReadonlyMap<string, number>;
@@ -9,9 +9,10 @@ const bytesIn = ({ low, high, bits }: Span): number =>
 
 /**
  * All groups take their turns side by side: what several read in one turn comes from memory once, and stays in the cache until
- * `capacity` bytes of younger boxes have followed (least recently used goes first). `groups` holds the turns of each group.
+ * `capacity` bytes of younger boxes have followed (least recently used goes first). Boxes that begin at one place are taken to lie in one
+ * another. `groups` holds the turns of each group.
  */
-export function trafficOf(groups: readonly (readonly TurnOutline[])[], capacity: number): Traffic {
+export function trafficOf(groups: readonly (readonly (readonly Span[])[])[], capacity: number): Traffic {
   const cache = new Map<string, number>(); // in order of use
   const read = new Map<string, number>();
   const missed = new Map<string, number>();
@@ -22,18 +23,21 @@ export function trafficOf(groups: readonly (readonly TurnOutline[])[], capacity:
   for (let round = 0; round < rounds; round++) {
     const now = new Map<string, Span>();
     for (const turns of groups)
-      for (const span of turns[round]?.spans ?? []) {
+      for (const span of turns[round] ?? []) {
         add(read, span.tensor, span.bytes);
-        now.set(`${span.tensor} ${span.low.join()} ${span.high.join()}`, span);
+        const key = `${span.tensor} ${span.low.join()}`;
+        const other = now.get(key);
+        if (!other || bytesIn(other) < bytesIn(span)) now.set(key, span);
       }
     // What a turn comes back to is still there, unless the turns read more in between than the cache holds.
     const isKept = [...now.values()].reduce((n, span) => n + bytesIn(span), 0) <= capacity;
     for (const [key, span] of now) {
-      const bytes = bytesIn(span);
-      if (cache.delete(key)) held -= bytes;
-      else add(missed, span.tensor, isKept ? Math.min(bytes, span.bytes) : span.bytes);
-      cache.set(key, bytes);
-      held += bytes;
+      const [bytes, known] = [bytesIn(span), cache.get(key) ?? 0];
+      const fresh = isKept ? Math.min(bytes, span.bytes) : span.bytes;
+      add(missed, span.tensor, fresh * Math.max(0, 1 - known / bytes));
+      cache.delete(key);
+      cache.set(key, Math.max(bytes, known));
+      held += Math.max(0, bytes - known);
     }
     for (const [key, bytes] of cache) {
       if (held <= capacity) break;

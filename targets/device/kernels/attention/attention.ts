@@ -1,7 +1,7 @@
 /**
  * Attention by tiles of keys (Dao et al. 2022, 2023): scores on the matrix unit, their running softmax on the vector unit, weights times values on the
- * matrix unit, sums brought to the new maximum on the vector unit. The matrix unit is a tile ahead: it makes the scores of one tile while the
- * softmax of the one before is on its way. Where its cores and the vector cores meet only in global memory, tiles pass through scratch there.
+ * matrix unit, sums brought to the new maximum on the vector unit. The matrix unit is some tiles ahead: it makes the scores of one while the
+ * softmax of those before is on its way. Where its cores and the vector cores meet only in global memory, tiles pass through scratch there.
  */
 import { globalSpace, type Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
@@ -37,7 +37,7 @@ export function attention(profile: Profile, spec: AttentionSpec): Kernel {
   };
   const tile = attentionTile(profile, shape);
   const text = partsOf(profile, shape, tile, spec.scale);
-  const scratch = [2 * tile.rows, tile.keys, tile.rows] as const;
+  const slots = tile.lag + 1;
   return kernelOf(
     profile,
     lines(
@@ -49,9 +49,10 @@ export function attention(profile: Profile, spec: AttentionSpec): Kernel {
       tensor("out", out, "S", "out"),
       !isFused(profile) &&
         lines(
-          `tensor scores: f32[${scratch[0]}, ${scratch[1]}] shared`,
-          `tensor probs: ${shape.dtype}[${scratch[0]}, ${scratch[1]}] shared`,
-          `tensor sums: f32[${scratch[0]}, ${shape.width}] shared`,
+          `tensor scores: f32[${slots * tile.rows}, ${tile.keys}] shared`,
+          `tensor probs: ${shape.dtype}[${slots * tile.rows}, ${tile.keys}] shared`,
+          // Chunks of columns lie apart, so that each moves as one run.
+          `tensor sums: f32[${slots * Math.ceil(shape.width / tile.columns)}, ${tile.rows}, ${tile.columns}] shared`,
         ),
       isFused(profile) ? text.whole : lines(text.matrix, text.vector),
     ),
@@ -90,12 +91,15 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
     let firstHead = ${isMasked ? "0" : "core * ceil(heads, cores)"}
     let lines = own * mine
     let line = firstQuery * heads + firstHead`;
+  const { lag } = tile;
+  const chunks = Math.ceil(width / tile.columns);
   const turn = `
     let t = j * ${tile.keys}
     let n = max(0, min(${tile.keys}, limit - t))
-    let last = max(0, min(${tile.keys}, limit - t + ${tile.keys})) * min(1, j)
-    let slot = j mod 2 * ${tile.rows}
-    let lastSlot = (j + 1) mod 2 * ${tile.rows}`;
+    let before = t - ${lag * tile.keys}
+    let last = max(0, min(${tile.keys}, limit - before)) * min(1, max(0, j + ${1 - lag}))
+    let slot = j mod ${lag + 1} * ${tile.rows}
+    let lastSlot = (j + 1) mod ${lag + 1}`;
 
   const query = lines(make("q1"), `copy q[b, s : queries, head : heads, 0 : ${dim}] -> q1[0 : rows, 0 : ${dim}]`); // prettier-ignore
   const scores = lines(
@@ -111,19 +115,22 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
     "matmul q0[0 : rows, 0 : some], k0[0 : n, 0 : some] -> sc[0 : rows, 0 : n] first d == 0",
     "}",
   );
-  /** Weights of the turn before, from `p1`, times their values; `each` takes every chunk of sums from `oc`. */
+  /** Weights of an earlier turn, from `p1`, times their values; `each` takes every chunk of sums from `oc`. */
   const values = (p1: string, each: string): string =>
     lines(
       !isLatent && make("v1"),
-      !isLatent && `copy v[b, t - ${tile.keys} : last, g, 0 : ${width}] -> v1[0 : last, 0 : ${width}]`,
+      !isLatent && `copy v[b, before : last, g, 0 : ${width}] -> v1[0 : last, 0 : ${width}]`,
       make("p0"),
       `copy ${p1}[0 : rows, 0 : last] -> p0[0 : rows, 0 : last]`,
       `for w in 0 .. ${width} step ${tile.columns} {`,
       `let some = min(${tile.columns}, ${width} - w)`,
-      make("v0"),
       make("oc"),
-      `copy ${isLatent ? "k1#1" : "v1"}[0 : last, w : some] -> v0[0 : some, 0 : last] transposed`,
-      "matmul p0[0 : rows, 0 : last], v0[0 : some, 0 : last] -> oc[0 : rows, 0 : some] first 1",
+      `for u in 0 .. some step ${tile.narrow} {`,
+      `let few = min(${tile.narrow}, some - u)`,
+      make("v0"),
+      `copy ${isLatent ? `k1#${lag}` : "v1"}[0 : last, w + u : few] -> v0[0 : few, 0 : last] transposed`,
+      "matmul p0[0 : rows, 0 : last], v0[0 : few, 0 : last] -> oc[0 : rows, u : few] first 1",
+      "}",
       each,
       "}",
     );
@@ -142,6 +149,7 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
   );
   const softmax = lines(
     "let live = lines * min(1, n)",
+    `buffer soon: ${vector.space} f32[${tile.share}, 1] x${lag + 1}`,
     make("s"),
     isFused(profile)
       ? `copy sc[0 : live, 0 : n] -> ${here}`
@@ -162,36 +170,35 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
     `vector copy ${here} -> p[0 : live, 0 : n]`,
   );
   const late = "lines * min(1, last)";
-  const update = (at: string, some: string): string =>
-    lines(
-      `vector mulColumn sum[0 : late, ${at} : ${some}], shrink[0 : late, 0 : 1] -> sum[0 : late, ${at} : ${some}]`,
-      `vector add sum[0 : late, ${at} : ${some}], o[0 : late, 0 : ${some}] -> sum[0 : late, ${at} : ${some}]`,
-    );
-  const shift = "vector copy soon[0 : lines, 0 : 1] -> shrink[0 : lines, 0 : 1]";
+  // Chunks of columns stand one below another.
+  const part = (rows: string): string => `sum[w / ${tile.columns} * ${tile.share} : ${rows}, 0 : some]`;
+  const update = lines(
+    `vector mulColumn ${part("late")}, soon#${lag}[0 : late, 0 : 1] -> ${part("late")}`,
+    `vector add ${part("late")}, o[0 : late, 0 : some] -> ${part("late")}`,
+  );
   const once = lines(
     make("order"),
     isMasked && `for i in 0 .. ${tile.share} {\nvector fill -> order[i, 0 : 1] with i / ${tile.heads}\n}`,
   );
-  const columns = ["most", "next", "soon", "shrink", "weight", "bound"];
+  const columns = ["most", "next", "weight", "bound"];
   const begin = lines(
     make("sum"),
     make("seen"),
     ...columns.map((it) => `buffer ${it}: ${vector.space} f32[${tile.share}, 1]`),
-    `vector fill -> sum[0 : lines, 0 : ${width}] with 0`,
+    `vector fill -> sum[0 : ${chunks * tile.share}, 0 : ${tile.columns}] with 0`,
     "vector fill -> most[0 : lines, 0 : 1] with -inf",
     "vector fill -> weight[0 : lines, 0 : 1] with 0",
-    "vector fill -> soon[0 : lines, 0 : 1] with 0",
   );
   const end = lines(
-    `for w in 0 .. ${width} step ${tile.chunk} {`,
-    `let some = min(${tile.chunk}, ${width} - w)`,
+    `for w in 0 .. ${width} step ${tile.columns} {`,
+    `let some = min(${tile.columns}, ${width} - w)`,
     make("y"),
-    "vector divColumn sum[0 : lines, w : some], weight[0 : lines, 0 : 1] -> sum[0 : lines, w : some]",
-    "vector copy sum[0 : lines, w : some] -> y[0 : lines, 0 : some]",
+    `vector divColumn ${part("lines")}, weight[0 : lines, 0 : 1] -> ${part("lines")}`,
+    `vector copy ${part("lines")} -> y[0 : lines, 0 : some]`,
     "copy y[0 : lines, 0 : some] -> out[b, s + firstQuery : own, head + firstHead : mine, w : some]",
     "}",
   );
-  const overKeys = (body: string): string => lines("for j in 0 .. tiles + 1 {", turn, body, "}");
+  const overKeys = (body: string): string => lines(`for j in 0 .. tiles + ${lag} {`, turn, body, "}");
 
   const [load, drain] = [engine(matrix.core, globalSpace, declared.q1[0]), engine(matrix.core, matrix.c, globalSpace)]; // prettier-ignore
   const [take, give] = [engine(vector.core, globalSpace, vector.space), engine(vector.core, vector.space, globalSpace)]; // prettier-ignore
@@ -212,10 +219,9 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
               "copy p[0 : live, 0 : n] -> p1[0 : live, 0 : n]",
               `let late = ${late}`,
               values(
-                "p1#1",
-                lines(make("o"), "copy oc[0 : late, 0 : some] -> o[0 : late, 0 : some]", update("w", "some")),
+                `p1#${lag}`,
+                lines(make("o"), "copy oc[0 : late, 0 : some] -> o[0 : late, 0 : some]", update),
               ),
-              shift,
             ),
           ),
           end,
@@ -235,21 +241,24 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
               `signal ${drain} -> ${vector.core} #0`,
               `await ${vector.core} -> ${load} #1`,
               make("p1"),
-              "copy probs[lastSlot : rows, 0 : last] -> p1[0 : rows, 0 : last]",
+              `copy probs[lastSlot * ${tile.rows} : rows, 0 : last] -> p1[0 : rows, 0 : last]`,
               "let ready = rows * min(1, last)",
-              values("p1", "copy oc[0 : ready, 0 : some] -> sums[lastSlot : ready, w : some]"),
+              values(
+                "p1",
+                `copy oc[0 : ready, 0 : some] -> sums[lastSlot * ${chunks} + w / ${tile.columns}, 0 : ready, 0 : some]`,
+              ),
               `signal ${drain} -> ${vector.core} #2`,
             ),
           ),
         ),
       ),
-      `await ${vector.core} -> ${load} #1`,
+      ...Array.from({ length: lag }, () => `await ${vector.core} -> ${load} #1`),
       "}",
     ),
     vector: lines(
       `on ${vector.core} {`,
       once,
-      `signal ${give} -> ${matrix.core} #1`,
+      ...Array.from({ length: lag }, () => `signal ${give} -> ${matrix.core} #1`),
       items(
         lines(
           share,
@@ -262,13 +271,12 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
               `signal ${give} -> ${matrix.core} #1`,
               `await ${matrix.core} -> ${take} #2`,
               `let late = ${late}`,
-              `for w in 0 .. ${width} step ${tile.chunk} {`,
-              `let some = min(${tile.chunk}, ${width} - w)`,
+              `for w in 0 .. ${width} step ${tile.columns} {`,
+              `let some = min(${tile.columns}, ${width} - w)`,
               make("o"),
-              "copy sums[lastSlot + line : late, w : some] -> o[0 : late, 0 : some]",
-              update("w", "some"),
+              `copy sums[lastSlot * ${chunks} + w / ${tile.columns}, line : late, 0 : some] -> o[0 : late, 0 : some]`,
+              update,
               "}",
-              shift,
             ),
           ),
           end,
@@ -279,7 +287,7 @@ function partsOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, s
   };
 }
 
-/** The loop over what a group has to do: a tile of queries with heads that share keys, the longest first. */
+/** The loop over what a group has to do: a tile of queries with heads that share keys; each turn a later tile, as they see more keys. */
 const itemsText =
   ({ heads, groups }: AttentionShape, tile: AttentionTile) =>
   (body: string): string => {
@@ -288,8 +296,8 @@ const itemsText =
     return `
   let rounds = ceil(S, ${tile.queries})
   for item in group .. B * rounds * ${groups * parts} step groups {
-    let s = (rounds - 1 - item mod rounds) * ${tile.queries}
     let rest = item / rounds
+    let s = (item mod rounds + rest * rounds / groups) mod rounds * ${tile.queries}
     let part = rest mod ${parts} * ${tile.heads}
     let g = rest / ${parts} mod ${groups}
     let b = rest / ${parts * groups}

@@ -1,6 +1,6 @@
 /** How attention is cut to fit a machine: rows of queries, keys at a time, and the steps within. */
 import { globalSpace, type Profile } from "../../../../src/machine/profile.ts";
-import { matrixRate, memoryBytesPerCycle, pathBetween, spaceOf, usableBytes } from "../../../../src/machine/rates.ts"; // prettier-ignore
+import { matrixCycles, matrixRate, memoryBytesPerCycle, pathBetween, spaceOf, usableBytes } from "../../../../src/machine/rates.ts"; // prettier-ignore
 import { coresOf } from "../../../../src/machine/schedule/cores.ts";
 import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
@@ -29,13 +29,17 @@ export type AttentionTile = {
   /** Of them, rows of one vector core. */
   readonly share: number;
   readonly keys: number;
-  /** Copies of a tile of keys. */
-  readonly copies: number;
-  /** Columns of queries and keys multiplied at a time. */
+  /** Columns of queries and keys multiplied at a time, and columns of values. */
   readonly depth: number;
-  /** Columns of values at a time, of the matrix unit and of the vector unit. */
+  readonly narrow: number;
+  /** Columns of sums that leave the matrix unit at a time. */
   readonly columns: number;
-  readonly chunk: number;
+  /** Tiles of keys between the scores of one and its weights times values. */
+  readonly lag: number;
+  /** Copies of scores and of sums in the matrix unit's accumulators, and of scores and weights in the vector unit's space. */
+  readonly scores: number;
+  readonly drains: number;
+  readonly ahead: number;
 };
 
 /** Whether matrices go from the matrix unit to the vector unit without passing global memory. */
@@ -60,89 +64,146 @@ export function buffersOf(profile: Profile, shape: AttentionShape, tile: Attenti
   const { a, b, c } = profile.matrix;
   const [stage, ub] = [stageOf(profile), profile.vector.space];
   const { dtype, dim, width, out } = shape;
-  const { rows, share, keys, copies, depth, columns, chunk } = tile;
+  const { rows, share, keys, depth, narrow, columns, lag, scores, drains, ahead } = tile;
   const [k, d] = [upTo(keys, 16), upTo(dim, 16)];
   return {
     q1: [stage, dtype, rows, d, 1],
-    k1: [stage, dtype, k, d, copies],
+    k1: [stage, dtype, k, d, shape.isLatent ? lag + 2 : 2],
     ...(!shape.isLatent && { v1: [stage, dtype, k, upTo(width, 16), 2] as const }),
-    p1: [stage, dtype, rows, k, 2],
+    p1: [stage, dtype, rows, k, isFused(profile) ? lag + 1 : shape.isLatent ? 1 : 2],
     q0: [a, dtype, rows, depth, 2],
     p0: [a, dtype, rows, k, 1],
     k0: [b, dtype, k, depth, 2],
-    v0: [b, dtype, columns, k, 2],
-    sc: [c, "f32", rows, k, 1],
-    oc: [c, "f32", rows, columns, 2],
-    sum: [ub, "f32", share, upTo(width, 16), 1],
-    s: [ub, "f32", share, k, 2],
-    p: [ub, dtype, share, k, 2],
-    o: [ub, "f32", share, chunk, 2],
-    y: [ub, out, share, upTo(chunk, 32), 2],
+    v0: [b, dtype, narrow, k, 2],
+    sc: [c, "f32", rows, k, scores],
+    oc: [c, "f32", rows, columns, drains],
+    sum: [ub, "f32", Math.ceil(width / columns) * share, columns, 1],
+    s: [ub, "f32", share, k, ahead],
+    p: [ub, dtype, share, k, ahead],
+    o: [ub, "f32", share, columns, 2],
+    y: [ub, out, share, upTo(columns, 32), 2],
     seen: [ub, "f32", share, tile.queries > 1 ? k : 8, 1],
     order: [ub, "f32", share, 8, 1],
   } as const satisfies Record<string, Buffer>;
 }
 
 function fits(profile: Profile, shape: AttentionShape, tile: AttentionTile): boolean {
+  // A flag for the queries, and one for each copy of keys and of weights or values.
+  const flags = 1 + (shape.isLatent ? tile.lag + 3 : 4);
+  if (flags > profile.flags.perPair.value - profile.flags.reserved.value) return false;
   const used = new Map<string, number>();
   for (const [space, dtype, rows, cols, copies] of Object.values(buffersOf(profile, shape, tile)))
     used.set(space, (used.get(space) ?? 0) + copies * bufferBytes({ dtype, rows, cols }, spaceOf(profile, space))); // prettier-ignore
   // Single columns stand besides.
   return [...used].every(([name, bytes]) => {
     const space = spaceOf(profile, name);
-    const columns = name === profile.vector.space ? 8 * upTo(4 * tile.share, space.align.value) : 0;
+    const columns =
+      name === profile.vector.space ? (5 + tile.lag) * upTo(4 * tile.share, space.align.value) : 0;
     return bytes + columns <= usableBytes(space);
   });
 }
 
-/** Cycles a tile of keys takes for each of its rows and keys: those of the busiest of the matrix unit, its way out, the vector unit, the memory. */
+/**
+ * Cycles for each row and key, by what bounds them: the busiest engine; or a buffer, held so long by one tile and there in so many copies; or the
+ * whole way of a tile from its keys to its weights, so many tiles being under way.
+ */
 function cost(profile: Profile, shape: AttentionShape, tile: AttentionTile): number {
   const { matrix, vector } = profile;
   const { dim, width, dtype, heads, groups } = shape;
-  const { keys } = tile;
+  const { keys, depth, narrow, columns, lag, scores, drains, ahead } = tile;
   const rows = Math.min(tile.rows, Math.ceil(heads / groups) * shape.queries);
+  const share = Math.min(tile.share, rows);
   const rate = matrixRate(profile, dtype);
   if (!rate) return Infinity;
-  const product = (m: number, n: number, k: number): number =>
-    matrix.startup.value + Math.ceil(m / rate.m) * Math.ceil(n / rate.n) * Math.ceil(k / rate.k) * rate.cycles.value; // prettier-ignore
-  const products =
-    Math.ceil(dim / tile.depth) * product(rows, keys, Math.min(dim, tile.depth)) +
-    Math.ceil(width / tile.columns) * product(rows, Math.min(width, tile.columns), keys);
-  const way = pathBetween(profile, matrix.c, isFused(profile) ? vector.space : globalSpace);
-  const steps = Math.ceil(width / tile.columns);
-  const drained = (4 * rows * (keys + width)) / (way?.bytesPerCycle.value ?? 1) + (steps + 1) * (way?.startup.value ?? 0); // prettier-ignore
-  const share = Math.min(tile.share, rows);
-  const passes = share * (12 * keys + 2 * width) * 4;
-  const instructions = 14 + 2 * Math.ceil(width / tile.chunk);
-  const worked = passes / vector.bytesPerCycle.value + instructions * vector.startup.value + (isFused(profile) ? drained : 0); // prettier-ignore
-  const bytes = (keys * (shape.isLatent ? dim : dim + width) * dtypes[dtype].bits) / 8;
-  const moved = bytes / (memoryBytesPerCycle(profile) / profile.groups.value);
-  return Math.max(products, drained, worked, shape.queries > 1 ? 0 : moved) / rows / keys;
+  const [stage, ub, gm, fused] = [stageOf(profile), vector.space, globalSpace, isFused(profile)];
+  const bytes = dtypes[dtype].bits / 8;
+  const product = (n: number, k: number): number => matrix.startup.value + matrixCycles(rate, rows, n, k);
+  const copied = (from: string, to: string, of: number): number => {
+    const path = pathBetween(profile, from, to);
+    return path ? path.startup.value + of / path.bytesPerCycle.value : 0;
+  };
+  const late = (from: string, to: string): number => pathBetween(profile, from, to)?.latency?.value ?? 0;
+  const worked = (of: number, instructions: number, times: number): number =>
+    instructions * vector.startup.value + (times * 4 * of) / vector.bytesPerCycle.value;
+
+  const chunks = Math.ceil(width / columns);
+  const scoring = Math.ceil(dim / depth) * product(keys, Math.min(dim, depth));
+  const summing = Math.ceil(width / narrow) * product(Math.min(width, narrow), keys);
+  const out = fused ? ub : gm;
+  const [scored, summed] = [copied(matrix.c, out, 4 * rows * keys), copied(matrix.c, out, (4 * rows * width) / chunks)]; // prettier-ignore
+  const softmax = worked(share * keys, 12, 12);
+  const update = worked((share * width) / chunks, 2, 2);
+  const [taken, chunk] = fused ? [0, 0] : [copied(gm, ub, 4 * share * keys), copied(gm, ub, (4 * share * width) / chunks)]; // prettier-ignore
+  const given = copied(ub, fused ? stage : gm, bytes * share * keys);
+  const back = fused ? 0 : copied(gm, stage, bytes * rows * keys);
+  const keyBytes = keys * dim * bytes;
+  const allBytes = shape.isLatent ? keyBytes : keyBytes + keys * width * bytes;
+  const inMemory = (of: number): number => (shape.queries > 1 ? 0 : of / (memoryBytesPerCycle(profile) / profile.groups.value)); // prettier-ignore
+  const loaded = (of: number): number => Math.max(copied(gm, stage, of), inMemory(of));
+  const way = late(gm, stage) + loaded(keyBytes) + scoring + scored + softmax + given + (fused ? 0 : late(matrix.c, gm) + late(gm, ub) + taken + late(ub, gm) + late(gm, stage) + back); // prettier-ignore
+  const bounds = [
+    scoring + summing,
+    loaded(allBytes) + back,
+    Math.ceil(dim / depth) * copied(stage, matrix.a, rows * depth * bytes) + Math.ceil(dim / depth) * copied(stage, matrix.b, keys * depth * bytes) + Math.ceil(width / narrow) * copied(stage, matrix.b, keys * narrow * bytes), // prettier-ignore
+    softmax + chunks * update + (fused ? scored + chunks * summed + given : 0),
+    fused ? 0 : scored + chunks * summed,
+    fused ? 0 : taken + chunks * chunk,
+    (scoring + scored + late(matrix.c, out)) / scores,
+    (summing + chunks * (summed + late(matrix.c, out))) / drains,
+    (late(out, ub) + taken + softmax) / ahead,
+    (chunks * (late(out, ub) + chunk + update)) / 2,
+    (softmax + given + late(ub, gm)) / ahead,
+    way / (lag + 1),
+    shape.isLatent ? (way + summing) / (lag + 2) : (late(gm, stage) + loaded(keyBytes) + scoring) / 2,
+  ];
+  return Math.max(...bounds) / rows / keys;
 }
 
 const halvings = (from: number, to: number): readonly number[] =>
   from < to ? [] : [from, ...halvings(from / 2, to)];
 
-/** The cut that keeps a machine busiest, by a plain count of cycles. Throws where none fits. */
-export function attentionTile(profile: Profile, shape: AttentionShape): AttentionTile {
+/** Copies of scores, of sums, and of what the vector unit takes. */
+const copies = [2, 1].flatMap((scores) => [3, 2, 1].flatMap((drains) => [2, 1].map((ahead) => ({ scores, drains, ahead })))); // prettier-ignore
+const keysAtATime = [512, 384, 256, 192, 160, 128, 112, 96, 80, 64, 48, 32, 16];
+const least = 32;
+/** Columns multiplied at a time, of keys and of values, the largest first. */
+const steps = halvings(256, least)
+  .flatMap((depth) => halvings(256, least).map((narrow) => ({ depth, narrow })))
+  .sort((a, b) => Math.min(b.depth, b.narrow) - Math.min(a.depth, a.narrow) || b.depth + b.narrow - a.depth - a.narrow); // prettier-ignore
+
+/** Every cut but for its steps within. */
+function cuts(profile: Profile, shape: AttentionShape): readonly Omit<AttentionTile, "depth" | "narrow">[] {
   const together = shape.heads / shape.groups;
   const vectors = coresOf(profile, profile.vector.core);
   const most = upTo(Math.min(128, together * shape.queries), 16);
-  const unit = 32;
+  const widths = halvings(512, least).filter((it) => it < 2 * shape.width || it === least);
+  return halvings(128, 16)
+    .filter((rows) => rows < 2 * most || rows === 16)
+    .flatMap((rows) => {
+      const heads = Math.min(together, rows);
+      const queries = Math.min(Math.floor(rows / heads), shape.queries);
+      const share = queries > 1 ? Math.ceil(queries / vectors) * heads : Math.ceil(heads / vectors);
+      return keysAtATime.flatMap((keys) =>
+        widths.flatMap(
+          (columns) =>
+          copies.flatMap((it) => [1, 2, 3].map((lag) => ({ rows, queries, heads, share, keys, columns, lag, ...it }))), // prettier-ignore
+        ),
+      );
+    });
+}
+
+/** The cut that keeps a machine busiest, by a plain count of cycles. Throws where none fits. */
+export function attentionTile(profile: Profile, shape: AttentionShape): AttentionTile {
   let best: { readonly tile: AttentionTile; readonly cost: number } | undefined;
-  for (const rows of halvings(128, 16).filter((it) => it < 2 * most || it === 16)) {
-    const heads = Math.min(together, rows);
-    const queries = Math.min(Math.floor(rows / heads), shape.queries);
-    const share = queries > 1 ? Math.ceil(queries / vectors) * heads : Math.ceil(heads / vectors);
-    for (let keys = 256; keys >= 16; keys -= 16)
-      for (const depth of halvings(256, unit).filter((it) => it < 2 * shape.dim || it === unit))
-        for (const columns of halvings(256, unit).filter((it) => it < 2 * shape.width || it === unit)) {
-          const tiles = (isFused(profile) ? [columns] : halvings(256, unit)).map((chunk) => ({ rows, queries, heads, share, keys, copies: shape.isLatent ? 3 : 2, depth, columns, chunk })); // prettier-ignore
-          const tile = tiles.find((it) => fits(profile, shape, it));
-          const found = tile && cost(profile, shape, tile);
-          if (tile && found !== undefined && (!best || found < best.cost * 0.999))
-            best = { tile, cost: found };
-        }
+  for (const cut of cuts(profile, shape)) {
+    if (!fits(profile, shape, { ...cut, depth: least, narrow: least })) continue;
+    const tile = steps
+      .filter(({ narrow }) => narrow <= cut.columns)
+      .map((it) => ({ ...cut, ...it }))
+      .find((it) => fits(profile, shape, it));
+    if (!tile) continue;
+    const found = cost(profile, shape, tile);
+    if (!best || found < best.cost * 0.999) best = { tile, cost: found };
   }
   if (!best) throw new RangeError(`attention of ${shape.dim} columns does not fit ${profile.name}`);
   return best.tile;

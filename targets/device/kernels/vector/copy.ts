@@ -1,7 +1,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
-import { box, buffer, cast, castSteps, headsOf, kernelOf, lines, overColumns, overRows, tensor, tileOf, type Tile, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, cast, castSteps, copies, headsOf, held, kernelOf, lines, overColumns, overNumberedRows, overRows, tensor, tileOf, type Tile, type View } from "./tile.ts"; // prettier-ignore
 
 const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
 
@@ -12,8 +12,9 @@ function passage(profile: Profile, from: DType, to: DType) {
   const last = from === to ? "x0" : "y";
   const whole = (name: string): string => `${name}[0 : lines, 0 : cols]`;
   return {
-    chunk: 2 * bytes(from) + (from === to ? 0 : 2 * bytes(to)) + between.reduce((n, it) => n + bytes(it), 0),
-    buffer: (rows: number, { cols }: Tile) => make("x0", from, rows, cols, 2),
+    chunk:
+      copies * bytes(from) + (from === to ? 0 : 2 * bytes(to)) + between.reduce((n, it) => n + bytes(it), 0),
+    buffer: (rows: number, { cols }: Tile) => make("x0", from, rows, cols, copies),
     /** From `x0` to an operand. */
     out: (rows: number, { cols }: Tile, target: string) =>
       lines(
@@ -80,7 +81,7 @@ export function gatherRows(
 ): Kernel {
   const { width } = out;
   const way = passage(profile, table, out.dtype);
-  const tile = tileOf(profile, width, 1, { chunk: way.chunk, column: 2 });
+  const tile = tileOf(profile, width, 1, { chunk: way.chunk, once: (8 * held) / width });
   const make = buffer(profile);
   return kernelOf(
     profile,
@@ -91,23 +92,20 @@ export function gatherRows(
       "tensor ids: i32[S] in",
       tensor("out", out, "out"),
       `on ${profile.vector.core} {`,
-      overRows(
+      overNumberedRows(
         tile,
         1,
-        lines(
-          make("wanted", "i32", 1, Math.max(2, tile.rows), 2),
-          "copy ids[row : rows] -> wanted[0 : 1, 0 : rows]",
-          overColumns(
-            tile,
-            width,
-            lines(
-              way.buffer(tile.rows, tile),
-              "for r in 0 .. rows {",
-              "read id = wanted[0, r]",
-              "copy table[id, c : cols] -> x0[r, 0 : cols]",
-              "}",
-              way.out(tile.rows, tile, box("out", out)),
-            ),
+        lines(make("wanted", "i32", 1, held, 2), "copy ids[block : some] -> wanted[0 : 1, 0 : some]"),
+        overColumns(
+          tile,
+          width,
+          lines(
+            way.buffer(tile.rows, tile),
+            "for r in 0 .. rows {",
+            "read id = wanted[0, at + r]",
+            "copy table[id, c : cols] -> x0[r, 0 : cols]",
+            "}",
+            way.out(tile.rows, tile, box("out", out)),
           ),
         ),
       ),

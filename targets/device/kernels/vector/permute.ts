@@ -6,7 +6,7 @@ import type { Profile } from "../../../../src/machine/profile.ts";
 import { coreCount } from "../../../../src/machine/rates.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
-import { box, buffer, cast, castSteps, kernelOf, lines, overColumns, overRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, cast, castSteps, copies, held, kernelOf, lines, overColumns, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 /**
  * A counting sort of slots by their experts. Each core has some experts, and goes through all slots for them: what is below an expert gives where
@@ -110,6 +110,13 @@ export function groupSlots(
   );
 }
 
+/** The places of slots, for `overNumberedRows`. */
+const numbers = (make: ReturnType<typeof buffer>, topK: number): string =>
+  lines(
+    make("near", "i32", 1, held * topK, 2),
+    `copy place[block * ${topK} : some * ${topK}] -> near[0 : 1, 0 : some * ${topK}]`,
+  );
+
 /** Rows to bring into the order of their groups. */
 export type PermuteSpec = {
   readonly x: View;
@@ -127,10 +134,10 @@ export function permuteRows(profile: Profile, { x, topK, scaled }: PermuteSpec):
   const slots = `S * ${topK}`;
   const rows: View = { dtype, width };
   const apart = pitch("f32", 1);
-  const tile = tileOf(profile, width, 1, { chunk: (2 * dtypes[dtype].bits) / 8, column: 2 * topK + 2 * apart }); // prettier-ignore
+  const tile = tileOf(profile, width, 1, { chunk: (copies * dtypes[dtype].bits) / 8, column: 2 * apart, once: (8 * held * topK) / width }); // prettier-ignore
   const make = buffer(profile);
   const eachSlot = (body: string): string =>
-    lines("for r in 0 .. rows {", `for j in 0 .. ${topK} {`, `read p = near[0, r * ${topK} + j]`, body, "}", "}"); // prettier-ignore
+    lines("for r in 0 .. rows {", `for j in 0 .. ${topK} {`, `read p = near[0, (at + r) * ${topK} + j]`, body, "}", "}"); // prettier-ignore
   return kernelOf(
     profile,
     lines(
@@ -142,17 +149,16 @@ export function permuteRows(profile: Profile, { x, topK, scaled }: PermuteSpec):
       tensor("rows", rows, "out", slots),
       scaled && `tensor rowScales: f32[${slots}] out`,
       `on ${profile.vector.core} {`,
-      overRows(
+      overNumberedRows(
         tile,
         1,
+        numbers(make, topK),
         lines(
-          make("near", "i32", 1, tile.rows * topK, 2),
-          `copy place[row * ${topK} : rows * ${topK}] -> near[0 : 1, 0 : rows * ${topK}]`,
           overColumns(
             tile,
             width,
             lines(
-              make("x0", dtype, tile.rows, tile.cols, 2),
+              make("x0", dtype, tile.rows, tile.cols, copies),
               `copy ${box("x", x)} -> x0[0 : rows, 0 : cols]`,
               eachSlot("copy x0[r, 0 : cols] -> rows[p, c : cols]"),
             ),
@@ -183,9 +189,9 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
   const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
   const between = rows === "f32" ? [] : castSteps(profile, rows, "f32");
   const apart = pitch("f32", 1);
-  const need = { chunk: 2 * bytes(rows) + 2 * bytes(out.dtype) + 8, column: 0 };
+  const need = { chunk: copies * bytes(rows) + 2 * bytes(out.dtype) + 8, once: (held * topK * 40) / width };
   const { cols } = tileOf(profile, width, 1, need);
-  const tile = { rows: 8, cols };
+  const tile = { rows: 1, cols };
   const make = buffer(profile);
   const whole = (name: string): string => `${name}[0 : 1, 0 : cols]`;
   return kernelOf(
@@ -198,16 +204,15 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
       `tensor weights: f32[${slots}] in`,
       tensor("out", out, "out"),
       `on ${profile.vector.core} {`,
-      overRows(
-        tile,
+      overNumberedRows(
+        { rows: held, cols },
         1,
         lines(
-          make("near", "i32", 1, tile.rows * topK, 2),
-          make("share", "f32", tile.rows * topK, apart, 2),
-          `let first = row * ${topK}`,
-          `let own = rows * ${topK}`,
-          "copy place[first : own] -> near[0 : 1, 0 : own]",
-          "copy weights[first : own] -> share[0 : own, 0 : 1] transposed",
+          numbers(make, topK),
+          make("share", "f32", held * topK, apart),
+          `copy weights[block * ${topK} : some * ${topK}] -> share[0 : some * ${topK}, 0 : 1] transposed`,
+        ),
+        lines(
           "for r in 0 .. rows {",
           overColumns(
             tile,
@@ -218,7 +223,7 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
               `vector fill -> ${whole("sum")} with 0`,
               `for j in 0 .. ${topK} {`,
               `read p = near[0, r * ${topK} + j]`,
-              make("x0", rows, 1, cols, 2),
+              make("x0", rows, 1, cols, copies),
               ...between.map((it) => make(`as_${it}`, it, 1, cols)),
               `copy rows[p, c : cols] -> ${whole("x0")}`,
               cast(profile, { box: whole("x0"), dtype: rows }, { box: whole("h"), dtype: "f32" }, (it) => whole(`as_${it}`)), // prettier-ignore

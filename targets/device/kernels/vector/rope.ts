@@ -5,7 +5,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
-import { buffer, headsOf, kernelOf, lines, overRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { buffer, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 export type Pairs = "interleaved" | "halves";
 
@@ -59,7 +59,7 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
   const tile = heads < all ? { rows: 1, cols: dim } : tileOf(profile, pitch(x.dtype, dim), all, need);
   const make = buffer(profile);
   const rows = tile.rows * heads;
-  const [h, w] = [`${isFloat ? "x0" : "h"}[0 : some, 0 : ${dim}]`, `w[0 : some, 0 : ${dim}]`];
+  const [h, w] = [`${isFloat ? "x0" : "h"}[0 : lot, 0 : ${dim}]`, `w[0 : lot, 0 : ${dim}]`];
   const [cos, sin] = [0, columns / 2].map((at) => (row: string) => `turn[${row}, ${at} : ${dim}]`) as [(row: string) => string, (row: string) => string]; // prettier-ignore
   const ofToken = (name: string): string => `${name}[r * of : of, 0 : ${dim}]`;
   const times =
@@ -83,30 +83,29 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
       `tensor table: f32[${positions}, ${columns}] in`,
       tensor("out", out, "out"),
       `on ${profile.vector.core} {`,
-      overRows(
+      overNumberedRows(
         tile,
         1,
+        lines(make("place", "i32", 1, held, 2), "copy positions[block : some] -> place[0 : 1, 0 : some]"),
         lines(
-          make("at", "i32", 1, Math.max(2, tile.rows), 2),
           make("turn", "f32", tile.rows, columns, 2),
-          "copy positions[row : rows] -> at[0 : 1, 0 : rows]",
           "for r in 0 .. rows {",
-          "read p = at[0, r]",
+          "read p = place[0, at + r]",
           `copy table[p, 0 : ${columns}] -> turn[r, 0 : ${columns}]`,
           "}",
           `for head in 0 .. ${all} step ${heads} {`,
           `let of = min(${heads}, ${all} - head)`,
-          "let some = lines * of",
+          "let lot = lines * of",
           make("x0", x.dtype, rows, dim, 2),
           !isFloat && make("h", "f32", rows, dim),
           make("w", "f32", rows, dim),
-          `copy ${box("x")} -> x0[0 : some, 0 : ${dim}]`,
-          !isFloat && `vector copy x0[0 : some, 0 : ${dim}] -> ${h}`,
+          `copy ${box("x")} -> x0[0 : lot, 0 : ${dim}]`,
+          !isFloat && `vector copy x0[0 : lot, 0 : ${dim}] -> ${h}`,
           `vector ${pairs === "halves" ? "swapHalves" : "swapPairs"} ${h} -> ${w}`,
           times,
           `vector add ${h}, ${w} -> ${h}`,
-          !isFloat && `vector copy ${h} -> x0[0 : some, 0 : ${dim}]`,
-          `copy x0[0 : some, 0 : ${dim}] -> ${box("out")}`,
+          !isFloat && `vector copy ${h} -> x0[0 : lot, 0 : ${dim}]`,
+          `copy x0[0 : lot, 0 : ${dim}] -> ${box("out")}`,
           "}",
         ),
       ),

@@ -67,6 +67,9 @@ export type Need = {
 /** Rows taken at a time, and columns of them. */
 export type Tile = { readonly rows: number; readonly cols: number };
 
+/** Copies of what is only passed on: so many are under way that the latencies of loads and stores do not show. */
+export const copies = 4;
+
 /** Copies of so many bytes reach the memory's rate, and leave work for all cores. */
 const stream = 32 * 1024;
 
@@ -98,6 +101,27 @@ for row in (group * cores + core) * step .. ${of} step groups * cores * step {
   let rows = min(step, ${of} - row)
   let lines = rows * ${heads}
   ${body}
+}`;
+
+/** Rows whose numbers are loaded together: what waits for a number waits for its load, so loads of few rows would show. */
+export const held = 128;
+
+/**
+ * As `overRows`, for rows that are reached by numbers of their own: `load` brings those of `some` rows from `block` on into a buffer, and row
+ * `row + r` finds its own at place `at + r`.
+ */
+export const overNumberedRows = ({ rows }: Tile, heads: number, load: string, body: string): string => `
+let share = ceil(S, groups * cores)
+let own = (group * cores + core) * share
+for block in own .. min(S, own + share) step ${held} {
+  let some = min(${held}, min(S, own + share) - block)
+  ${load}
+  for at in 0 .. some step ${rows} {
+    let row = block + at
+    let rows = min(${rows}, some - at)
+    let lines = rows * ${heads}
+    ${body}
+  }
 }`;
 
 /** The columns of a row, `cols` from `c` at a time. */
