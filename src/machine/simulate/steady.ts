@@ -181,7 +181,7 @@ export function forward(state: State, from: Mark, to: Mark, step: number, n: num
     const was = from.flags.get(flag) ?? [];
     state.flags.set(flag, at.map((t, i) => (Math.abs(t - (was[i] ?? 0)) > exactness ? t + by : t))); // prettier-ignore
   }
-  delay(state.memory, by);
+  if ((to.taken[0] ?? 0) > (from.taken[0] ?? 0)) delay(state.memory, by);
   const { totals } = state;
   const add = (
     to: Map<string, number>,

@@ -84,7 +84,8 @@ describe.each(machines)("on %s", (_, profile) => {
   );
 
   test.each([
-    ["decoding", 128, undefined, 96, 1, 2047],
+    ["decoding, bound by the memory,", 16, undefined, 96, 1, 2047],
+    ["decoding, bound by the units,", 128, undefined, 96, 1, 2047],
     ["prefill", 16, 128, 1, 1024, 0],
   ] as const)(
     "%s takes the time that walking through every turn gives, within 1 %%",
