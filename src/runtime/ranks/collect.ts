@@ -1,6 +1,6 @@
 import type { Collective } from "../../plan/program/program.ts";
 import type { Collect } from "../engine/execute.ts";
-import { dispatchRows } from "./dispatch.ts";
+import { dispatcher } from "./dispatch.ts";
 import type { Endpoint, Fabric } from "./fabric.ts";
 import { bytesAt, floats, gathered, type Meeting } from "./meeting.ts";
 
@@ -134,7 +134,7 @@ function receive(meeting: Meeting, it: Of<"recv">): void {
   meeting.end.done();
 }
 
-function meet(meeting: Meeting, it: Collective): void {
+function meet(meeting: Meeting, it: Collective, dispatch: ReturnType<typeof dispatcher>): void {
   switch (it.kind) {
     case "allReduce":
       return allReduce(meeting, it);
@@ -143,7 +143,7 @@ function meet(meeting: Meeting, it: Collective): void {
     case "allGather":
       return allGather(meeting, it);
     case "dispatch":
-      return dispatchRows(meeting, it);
+      return dispatch(meeting, it);
     case "combine":
       return combine(meeting, it);
     case "send":
@@ -156,8 +156,10 @@ function meet(meeting: Meeting, it: Collective): void {
 /** Collectives over a fabric: what a rank's engine calls at its collective steps. */
 export const collectOver =
   (fabric: Fabric) =>
-  (memory: WebAssembly.Memory): Collect =>
-  (call) => {
-    const { collective, group } = call.step;
-    meet({ memory, end: fabric.endpoint(group), members: group.length, call }, collective);
+  (memory: WebAssembly.Memory): Collect => {
+    const dispatch = dispatcher();
+    return (call) => {
+      const { collective, group } = call.step;
+      meet({ memory, end: fabric.endpoint(group), members: group.length, call }, collective, dispatch);
+    };
   };

@@ -15,23 +15,18 @@ function holdersOf({ held, starts }: Dispatch): readonly (readonly Holder[])[] {
   return holders;
 }
 
-/** Who holds what does not change from call to call. */
-const known = new WeakMap<Dispatch, ReturnType<typeof holdersOf>>();
-
 /** What goes to one member: which rows, and for each its slots there and their weights. */
 type Parcel = { readonly rows: number[]; readonly slots: number[]; readonly shares: number[] };
 
 /** Sort a rank's rows by the members that have their experts. */
 function sorted(
-  it: Dispatch,
+  holders: ReturnType<typeof holdersOf>,
   self: number,
   members: number,
   indices: Int32Array,
   weights: Float32Array,
   k: number,
 ) {
-  const holders = known.get(it) ?? holdersOf(it);
-  known.set(it, holders);
   const parcels = Array.from({ length: members }, (): Parcel => ({ rows: [], slots: [], shares: [] }));
   for (let row = 0; row < indices.length / k; row++)
     for (let j = 0; j < k; j++) {
@@ -72,15 +67,25 @@ function message(parcels: readonly Parcel[], x: Uint8Array, width: number): Uint
   ]);
 }
 
+/** Does dispatches; who holds what does not change from call to call, and is looked up once. */
+export function dispatcher(): (meeting: Meeting, it: Dispatch) => void {
+  const known = new Map<Dispatch, ReturnType<typeof holdersOf>>();
+  return (meeting, it) => {
+    const holders = known.get(it) ?? holdersOf(it);
+    known.set(it, holders);
+    dispatchRows(meeting, it, holders);
+  };
+}
+
 /** Send each row to the members that hold its experts, and take what comes. */
-export function dispatchRows(meeting: Meeting, it: Dispatch): void {
+function dispatchRows(meeting: Meeting, it: Dispatch, holders: ReturnType<typeof holdersOf>): void {
   const { end, members, call, memory } = meeting;
   const k = it.indices.width / 4;
   const { width } = it.x;
   const own = (rows: Rows): Uint8Array => gathered(meeting, call.place(rows));
   const aligned = (bytes: Uint8Array): ArrayBuffer => bytes.slice().buffer as ArrayBuffer; // a copy is never shared
   const parcels = sorted(
-    it,
+    holders,
     end.self,
     members,
     new Int32Array(aligned(own(it.indices))),
