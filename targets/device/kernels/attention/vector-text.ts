@@ -1,0 +1,84 @@
+/** What the vector unit does for attention. */
+import { lines } from "../vector/tile.ts";
+import { isMasked, overChunks, type Cut } from "./cut.ts";
+
+const column = (name: string): string => `${name}[0 : live, 0 : 1]`;
+const scores = "s[0 : live, 0 : n]";
+const seen = "seen[0 : live, 0 : n]";
+
+/** Before the first item: which query a row is of. */
+export const onceText = (cut: Cut): string =>
+  lines(
+    cut.make("order"),
+    isMasked(cut) &&
+      `for i in 0 .. ${cut.tile.share} {\nvector fill -> order[i, 0 : 1] with i / ${cut.tile.heads}\n}`,
+  );
+
+/** At the beginning of an item: nothing summed, no maximum. */
+export const beginText = ({ chunks, tile, make, column: declare }: Cut): string =>
+  lines(
+    make("sum"),
+    make("seen"),
+    ...["most", "next", "weight", "bound"].map((it) => declare(it)),
+    `vector fill -> sum[0 : ${chunks * tile.share}, 0 : ${tile.columns}] with 0`,
+    "vector fill -> most[0 : lines, 0 : 1] with -inf",
+    "vector fill -> weight[0 : lines, 0 : 1] with 0",
+  );
+
+/** Keys behind a row's own query drown. */
+const maskText = lines(
+  "if P + s + 1 < t + n {",
+  `vector adds order[0 : live, 0 : 1] -> ${column("bound")} with P + s + firstQuery + 1 - t`,
+  `vector iota -> ${seen} with 0`,
+  `vector lessColumn ${seen}, ${column("bound")} -> ${seen}`,
+  `vector adds ${seen} -> ${seen} with -1`,
+  `vector muls ${seen} -> ${seen} with 1e30`,
+  `vector add ${scores}, ${seen} -> ${scores}`,
+  "}",
+);
+
+/** The turn's weights, from the scores `from` to `p`; what earlier sums are to be multiplied by, `soon`; their own sum, `weight`. */
+export const softmaxText = (cut: Cut, from: string): string =>
+  lines(
+    "let live = lines * min(1, n)",
+    cut.column("soon", cut.tile.lag + 1),
+    cut.make("s"),
+    `copy ${from} -> ${scores}`,
+    `vector muls ${scores} -> ${scores} with ${cut.scale}`,
+    isMasked(cut) && maskText,
+    `vector maximum ${scores} -> ${column("next")}`,
+    `vector max ${column("most")}, ${column("next")} -> ${column("next")}`,
+    `vector sub ${column("most")}, ${column("next")} -> ${column("soon")}`,
+    `vector exp ${column("soon")} -> ${column("soon")}`,
+    `vector copy ${column("next")} -> ${column("most")}`,
+    `vector subColumn ${scores}, ${column("next")} -> ${scores}`,
+    `vector exp ${scores} -> ${scores}`,
+    `vector sum ${scores} -> ${column("next")}`,
+    `vector mul ${column("weight")}, ${column("soon")} -> ${column("weight")}`,
+    `vector add ${column("weight")}, ${column("next")} -> ${column("weight")}`,
+    cut.make("p"),
+    `vector copy ${scores} -> p[0 : live, 0 : n]`,
+  );
+
+/** Rows of the sums' chunk at `w`; chunks stand one below another. */
+const chunkOf = ({ tile }: Cut, rows: string): string =>
+  `sum[w / ${tile.columns} * ${tile.share} : ${rows}, 0 : some]`;
+
+/** A chunk of an earlier turn's sums, from `from`, added to those before it. */
+export const updateText = (cut: Cut, from: string): string =>
+  lines(
+    cut.make("o"),
+    `copy ${from} -> o[0 : late, 0 : some]`,
+    `vector mulColumn ${chunkOf(cut, "late")}, soon#${cut.tile.lag}[0 : late, 0 : 1] -> ${chunkOf(cut, "late")}`,
+    `vector add ${chunkOf(cut, "late")}, o[0 : late, 0 : some] -> ${chunkOf(cut, "late")}`,
+  );
+
+/** At the end of an item: sums over their weights. */
+export const endText = (cut: Cut): string =>
+  overChunks(
+    cut,
+    cut.make("y"),
+    `vector divColumn ${chunkOf(cut, "lines")}, weight[0 : lines, 0 : 1] -> ${chunkOf(cut, "lines")}`,
+    `vector copy ${chunkOf(cut, "lines")} -> y[0 : lines, 0 : some]`,
+    "copy y[0 : lines, 0 : some] -> out[b, s + firstQuery : own, head + firstHead : mine, w : some]",
+  );
