@@ -28,6 +28,8 @@ function share(kernel: Kernel, profile: Profile, bytes: number): number {
 describe.each(machines)("on %s", (_, profile) => {
   test.each([
     ["a norm in bf16", rmsNorm(profile, { x: bf16, out: bf16, gain: "bf16", eps: 1e-6 }), 4 * width],
+    ["a norm in float32", rmsNorm(profile, { x: f32, out: f32, gain: "f32", eps: 1e-6 }), 8 * width],
+    ["a residual added, its norm in bf16", rmsNorm(profile, { x: bf16, residual: bf16, sum: bf16, out: bf16, gain: "bf16", eps: 1e-6 }), 8 * width], // prettier-ignore
     ["a residual added, its norm rounded", rmsNorm(profile, { x: f32, residual: f32, sum: f32, gain: "f32", eps: 1e-6, rounded }), 13 * width], // prettier-ignore
     ["a sum in bf16", add(profile, { a: bf16, b: bf16, out: bf16 }), 6 * width],
     ["swiglu in bf16", swiglu(profile, { a: bf16, b: bf16, out: bf16 }), 6 * width],

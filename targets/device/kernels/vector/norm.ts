@@ -18,6 +18,10 @@ export type NormSpec = {
 };
 
 const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
+const widthOf = (views: readonly View[]): number => views.reduce((n, it) => n + bytes(it.dtype), 0);
+
+/** Copies of what is loaded: rows are not touched again before their sum is known, and the next are on their way. */
+const loads = 3;
 
 /**
  * gain * x / sqrt(mean(x^2) + eps) over rows (Zhang and Sennrich 2019, eq. 4), in float32. Tensors: `x`, `residual`, `gain` [width]; `sum`,
@@ -31,7 +35,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const inputs = residual ? [x, residual] : [x];
   const outputs = [sum, out].flatMap((it) => (it ? [it] : []));
   const need = {
-    chunk: 2 * [...inputs, ...outputs].reduce((n, it) => n + bytes(it.dtype), 0) + 4 + rounding.need.chunk,
+    chunk: loads * widthOf(inputs) + 2 * widthOf(outputs) + 4 + rounding.need.chunk,
     row: 4,
     once: 4 + (gain === "f32" ? 0 : bytes(gain)),
     column: 2 + rounding.need.column,
@@ -41,9 +45,9 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const rows = tile.rows * heads;
   const [here, whole] = ["h[0 : lines, c : cols]", "w[0 : lines, 0 : cols]"];
   const load = lines(
-    make("x0", x.dtype, rows, tile.cols, 2),
+    make("x0", x.dtype, rows, tile.cols, loads),
     `copy ${box("x", x)} -> x0[0 : lines, 0 : cols]`,
-    residual && make("r0", residual.dtype, rows, tile.cols, 2),
+    residual && make("r0", residual.dtype, rows, tile.cols, loads),
     residual && `copy ${box("residual", residual)} -> r0[0 : lines, 0 : cols]`,
     `vector copy x0[0 : lines, 0 : cols] -> ${here}`,
     residual && `vector copy r0[0 : lines, 0 : cols] -> ${whole}`,
