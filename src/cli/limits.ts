@@ -1,6 +1,6 @@
 /** Limits on what `moec eval` may find, as `--fail-over kl=0.01,top1=0.95` gives them. */
 import type { Judgement } from "../runtime/judge.ts";
-import { CompileError, diag } from "../support/diagnostics.ts";
+import { diag, type Diagnostic } from "../support/diagnostics.ts";
 import { BadValue } from "./command.ts";
 
 type Measure = {
@@ -48,14 +48,12 @@ export function limits(text: string, previous: Limits | undefined): Limits {
   return new Map([...(previous ?? []), ...pairs]);
 }
 
-/** Throws `eval/over` for every limit that is exceeded. */
-export function checkLimits(found: Judgement, given: Limits): void {
-  const over = [...given].flatMap(([name, limit]) => {
+/** An `eval/over` for every limit that is exceeded. */
+export const exceeded = (found: Judgement, given: Limits): readonly Diagnostic[] =>
+  [...given].flatMap(([name, limit]) => {
     const { badness, shown, help } = measures[name];
     const isOver = !(badness(found) <= shown(limit));
     return isOver
       ? [diag("eval/over", undefined, name, `${Number(shown(badness(found)).toPrecision(6))}`, help, limit)]
       : [];
   });
-  if (over.length > 0) throw new CompileError(over);
-}

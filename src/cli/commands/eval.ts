@@ -6,10 +6,10 @@ import { addTally, emptyTally, judge, judgement, type Judgement } from "../../ru
 import { perplexity, windowsOf, type Perplexity } from "../../runtime/perplexity.ts";
 import { openSession, type Session } from "../../runtime/session.ts";
 import { loadTokenizer } from "../../runtime/tokenizer.ts";
-import { fail } from "../../support/diagnostics.ts";
+import { CompileError, exitCodes, fail } from "../../support/diagnostics.ts";
 import { number } from "../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
-import { checkLimits, limits, type Limits } from "../limits.ts";
+import { exceeded, limits, type Limits } from "../limits.ts";
 import { readText } from "../read-text.ts";
 
 type Options = {
@@ -157,8 +157,11 @@ export const evaluate: CommandSpec<Options> = {
     const result = await evaluateAgainst(against, plan, texts, options, cx);
     const lines = result.texts.map((it) => comparison(basename(it.text), it));
     const all = texts.length > 1 ? [comparison("all texts", result)] : [];
-    cx.stdout.write(cx.json ? `${JSON.stringify(result)}\n` : `${[...lines, ...all].join("\n")}\n`);
-    checkLimits(result, failOver);
-    return 0;
+    const over = exceeded(result, failOver);
+    // One document, whether the limits hold or not.
+    if (cx.json) cx.stdout.write(`${JSON.stringify({ ...result, over: over.map((it) => it.message) })}\n`);
+    else cx.stdout.write(`${[...lines, ...all].join("\n")}\n`);
+    if (over.length > 0 && !cx.json) throw new CompileError(over);
+    return over.length > 0 ? exitCodes.check : exitCodes.done;
   },
 };
