@@ -7,7 +7,10 @@ import { moec } from "../support/moec.ts";
 const dry = (...args: readonly string[]) =>
   moec(["compile", "fixtures/moe-6m", "--dry-run", "--cluster", "8x ascend-910b3", ...args]);
 type Report = {
-  readonly chosen: { readonly decode: { readonly parallel: string }; readonly tpotMilliseconds: number };
+  readonly chosen: {
+    readonly decode: readonly { readonly parallel: string }[];
+    readonly tpotMilliseconds: number;
+  };
   readonly frontier: readonly unknown[];
 };
 
@@ -24,7 +27,7 @@ describe("moec compile --cluster", () => {
     const { code, out } = dry("--parallel", "ep4xtp2", "--json");
     expect(code).toBe(0);
     const report: Report = JSON.parse(out);
-    expect(report.chosen.decode.parallel).toBe("ep4xtp2");
+    expect(report.chosen.decode[0]?.parallel).toBe("ep4xtp2");
     expect(report.frontier.length).toBeGreaterThan(1);
   });
 
@@ -36,7 +39,7 @@ describe("moec compile --cluster", () => {
       expect(code).toBe(0);
       const report: { readonly parallel: string; readonly forecast: Report } = JSON.parse(out);
       expect(report.parallel).toBe("ep2");
-      expect(report.forecast.chosen.decode.parallel).toBe("ep2");
+      expect(report.forecast.chosen.decode[0]?.parallel).toBe("ep2");
     } finally {
       rmSync(dir, { recursive: true });
     }

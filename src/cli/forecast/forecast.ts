@@ -33,8 +33,10 @@ export function show(it: ClusterForecast, cx: Context): void {
   cx.stdout.write(cx.json ? `${JSON.stringify(forecastReport(it), undefined, 2)}\n` : forecastText(it));
 }
 
-/** The mesh of the layout that decodes: what a plan is made for. */
-export const meshOf = ({ chosen }: ClusterForecast): Parallel => {
-  const { mesh, redundantExperts } = chosen.decode.layout;
+/** The mesh of the layout that decodes: what a plan is made for. Throws `cluster/stages-differ` where it is of several pools. */
+export function meshOf({ chosen }: ClusterForecast): Parallel {
+  const [station, ...others] = chosen.decode;
+  if (!station || others.length > 0) return fail("cluster/stages-differ", undefined);
+  const { mesh, redundantExperts } = station.forecast.layout;
   return { mesh, redundantExperts };
-};
+}

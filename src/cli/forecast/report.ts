@@ -3,7 +3,7 @@ import { formatMesh } from "../../cluster/mesh.ts";
 import { joulesPerToken, type Forecast } from "../../cluster/model/forecast.ts";
 import { totalBytes } from "../../cluster/model/memory.ts";
 import { usableBytes } from "../../cluster/model/search.ts";
-import type { Limits, Pool, Service } from "../../cluster/model/service.ts";
+import type { Limits, Service, Station } from "../../cluster/model/service.ts";
 import { figuresBehind, type ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { leastSure, type Figure } from "../../machine/figure.ts";
 
@@ -24,15 +24,26 @@ export function bindsStep({ busy }: Forecast): string {
   return means[names.reduce((a, b) => (busy[b] > busy[a] ? b : a))];
 }
 
+/** The station that a phase waits for. */
+export function slowest(stations: readonly Station[]): Forecast {
+  const [first, ...rest] = stations.map((it) => it.forecast);
+  if (!first) throw new RangeError("a service has stations");
+  return rest.reduce((a, b) => (b.stepMicroseconds > a.stepMicroseconds ? b : a), first);
+}
+
 /** What keeps a larger batch of the same layout out. */
 export function bindsBatch({ decode }: Service, found: readonly Forecast[], { tpot }: Limits): string {
-  const isLarger = (it: Forecast): boolean => it.layout === decode.layout && it.sequences > decode.sequences;
-  const larger = found.filter(isLarger);
+  const { layout, sequences } = slowest(decode);
+  const larger = found.filter((it) => it.layout === layout && it.sequences > sequences);
   if (larger.length === 0) return "does not fit memory";
   return tpot !== undefined && larger.every((it) => it.latency > tpot)
     ? "takes too long between tokens"
     : "gains nothing";
 }
+
+/** Memory of the fullest device. */
+export const fullest = ({ decode, prefill, kind }: Service): number =>
+  Math.max(...[...decode, ...(kind === "split" ? prefill : [])].map((it) => totalBytes(it.forecast.memory)));
 
 const layoutReport = ({ layout, sequences, microBatches }: Forecast) => ({
   parallel: formatMesh(layout.mesh),
@@ -42,10 +53,11 @@ const layoutReport = ({ layout, sequences, microBatches }: Forecast) => ({
   microBatches,
 });
 
-function phaseReport(pool: Pool, forecast: Forecast, copies: number) {
+function stationReport({ pool, layers, forecast, copies }: Station) {
   return {
     ...layoutReport(forecast),
     device: pool.profile.name,
+    layers,
     copies,
     tokensPerSecondPerDevice: round(forecast.tokensPerSecond),
     stepMilliseconds: round(forecast.stepMicroseconds / 1e3),
@@ -66,54 +78,62 @@ function phaseReport(pool: Pool, forecast: Forecast, copies: number) {
 }
 
 /** Joules of a generated token, its share of the prompt's among them. */
-export function joulesOfService({ decode, prefill, pools }: Service): number {
-  const { promptLength, outputLength } = pools.decode.demand;
-  return (
-    joulesPerToken(pools.decode, decode) +
-    (joulesPerToken(pools.prefill, prefill) * promptLength) / outputLength
-  );
+export function joulesOfService({ decode, prefill }: Service): number {
+  const of = (stations: readonly Station[]): number =>
+    stations.reduce((n, { pool, forecast }) => n + joulesPerToken(pool, forecast), 0);
+  const { promptLength = 0, outputLength = 1 } = decode[0]?.pool.demand ?? {};
+  return of(decode) + (of(prefill) * promptLength) / outputLength;
 }
 
-const rests = (figures: readonly Figure[]) => ({ confidence: leastSure(figures), figures });
+const rests = (figures: readonly Figure[]) => ({
+  confidence: leastSure(figures),
+  figures: [...new Set(figures)],
+});
 
 /** A line of the frontier. */
 const serviceReport = (service: Service) => ({
   kind: service.kind,
-  decode: layoutReport(service.decode),
-  prefill: layoutReport(service.prefill),
+  decode: service.decode.map((it) => layoutReport(it.forecast)),
+  prefill: service.prefill.map((it) => layoutReport(it.forecast)),
   tokensPerSecondPerDevice: round(service.tokensPerSecond),
   requestsPerSecond: round(service.requestsPerSecond),
   tpotMilliseconds: round(service.tpot * 1e3),
   ttftMilliseconds: round(service.ttft * 1e3),
-  memoryBytes: whole(totalBytes(service.memory)),
+  memoryBytes: whole(fullest(service)),
   joulesPerToken: round(joulesOfService(service)),
-  binds: bindsStep(service.decode),
+  binds: bindsStep(slowest(service.decode)),
 });
 
 /** The whole forecast. */
 export function forecastReport(it: ClusterForecast) {
   const { chosen, limits } = it;
-  const { decode: decodePool, prefill: prefillPool } = chosen.pools;
-  const time = [
-    ...new Set([...figuresBehind(decodePool, chosen.decode), ...figuresBehind(prefillPool, chosen.prefill)]),
-  ];
-  const { energy, memory } = decodePool.profile;
+  const stations = [...chosen.decode, ...chosen.prefill];
+  const time = stations.flatMap(({ pool, forecast }) => figuresBehind(pool, forecast));
+  const memory = stations.flatMap(({ pool }) => [
+    pool.profile.memory.capacity,
+    pool.machine.constants.memoryUse,
+  ]);
+  const energy = stations.flatMap(({ pool: { profile } }) => [
+    ...profile.energy.macs.map((it) => it.picojoules),
+    profile.energy.vectorByte,
+    profile.energy.watts,
+  ]);
   return {
     cluster: { name: it.cluster.name, devices: it.devices },
-    quantization: decodePool.precision.name,
+    quantization: stations[0]?.pool.precision.name,
     demand: it.demand,
     limits,
     chosen: {
       ...serviceReport(chosen),
       batchBinds: bindsBatch(chosen, it.search.decode, limits),
-      decode: phaseReport(decodePool, chosen.decode, chosen.decodeCopies),
-      prefill: phaseReport(prefillPool, chosen.prefill, chosen.prefillCopies),
+      decode: chosen.decode.map(stationReport),
+      prefill: chosen.prefill.map(stationReport),
     },
     frontier: it.search.services.map(serviceReport),
     restsOn: {
       time: rests(time),
-      memory: rests([memory.capacity, decodePool.machine.constants.memoryUse]),
-      energy: rests([...energy.macs.map((m) => m.picojoules), energy.vectorByte, energy.watts]),
+      memory: rests(memory),
+      energy: rests(energy),
     },
   };
 }

@@ -39,9 +39,23 @@ export type DecoderShape = {
   readonly mixture?: MixtureShape;
   /** Layers behind the last one that each predict one token more. */
   readonly predictionLayers: number;
+  /** Whether the model has such layers, here or, in a run of its layers, behind them. */
+  readonly predictsMore: boolean;
 };
 
 export const layerCount = ({ denseLayers, sparseLayers }: DecoderShape): number => denseLayers + sparseLayers;
+
+/** `count` layers from layer `begin` on; the last run has the prediction layers. Embedding and head count for every run. */
+export function layersOf(shape: DecoderShape, begin: number, count: number): DecoderShape {
+  const denseLayers = Math.max(0, Math.min(shape.denseLayers, begin + count) - begin);
+  const isLast = begin + count === layerCount(shape);
+  return {
+    ...shape,
+    denseLayers,
+    sparseLayers: count - denseLayers,
+    predictionLayers: isLast ? shape.predictionLayers : 0,
+  };
+}
 
 /** Numbers that the cache keeps of one token in one layer. */
 export const cachedNumbers = (it: AttentionShape): number =>

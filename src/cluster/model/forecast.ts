@@ -29,6 +29,8 @@ export type ForecastCase = {
   readonly machine: Machine;
   readonly profile: Profile;
   readonly demand: Demand;
+  /** Batches that are under way at once; where it is not said, one in each stage of the layout. */
+  readonly underWay?: number;
 };
 
 /** A layout with its batch. */
@@ -55,7 +57,13 @@ export type Forecast = Choice & {
 };
 
 /** Tokens of a sequence that one step of decode checks: the next and, where a layer predicts it, one more. */
-const checked = ({ predictionLayers }: DecoderShape): number => (predictionLayers > 0 ? 2 : 1);
+export const checkedTokens = ({ predictsMore }: DecoderShape): number => (predictsMore ? 2 : 1);
+
+/** Tokens of a sequence that a step adds. */
+export const gainedTokens = ({ machine, shape, demand }: ForecastCase, phase: Phase): number =>
+  phase === "prefill"
+    ? demand.promptLength
+    : 1 + (checkedTokens(shape) - 1) * machine.constants.accepted.value;
 
 /** The step of a choice. */
 export function stepOf({ shape, precision, demand }: ForecastCase, choice: Choice): Step {
@@ -63,7 +71,7 @@ export function stepOf({ shape, precision, demand }: ForecastCase, choice: Choic
   const { promptLength, outputLength } = demand;
   const work =
     phase === "decode"
-      ? { phase, sequences, tokens: checked(shape), attended: promptLength + outputLength / 2 }
+      ? { phase, sequences, tokens: checkedTokens(shape), attended: promptLength + outputLength / 2 }
       : { phase, sequences, tokens: promptLength, attended: promptLength / 2 };
   return { shape, layout, precision, work, microBatches };
 }
@@ -95,8 +103,7 @@ export function forecastOf(it: ForecastCase, choice: Choice): Forecast {
   const time = timeOf(partsOf(it, step), choice.microBatches, it.machine);
   const uneven = (mesh.pp * layersPerStage(choice.layout, it.shape)) / layerCount(it.shape);
   const microseconds = time.microseconds * uneven + handingOn(it, step) + constants.stepMicroseconds.value;
-  const gained =
-    choice.phase === "decode" ? 1 + (step.work.tokens - 1) * constants.accepted.value : step.work.tokens;
+  const gained = gainedTokens(it, choice.phase);
   const inFlight = choice.sequences * mesh.ep * mesh.tp * mesh.pp;
   const { promptLength, outputLength } = it.demand;
   const positions = choice.phase === "decode" ? promptLength + outputLength : promptLength;

@@ -27,6 +27,7 @@ export type MemoryCase = {
   readonly layout: Layout;
   readonly precision: Precision;
   readonly constants: Constants;
+  readonly underWay?: number;
 };
 
 /** Weights of the fullest rank: of a stage in the middle, with the layers that take most, and of the last one's head. */
@@ -102,8 +103,8 @@ export function memoryOf(
   const tokens = (work.sequences * work.tokens) / microBatches;
   return {
     ...weightMemory(it),
-    // Every stage of a pipeline has a batch in flight.
-    cache: work.sequences * mesh.tp * mesh.pp * cacheOfSequence(it, positions),
+    // Every stage of a pipeline has a batch under way.
+    cache: work.sequences * mesh.tp * (it.underWay ?? mesh.pp) * cacheOfSequence(it, positions),
     workspace: workspace(it, tokens, imbalance),
     communication: buffers(it, work, tokens, imbalance),
   };

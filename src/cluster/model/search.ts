@@ -55,7 +55,7 @@ export const layoutOfMesh = ({ mixture }: DecoderShape, mesh: Mesh, redundantExp
 const filling = (experts: number, ranks: number): number => Math.ceil(experts / ranks) * ranks - experts;
 
 /** Batches that are tried, in sequences of a tensor group. */
-const batches = powers(1024).flatMap((n) => (n > 1 ? [n, 1.5 * n] : [n]));
+export const batches = powers(1024).flatMap((n) => (n > 1 ? [n, 1.5 * n] : [n]));
 
 /** Bytes of a device that a model may fill. */
 export const usableBytes = ({ profile, machine }: ForecastCase): number =>

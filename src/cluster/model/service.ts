@@ -1,6 +1,7 @@
 /** Prefill and decode together: which devices do which, and what a cluster then serves. */
 import { rankCount } from "../mesh.ts";
 import { formatLayout, type Layout } from "./layout.ts";
+import { layerCount } from "./decoder.ts";
 import type { Forecast, ForecastCase } from "./forecast.ts";
 import { cacheOfSequence, totalBytes, type RankMemory } from "./memory.ts";
 import { forecastsOf, frontier, usableBytes } from "./search.ts";
@@ -15,29 +16,33 @@ export type Pool = ForecastCase & {
   readonly layouts: readonly Layout[];
 };
 
+/** What the devices of one pool do in a service: a run of layers, all of them where there is no other. */
+export type Station = {
+  readonly pool: Pool;
+  readonly layers: number;
+  readonly forecast: Forecast;
+  /** How often its layout stands beside itself. */
+  readonly copies: number;
+};
+
 export type Service = {
-  /** `split`: some devices prefill, others decode. `shared`: all do both, in turn. */
-  readonly kind: "split" | "shared";
-  readonly decode: Forecast;
-  readonly prefill: Forecast;
-  /** Copies of each layout. */
-  readonly decodeCopies: number;
-  readonly prefillCopies: number;
+  /** `split`: some devices prefill, others decode. `shared`: all do both, in turn. `stages`: so do pools that share the layers. */
+  readonly kind: "split" | "shared" | "stages";
+  readonly decode: readonly Station[];
+  readonly prefill: readonly Station[];
   /** Seconds between tokens, and until the first. */
   readonly tpot: number;
   readonly ttft: number;
   readonly requestsPerSecond: number;
   /** Generated tokens a second of one device, over all that there are. */
   readonly tokensPerSecond: number;
-  /** Of a decoding device; where all do both, of each. */
-  readonly memory: RankMemory;
-  readonly pools: Pools;
 };
 
 /** Whose devices decode, and whose prefill; one pool may do both. */
-export type Pools = { readonly decode: Pool; readonly prefill: Pool };
+type Pools = { readonly decode: Pool; readonly prefill: Pool };
 
-const within = (value: number, limit: number | undefined): boolean => limit === undefined || value <= limit;
+export const within = (value: number, limit: number | undefined): boolean =>
+  limit === undefined || value <= limit;
 
 /** The best of each instance's size. */
 function bestBySize(forecasts: readonly Forecast[]): readonly Forecast[] {
@@ -62,6 +67,20 @@ function handOver(it: ForecastCase, prefill: Forecast): number {
 const requests = (forecast: Forecast, tokens: number, copies: number): number =>
   (forecast.tokensPerSecond * rankCount(forecast.layout.mesh) * copies) / tokens;
 
+const wholeModel = (pool: Pool, forecast: Forecast, copies: number): Station => ({
+  pool,
+  layers: layerCount(pool.shape),
+  forecast,
+  copies,
+});
+
+/** The memory of a device that decodes and, in turn, prefills. */
+export const bothPhases = (decode: RankMemory, prefill: RankMemory): RankMemory => ({
+  ...decode,
+  workspace: Math.max(decode.workspace, prefill.workspace),
+  communication: Math.max(decode.communication, prefill.communication),
+});
+
 /** Devices that prefill and devices that decode, as many of each as balance. */
 function splitService(pools: Pools, all: number, decode: Forecast, prefill: Forecast): Service | undefined {
   const { promptLength, outputLength } = pools.decode.demand;
@@ -81,16 +100,12 @@ function splitService(pools: Pools, all: number, decode: Forecast, prefill: Fore
     if (rate <= (best?.requestsPerSecond ?? 0)) continue;
     best = {
       kind: "split",
-      decode,
-      prefill,
-      decodeCopies: copies,
-      prefillCopies,
+      decode: [wholeModel(pools.decode, decode, copies)],
+      prefill: [wholeModel(pools.prefill, prefill, prefillCopies)],
       tpot: decode.latency,
       ttft: prefill.latency + handOver(pools.prefill, prefill),
       requestsPerSecond: rate,
       tokensPerSecond: (rate * outputLength) / all,
-      memory: decode.memory,
-      pools,
     };
   }
   return best;
@@ -99,11 +114,7 @@ function splitService(pools: Pools, all: number, decode: Forecast, prefill: Fore
 /** The same devices do both: a batch of prompts comes between steps of decode, which then take so much longer. */
 function sharedService(pool: Pool, all: number, decode: Forecast, prefill: Forecast): Service | undefined {
   const { promptLength, outputLength } = pool.demand;
-  const memory = {
-    ...decode.memory,
-    workspace: Math.max(decode.memory.workspace, prefill.memory.workspace),
-    communication: Math.max(decode.memory.communication, prefill.memory.communication),
-  };
+  const memory = bothPhases(decode.memory, prefill.memory);
   if (totalBytes(memory) > usableBytes(pool)) return undefined;
   const copies = Math.floor(pool.devices / rankCount(decode.layout.mesh));
   const prefillTime = 1 / requests(prefill, promptLength, copies);
@@ -111,21 +122,17 @@ function sharedService(pool: Pool, all: number, decode: Forecast, prefill: Forec
   const rate = 1 / (prefillTime + decodeTime);
   return {
     kind: "shared",
-    decode,
-    prefill,
-    decodeCopies: copies,
-    prefillCopies: copies,
+    decode: [wholeModel(pool, { ...decode, memory }, copies)],
+    prefill: [wholeModel(pool, { ...prefill, memory }, copies)],
     tpot: decode.latency / (decodeTime * rate),
     ttft: prefill.latency + decode.stepMicroseconds * 1e-6,
     requestsPerSecond: rate,
     tokensPerSecond: (rate * outputLength) / all,
-    memory,
-    pools: { decode: pool, prefill: pool },
   };
 }
 
 /** Services that no other beats in both tokens a second and time between tokens. */
-export function best(services: readonly Service[]): readonly Service[] {
+function best(services: readonly Service[]): readonly Service[] {
   const sorted = services.toSorted((a, b) => a.tpot - b.tpot || b.tokensPerSecond - a.tokensPerSecond);
   let most = 0;
   return sorted.filter(({ tokensPerSecond }) => {
@@ -171,6 +178,12 @@ export function search(
     services: best(services.filter((it) => within(it.ttft, limits.ttft))),
   };
 }
+
+/** A search with more services among those that it found. */
+export const withServices = (found: Search, more: readonly Service[]): Search => ({
+  ...found,
+  services: best([...found.services, ...more]),
+});
 
 /** Every batch of decode with the best batch of prompts for the same layout. */
 function sharedServices(

@@ -24,5 +24,6 @@ export function shapeOf(config: ModelConfig): DecoderShape {
       },
     }),
     predictionLayers: config.predictionLayers,
+    predictsMore: config.predictionLayers > 0,
   };
 }

@@ -1,28 +1,29 @@
 /** `--cluster`: the layouts of a model on a cluster, what each delivers, and the one to take. */
-import { figuresOfWay } from "../../cluster/model/links.ts";
 import { rankCount } from "../../cluster/mesh.ts";
-import type { Forecast } from "../../cluster/model/forecast.ts";
+import type { Demand, Forecast } from "../../cluster/model/forecast.ts";
 import { formatLayout, headRanks, stageRanks, type Layout } from "../../cluster/model/layout.ts";
+import { figuresOfWay, networkOf } from "../../cluster/model/links.ts";
+import type { Scheme } from "../../cluster/model/precision.ts";
+import { layoutOfMesh } from "../../cluster/model/search.ts";
 import {
   choose,
   search,
+  withServices,
   type Limits,
   type Pool,
   type Search,
   type Service,
 } from "../../cluster/model/service.ts";
-import { deviceCount, type Cluster, type Role } from "../../cluster/topology.ts";
+import { stagedServices } from "../../cluster/model/stages.ts";
+import { deviceCount, devicesOf, type Cluster, type Role } from "../../cluster/topology.ts";
 import type { Figure } from "../../machine/figure.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { time } from "../../support/text.ts";
 import { openModel } from "../model.ts";
-import { layoutOfMesh } from "../../cluster/model/search.ts";
 import type { Parallel } from "../ranks/ranks.ts";
+import { shapeOf } from "./decoder-shape.ts";
 import { fleetsOf, poolOf, type Wanted } from "./pools.ts";
 import { tooLarge } from "./too-large.ts";
-import { shapeOf } from "./decoder-shape.ts";
-import type { Demand } from "../../cluster/model/forecast.ts";
-import type { Scheme } from "../../cluster/model/precision.ts";
 
 export type ForecastRequest = {
   readonly cluster: Cluster;
@@ -58,9 +59,15 @@ export function forecastShape(request: ForecastRequest & Wanted): ClusterForecas
   const pools = fleets.map((it) => poolOf(it, request));
   const able = (not: Role): readonly Pool[] => pools.filter((_, i) => fleets[i]?.[0]?.role !== not);
   const [decoding, prefilling] = [able("prefill"), able("decode")];
-  const found = search(decoding, prefilling, devices, limits);
-  if (found.decode.length === 0) return tooLarge(decoding, cluster.name);
-  if (found.prefill.length === 0) return tooLarge(prefilling, cluster.name);
+  const alone = search(decoding, prefilling, devices, limits);
+  const joined = stagedServices(
+    decoding.filter((it) => prefilling.includes(it)),
+    networkOf(devicesOf(cluster)),
+    limits,
+  );
+  const found = withServices(alone, joined);
+  if (found.services.length === 0 && found.decode.length === 0) return tooLarge(decoding, cluster.name);
+  if (found.services.length === 0 && found.prefill.length === 0) return tooLarge(prefilling, cluster.name);
   const chosen = choose(found, limits);
   if (!chosen) return tooSlow(found, limits);
   return { ...request, devices, search: found, chosen };
@@ -94,7 +101,7 @@ const ways = (layout: Layout) => [
 ];
 
 /** The figures that the times of a forecast rest on. */
-export function figuresBehind(pool: Pool, { layout, phase }: Forecast): readonly Figure[] {
+export function figuresBehind(pool: Pool, { layout, phase, microBatches }: Forecast): readonly Figure[] {
   const { cost, network, constants } = pool.machine;
   const exchanges = rankCount(layout.mesh) > 1 ? [constants.waitMicroseconds, constants.peerMicroseconds, constants.rowMicroseconds] : []; // prettier-ignore
   return [
@@ -104,6 +111,7 @@ export function figuresBehind(pool: Pool, { layout, phase }: Forecast): readonly
       ...exchanges,
       constants.imbalance,
       constants.stepMicroseconds,
+      ...(microBatches > 1 ? [constants.hidden] : []),
       ...(phase === "decode" && pool.shape.predictionLayers > 0 ? [constants.accepted] : []),
     ]),
   ];

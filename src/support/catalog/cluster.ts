@@ -86,6 +86,12 @@ export const clusterCatalog = {
         ? `it would fit with ${ways.join(", or ")}`
         : "choose a larger cluster and --quant int4",
   }),
+  "cluster/stages-differ": (): Message => ({
+    exit: "usage",
+    message:
+      "a plan has one mesh for all its stages, and the layout that was chosen has another on each kind of device",
+    hint: "see it with --dry-run, or say how the plan is to be shared: --parallel",
+  }),
   "cluster/too-slow": (limits: readonly string[], token: string, prompt: string): Message => ({
     exit: "capacity",
     message: `no layout that fits keeps to ${limits.join(" and ")}: the fastest takes ${token} between tokens, ${prompt} until the first`,

@@ -125,10 +125,21 @@ describe("a search", () => {
 
   test("prefills on the devices that are for it", () => {
     const { chosen: it } = ask("decode: 4x8 ascend-910b3 + prefill: 4x8 biren-br100", "int8");
-    expect([it.pools.decode.profile.name, it.pools.prefill.profile.name]).toEqual([
+    expect([it.decode[0]?.pool.profile.name, it.prefill[0]?.pool.profile.name]).toEqual([
       "ascend-910b3",
       "biren-br100",
     ]);
+  });
+
+  test("cuts the layers between devices of two makers, where that gives more than either does alone", () => {
+    const mixed = ask("2x8 ascend-910b3 + 8x biren-br100", "int8", { tpot: 0.1 }).chosen;
+    expect(mixed.kind).toBe("stages");
+    expect(mixed.decode.map((it) => it.pool.profile.name)).toEqual(["ascend-910b3", "biren-br100"]);
+    expect(mixed.decode.reduce((n, it) => n + it.layers, 0)).toBe(61);
+    for (const { pool: own, forecast } of mixed.decode)
+      expect(totalBytes(forecast.memory)).toBeLessThanOrEqual(usableBytes(own));
+    const alone = ask("2x8 ascend-910b3", "int8", { tpot: 0.1 }).chosen;
+    expect(mixed.requestsPerSecond).toBeGreaterThan(alone.requestsPerSecond);
   });
 
   test("says what each answer rests on, and that energy is a model", () => {
