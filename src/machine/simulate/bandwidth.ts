@@ -7,20 +7,26 @@ type Gap = { readonly from: number; readonly to: number };
  * A core's even share of the memory's rate, and when that share is taken. A copy that is asked for late does not keep others waiting: times
  * left idle before it are `gaps`, which copies that could begin earlier still take.
  */
-export type Memory = {
-  readonly bytesPerCycle: number;
-  readonly cacheBytesPerCycle: number;
+export type Memory = Rates & {
   free: number;
   gaps: readonly Gap[];
 };
 
+/** What one of those that share the memory gets of it, and of its cache. */
+export type Rates = { bytesPerCycle: number; cacheBytesPerCycle: number };
+
 /** Gaps kept in mind; engines do not stand further apart than a few copies. */
 const kept = 8;
 
-/** The share of one of so many cores. */
-export const shareOf = ({ memory, clock }: Profile, cores: number): Memory => ({
+/** The rates of one of so many cores. */
+export const ratesOf = ({ memory, clock }: Profile, cores: number): Rates => ({
   bytesPerCycle: (memory.bytesPerSecond.value * memory.sustained.value) / (clock.value * 1e6) / cores,
   cacheBytesPerCycle: memory.l2BytesPerCycle.value / cores,
+});
+
+/** The share of one of so many cores, nothing of it taken yet. */
+export const shareOf = (profile: Profile, cores: number): Memory => ({
+  ...ratesOf(profile, cores),
   free: 0,
   gaps: [],
 });

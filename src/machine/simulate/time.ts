@@ -9,7 +9,7 @@ import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule
 import type { Env } from "../schedule/expr.ts";
 import type { Loop, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
-import { reserve, shareOf, type Memory } from "./bandwidth.ts";
+import { ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
 import { formsOf, readBy, readings, type Reader } from "./outline.ts";
 import { repeater } from "./repeat.ts";
@@ -87,10 +87,16 @@ export function time(
       (of) => of.flat(),
     ),
   );
-  const working = Math.max(1, turns.filter((of) => of.length > 0).length);
+  const lengths = turns.map((it) => it.length);
+  const most = Math.max(1, ...lengths);
+  const working = Math.max(1, lengths.filter((it) => it > 0).length);
+  /** Groups that take a turn of the outermost loop, and share the memory then: those with fewer are done before. */
+  const inTurn = Array.from({ length: most }, (_, turn) => Math.max(1, lengths.filter((it) => it > turn).length)); // prettier-ignore
+  /** What all groups do, in times what the busiest does. */
+  const all = Math.max(1, lengths.reduce((n, it) => n + it, 0) / most);
   const cores = coresIn(parts, profile, launch.sizes, 0);
   const outer = coresIn(parts, profile, launch.sizes, 0).map(({ part, env }) =>
-    formsOf(part, env, reader, countedLoops(part, parts)),
+    formsOf(part, env, reader, countedLoops(part, parts)).map((form, i) => `${inTurn[i]}: ${form}`),
   );
   const together = inStep(outer, parts) ? sideBySide(outer, (of) => of.join("/")) : [];
   const clocks = new Map<Core, Clock>();
@@ -114,9 +120,13 @@ export function time(
     return clock;
   };
   runCores<number>(kernel, profile, cores, {
-    turn: (core, { loop, left }) => {
+    turn: (core, { loop, index, left }) => {
       const clock = clockOf(core);
-      return clock.skip(loop, left, clock);
+      const skipped = clock.skip(loop, left, clock);
+      const sharing = inTurn[index + skipped];
+      if (sharing !== undefined && isOnlyLoop(core.part, loop))
+        Object.assign(clock.memory, ratesOf(profile, sharing * coresOf(profile, core.part.core)));
+      return skipped;
     },
     instruction: (core, it) => issue(core, clockOf(core), it, run),
     signal: (core, { operation }) => seenOf(clockOf(core), operation.engine),
@@ -128,20 +138,15 @@ export function time(
   const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
     // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
-    cycles: Math.max(totals.memoryBytes / shareOf(profile, working).bytesPerCycle, ...ends),
+    cycles: Math.max((totals.memoryBytes * all) / ratesOf(profile, 1).bytesPerCycle, ...ends),
     busy: totals.busy,
-    bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * working])),
-    memoryBytes: totals.memoryBytes * working,
-    macs: totals.macs * working,
+    bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * all])),
+    memoryBytes: totals.memoryBytes * all,
+    macs: totals.macs * all,
     working,
-    balance: balanceOf(turns),
+    balance: all / turns.length,
     walked: totals.walked,
   };
-}
-
-function balanceOf(groups: readonly (readonly unknown[])[]): number {
-  const most = Math.max(...groups.map((it) => it.length));
-  return most > 0 ? groups.reduce((n, it) => n + it.length, 0) / (most * groups.length) : 1;
 }
 
 /** The turns of several cores as one. */
@@ -151,6 +156,9 @@ const sideBySide = <T, U>(cores: readonly (readonly T[])[], join: (turns: readon
 /** The outermost loops whose turns are counted: where several parts signal to one another, those in which they do. */
 const countedLoops = (part: PreparedPart, parts: readonly PreparedPart[]): readonly Loop[] =>
   parts.length > 1 ? signallingLoops(part) : part.body.filter((it) => it.kind === "loop");
+
+const isOnlyLoop = ({ body }: PreparedPart, loop: Loop): boolean =>
+  body.every((it) => it === loop || it.kind !== "loop");
 
 /** Whether all cores go through one loop each, of the same turns. */
 const inStep = (turns: readonly (readonly string[])[], parts: readonly PreparedPart[]): boolean =>
