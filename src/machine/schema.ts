@@ -138,6 +138,9 @@ const memory = object({
   capacity: told(count, "bytes"),
   bytesPerSecond: told(positive, "nominal, of the chip, reads and writes together"),
   sustained: told(share, "the share of it that long streams reach"),
+  coreBytesPerCycle: v.optional(
+    told(positive, "what one core gets of it at most, when others leave it alone"),
+  ),
   l2Bytes: told(countOrNone, "capacity of the cache that all cores share"),
   l2BytesPerCycle: told(positive, "of that cache, all cores together"),
 });

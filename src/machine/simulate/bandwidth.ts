@@ -20,7 +20,10 @@ const kept = 8;
 
 /** The rates of one of so many cores. */
 export const ratesOf = ({ memory, clock }: Profile, cores: number): Rates => ({
-  bytesPerCycle: (memory.bytesPerSecond.value * memory.sustained.value) / (clock.value * 1e6) / cores,
+  bytesPerCycle: Math.min(
+    memory.coreBytesPerCycle?.value ?? Infinity,
+    (memory.bytesPerSecond.value * memory.sustained.value) / (clock.value * 1e6) / cores,
+  ),
   cacheBytesPerCycle: memory.l2BytesPerCycle.value / cores,
 });
 

@@ -4,6 +4,7 @@
  */
 import { fail } from "../../support/diagnostics.ts";
 import { globalSpace, scalarEngine, type Profile } from "../profile.ts";
+import { memoryBytesPerCycle } from "../rates.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
 import type { Env } from "../schedule/expr.ts";
@@ -138,7 +139,10 @@ export function time(
   const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
     // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
-    cycles: Math.max((totals.memoryBytes * all) / ratesOf(profile, 1).bytesPerCycle, ...ends),
+    cycles: Math.max(
+      (totals.memoryBytes * all) / (memoryBytesPerCycle(profile) * profile.memory.sustained.value),
+      ...ends,
+    ),
     busy: totals.busy,
     bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * all])),
     memoryBytes: totals.memoryBytes * all,

@@ -191,6 +191,10 @@ export const c220 = (chip: C220Chip): Profile => ({
       0.9,
       "catlass, matmul optimization: 202 MB in 139.6 us (M 20, N 6144, K 16384), 1.45 TB/s of a nominal 1.6; 0.79 on an A2 that copies 256 MiB",
     ),
+    coreBytesPerCycle: vendor(
+      78,
+      `${costs}, gm to l1; catlass, matmul optimization: 24 tiles on 20 cores (M 20, N 6144, K 16384) take 181.4 us, which asks for 75`,
+    ),
     l2Bytes: chip.l2Bytes,
     l2BytesPerCycle: derived(110 * chip.groups.value, `${ini}: l2_read_rate of every cube core`),
   },
