@@ -23,7 +23,9 @@ export function repeater(
     const steady = inner(at, left, state);
     if (at !== loop) return steady;
     if (steady > 0) {
+      // What was walked through before were fewer turns than it takes until all are alike.
       before = undefined;
+      passages.clear();
       return steady;
     }
     const index = forms.length - left;
