@@ -48,10 +48,18 @@ export type DeviceContext = {
   readonly bind: (value: Value | undefined, view: DeviceView) => void;
   /** The rows of a cache, those of this call included. */
   readonly cache: (value: Value | undefined, dims: readonly Dim[]) => DeviceView;
+  /** A kernel of these specifications; those that were made before are not made again. */
+  readonly kernel: KernelCache;
   /** How a product of at most so many rows is cut. */
   readonly tile: TileChooser;
   readonly launch: (kernel: Kernel, sizes: Sizes, operands: Readonly<Record<string, DeviceView>>) => void;
 };
+
+/** Makes kernels, each once. */
+export type KernelCache = <S extends readonly unknown[]>(
+  maker: (profile: Profile, ...specs: S) => Kernel,
+  ...specs: S
+) => Kernel;
 
 /** A kernel's sizes in a call. */
 export type Sizes = Readonly<Record<string, Extent>>;

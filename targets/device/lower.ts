@@ -18,7 +18,7 @@ import type { WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
 import { quantizedParts } from "../../src/tensor/quantized.ts";
 import { constant, type Recipe } from "../../src/tensor/recipe.ts";
-import type { DeviceContext, DeviceView } from "./context.ts";
+import type { DeviceContext, DeviceView, KernelCache } from "./context.ts";
 import type { TileChooser } from "./search/chooser.ts";
 import { deviceRules } from "./rules.ts";
 
@@ -46,12 +46,30 @@ export function kernelShelf(): KernelShelf {
   };
 }
 
+/** A cache of kernels for one device, by their maker and what it was given. */
+export function kernelCache(profile: Profile): KernelCache {
+  const made = new Map<unknown, Map<string, Kernel>>();
+  return (maker, ...specs) => {
+    const own = made.get(maker) ?? new Map<string, Kernel>();
+    made.set(maker, own);
+    const key = JSON.stringify(specs);
+    const kernel = own.get(key) ?? maker(profile, ...specs);
+    own.set(key, kernel);
+    return kernel;
+  };
+}
+
+/** Tables made at compile time, by name. */
+export type TableShelf = Map<string, DeviceView>;
+
 /** What all functions of a module share on a device. */
 export type DeviceSetting = {
   readonly profile: Profile;
   readonly activation: DeviceContext["activation"];
   readonly weights: WeightShelf;
   readonly kernels: KernelShelf;
+  readonly kernel: KernelCache;
+  readonly tables: TableShelf;
   readonly context: number;
   readonly tile: TileChooser;
 };
@@ -72,14 +90,13 @@ function readersOf(func: Func): ReadonlyMap<Value, ReadonlySet<OpName | "result"
 
 /** Lower a function to launches. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
-  const { profile, activation, weights, kernels, context: positions, tile } = setting;
+  const { profile, activation, weights, kernels, kernel, tables, context: positions, tile } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
   const launches: DeviceLaunch[] = [];
   const views = new Map<Value, DeviceView>();
   const caches = new Map<Value, DeviceCache>();
-  const tables = new Map<string, { readonly shape: readonly number[]; readonly values: Float32Array }>();
   const readers = readersOf(func);
   let current: Node | undefined;
 
@@ -116,6 +133,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
   const context: DeviceContext = {
     profile,
     activation,
+    kernel,
     tile,
     view: (value) =>
       views.get(present(value)) ??
@@ -130,10 +148,13 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
       return { ...compactView(name, recipe.shape), in: "weight", dtype };
     },
     table: (name, make) => {
-      const { shape, values } = tables.get(name) ?? make();
-      tables.set(name, { shape, values });
+      const known = tables.get(name);
+      if (known) return known;
+      const { shape, values } = make();
       const { name: stored } = weights.exact(constant(shape, Array.from(values)), name);
-      return { ...compactView(stored, shape), in: "weight", dtype: "f32" };
+      const view = { ...compactView(stored, shape), in: "weight", dtype: "f32" } as const;
+      tables.set(name, view);
+      return view;
     },
     readers: (value) => readers.get(present(value)) ?? new Set(),
     positions,

@@ -6,7 +6,7 @@ import { storedForm } from "../../src/plan/stored-weight.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { DeviceContext } from "./context.ts";
 import type { TileChooser } from "./search/chooser.ts";
-import { kernelShelf, lowerToDevice } from "./lower.ts";
+import { kernelCache, kernelShelf, lowerToDevice } from "./lower.ts";
 
 /** What a module becomes on a device: launches, the schedules they are of, and the weights they read. */
 export type DeviceCode = {
@@ -31,8 +31,9 @@ export function deviceTarget(
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
+  const shared = { profile, weights, kernels, kernel: kernelCache(profile), tables: new Map(), ...how };
   const lowered = module.funcs.map((func) =>
-    lowerToDevice(func, { profile, weights, kernels, ...how }, func.name === "decode" ? 1 : batchTokens),
+    lowerToDevice(func, shared, func.name === "decode" ? 1 : batchTokens),
   );
   const requests = weights.requests();
   return {

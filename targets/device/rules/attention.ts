@@ -17,8 +17,8 @@ const attention: DeviceRule<NodeOf<"attention">> = (
   const rows = rowsIn(q);
   const spec = { q: headsView(q), k: headsView(k), out: headsView(out), scale, queries: cx.most(rows) };
   const sizes = { B: { times: 1, dim: "1" }, S: rows, P: { times: 1, dim: "P" } };
-  if (isLatent(k, v)) cx.launch(attentionKernel(cx.profile, spec), sizes, { q, k, out });
-  else cx.launch(attentionKernel(cx.profile, { ...spec, v: headsView(v) }), sizes, { q, k, v, out });
+  if (isLatent(k, v)) cx.launch(cx.kernel(attentionKernel, spec), sizes, { q, k, out });
+  else cx.launch(cx.kernel(attentionKernel, { ...spec, v: headsView(v) }), sizes, { q, k, v, out });
 };
 
 export const attentionRules = { attention } as const;

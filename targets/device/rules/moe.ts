@@ -14,7 +14,7 @@ const router: DeviceRule<NodeOf<"router">> = (cx, { operands: [x, b], results: [
   const [logits, indices, weights] = [cx.view(x), cx.output(chosen), cx.output(shares, "f32")];
   const recipe = cx.recipe(b);
   const experts = fixed(logits.dims[1], "router");
-  const kernel = routerKernel(cx.profile, {
+  const kernel = cx.kernel(routerKernel, {
     ...attrs,
     logits: logits.dtype,
     experts,
@@ -43,7 +43,7 @@ function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots
     DeviceView,
   ]; // as many as names
   const offsets = cx.scratch("offsets", "i32", { times: experts + 1, dim: "1" }, [1]);
-  cx.launch(groupSlots(cx.profile, { experts, topK }), { S: tokens }, { indices, offsets, order, place });
+  cx.launch(cx.kernel(groupSlots, { experts, topK }), { S: tokens }, { indices, offsets, order, place });
   return { experts, topK, tokens, rows, offsets, place };
 }
 
@@ -57,7 +57,7 @@ function permuted(
   const { topK, tokens, place } = slots;
   const rows = cx.scratch("rows", x.dtype, slots.rows, [rowsView(x).width]);
   const rowScales = scales && cx.scratch("rowScales", "f32", slots.rows, [1]);
-  const kernel = permuteRows(cx.profile, { x: rowsView(x), topK, scaled: scales !== undefined });
+  const kernel = cx.kernel(permuteRows, { x: rowsView(x), topK, scaled: scales !== undefined });
   cx.launch(kernel, { S: tokens }, { x, place, rows, ...(scales && rowScales && { scales, rowScales }) });
   return { rows, ...(rowScales && { rowScales }) };
 }
@@ -88,7 +88,7 @@ function combined(
   result: Value | undefined,
 ): void {
   const out = cx.output(result);
-  const kernel = combineRows(cx.profile, { rows: rows.dtype, out: rowsView(out), topK });
+  const kernel = cx.kernel(combineRows, { rows: rows.dtype, out: rowsView(out), topK });
   cx.launch(kernel, { S: tokens }, { rows, place, weights, out });
 }
 
@@ -118,7 +118,7 @@ const integerExperts: DeviceRule<NodeOf<"integerExperts">> = (cx, { operands, re
   const codes = cx.scratch("gated.codes", "i8", slots.rows, [inner]);
   const scales = cx.scratch("gated.scales", "f32", slots.rows, [1]);
   const half = { dtype: hidden.dtype, width: inner, rowStride: 2 * inner };
-  const gate = swiglu(cx.profile, { a: half, b: half, rounded: { rotation: attrs.downRotation } });
+  const gate = cx.kernel(swiglu, { a: half, b: half, rounded: { rotation: attrs.downRotation } });
   cx.launch(gate, { S: slots.rows }, { a: hidden, b: { ...hidden, offset: inner }, codes, scales });
   const outs = cx.scratch("own", "f32", slots.rows, [width]);
   const last = integerMatrix(cx, down, downScales, { group: attrs.downGroup, bits: attrs.downBits });

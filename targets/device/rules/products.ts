@@ -60,7 +60,7 @@ export function launchProduct(
   views: Readonly<Record<string, DeviceView>>,
 ): void {
   const whole = { ...spec, w: weights };
-  cx.launch(gemm(cx.profile, whole, cx.tile(whole, cx.most(rows))), { S: rows }, { ...views, ...operands });
+  cx.launch(cx.kernel(gemm, whole, cx.tile(whole, cx.most(rows))), { S: rows }, { ...views, ...operands });
 }
 
 /** What a result is kept in: logits and what routers read in full precision, as little is gained and much lost otherwise. */
@@ -90,7 +90,7 @@ export function rounded(
   const rows = rowsIn(x);
   const codes = cx.scratch(`${name}.codes`, "i8", rows, [width]);
   const scales = cx.scratch(`${name}.scales`, "f32", rows, [1]);
-  const kernel = roundRows(cx.profile, rowsView(x), { rotation: x.rotation ?? 1 });
+  const kernel = cx.kernel(roundRows, rowsView(x), { rotation: x.rotation ?? 1 });
   cx.launch(kernel, { S: rows }, { a: x, codes, scales });
   return { codes, scales };
 }

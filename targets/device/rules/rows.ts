@@ -11,7 +11,7 @@ import { weightOf } from "./rowwise.ts";
 const gather: DeviceRule<NodeOf<"gather">> = (cx, { operands: [entries, ids], results: [result] }) => {
   const [table, wanted, out] = [weightOf(cx, entries, "gather"), cx.view(ids), cx.output(result)];
   const spec = { table: table.dtype, entries: fixed(table.dims[0], "gather"), out: rowsView(out) };
-  cx.launch(gatherRows(cx.profile, spec), { S: rowsIn(out) }, { table, ids: wanted, out });
+  cx.launch(cx.kernel(gatherRows, spec), { S: rowsIn(out) }, { table, ids: wanted, out });
 };
 
 /** A copy between two views of one shape. */
@@ -28,7 +28,7 @@ const concat: DeviceRule<NodeOf<"concat">> = (cx, { operands, results: [result],
     const from = cx.view(part);
     const size = fixed(from.dims[axis], "concat");
     const to = { ...whole, ...sliceView(whole, axis, at, at + size) };
-    cx.launch(copyRows(cx.profile, moved(from, to)), { S: rowsIn(from) }, { from, to });
+    cx.launch(cx.kernel(copyRows, moved(from, to)), { S: rowsIn(from) }, { from, to });
     at += size;
   }
 };
@@ -39,7 +39,7 @@ const cacheAppend: DeviceRule<NodeOf<"cacheAppend">> = (
 ) => {
   const from = cx.view(rows);
   const to = cx.cache(cache, result?.type.dims ?? []);
-  const kernel = appendRows(cx.profile, moved(from, to));
+  const kernel = cx.kernel(appendRows, moved(from, to));
   cx.launch(kernel, { S: rowsIn(from), P: { times: 1, dim: "P" } }, { from, to });
   cx.bind(result, to);
 };
@@ -58,7 +58,7 @@ const rope: DeviceRule<NodeOf<"rope">> = (
     return { shape: [cx.positions, values.length / cx.positions], values };
   });
   const spec = { x: headsView(input), out: headsView(out), pairs, positions: cx.positions };
-  cx.launch(ropeKernel(cx.profile, spec), { S: rowsIn(input) }, { x: input, positions: at, table, out });
+  cx.launch(cx.kernel(ropeKernel, spec), { S: rowsIn(input) }, { x: input, positions: at, table, out });
 };
 
 /** Operators that bring rows to where they are wanted, and turn them. */

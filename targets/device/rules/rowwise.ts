@@ -19,7 +19,7 @@ const rmsNorm: DeviceRule<NodeOf<"rmsNorm">> = (
   { operands: [x, gain], results: [out], attrs: { eps } },
 ) => {
   const [input, g, to] = [cx.view(x), weightOf(cx, gain, "rmsNorm"), cx.output(out)];
-  const kernel = normKernel(cx.profile, { x: headsView(input), gain: g.dtype, eps, out: headsView(to) });
+  const kernel = cx.kernel(normKernel, { x: headsView(input), gain: g.dtype, eps, out: headsView(to) });
   cx.launch(kernel, { S: rowsIn(input) }, { x: input, gain: g, out: to });
 };
 
@@ -29,7 +29,7 @@ const addRmsNorm: DeviceRule<NodeOf<"addRmsNorm">> = (
 ) => {
   const [input, residual, g] = [cx.view(x), cx.view(y), weightOf(cx, gain, "addRmsNorm")];
   const [sum, to] = [cx.output(total), cx.output(out)];
-  const kernel = normKernel(cx.profile, {
+  const kernel = cx.kernel(normKernel, {
     x: rowsView(input),
     residual: rowsView(residual),
     sum: rowsView(sum),
@@ -44,13 +44,13 @@ const two =
   (maker: typeof add): DeviceRule<NodeOf<"add" | "mul" | "swiglu">> =>
   (cx, { operands: [x, y], results: [out] }) => {
     const [a, b, to] = [cx.view(x), cx.view(y), cx.output(out)];
-    const kernel = maker(cx.profile, { a: rowsView(a), b: rowsView(b), out: rowsView(to) });
+    const kernel = cx.kernel(maker, { a: rowsView(a), b: rowsView(b), out: rowsView(to) });
     cx.launch(kernel, { S: rowsIn(a) }, { a, b, out: to });
   };
 
 const silu: DeviceRule<NodeOf<"silu">> = (cx, { operands: [x], results: [out] }) => {
   const [a, to] = [cx.view(x), cx.output(out)];
-  cx.launch(siluKernel(cx.profile, { a: rowsView(a), out: rowsView(to) }), { S: rowsIn(a) }, { a, out: to });
+  cx.launch(cx.kernel(siluKernel, { a: rowsView(a), out: rowsView(to) }), { S: rowsIn(a) }, { a, out: to });
 };
 
 /** silu(first half) * second half of each of so many rows, into `to`. */
@@ -58,7 +58,7 @@ export function gatedHalves(cx: DeviceContext, x: DeviceView, to: DeviceView, ro
   const { width, ...whole } = rowsView(x);
   const half = { ...whole, width: width / 2 };
   const second = { ...x, offset: x.offset + width / 2 };
-  const kernel = swigluKernel(cx.profile, { a: half, b: half, out: rowsView(to) });
+  const kernel = cx.kernel(swigluKernel, { a: half, b: half, out: rowsView(to) });
   cx.launch(kernel, { S: rows }, { a: x, b: second, out: to });
 }
 
