@@ -1,8 +1,9 @@
 import { fail } from "../../support/diagnostics.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import type { Profile } from "../profile.ts";
-import { coresIn, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
 import { constantOf, type Expr } from "../schedule/expr.ts";
+import type { PreparedPart } from "../schedule/prepare.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import type { Instruction, Place } from "../schedule/walk.ts";
 import { rowMajor, transposed, valuesFor, viewOf, type Bound, type Values, type View } from "./memory.ts";
@@ -17,33 +18,33 @@ export type Launch = {
 /** A kernel ready to be carried out many times. */
 export type Executable = (launch: Launch) => void;
 
+/** The room of one core: each buffer's copies, by their order in the part. */
+type Room = readonly (readonly Values[])[];
+
+const roomFor = ({ buffers }: PreparedPart): Room =>
+  buffers.map(({ decl }) =>
+    Array.from({ length: decl.copies }, () => valuesFor(decl.dtype, decl.rows * decl.cols)),
+  );
+
 /**
  * Make a kernel ready to be carried out on data, group after group, each in the order of its text: flags only order engines that this
- * does not run apart. Throws `schedule/deadlock`.
+ * does not run apart. All groups and launches use one group's room, as no legal schedule reads what it has not written. Throws `schedule/deadlock`.
  */
 export function executable(kernel: Kernel, profile: Profile): Executable {
   const parts = prepareParts(kernel, profile);
+  const rooms = parts.map((part) => Array.from({ length: coresOf(profile, part.core) }, () => roomFor(part)));
+  const roomOf = ({ part, index }: Core): Room => rooms[parts.indexOf(part)]?.[index] ?? [];
   return ({ sizes, tensors }) => {
-    for (let group = 0; group < profile.groups.value; group++) {
-      const shared = sharedTensors(kernel, sizes);
-      const bound = (of: string): Bound =>
-        tensors.get(of) ?? shared.get(of) ?? fail("schedule/unknown-name", undefined, kernel.name, of);
-      const buffers = new Map<Core, readonly (readonly Values[])[]>();
-      const cores = coresIn(parts, profile, sizes, group);
-      for (const core of cores)
-        buffers.set(
-          core,
-          core.part.buffers.map(({ decl }) =>
-            Array.from({ length: decl.copies }, () => valuesFor(decl.dtype, decl.rows * decl.cols)),
-          ),
-        );
-      runCores(kernel, profile, cores, {
+    const shared = sharedTensors(kernel, sizes);
+    const bound = (of: string): Bound =>
+      tensors.get(of) ?? shared.get(of) ?? fail("schedule/unknown-name", undefined, kernel.name, of);
+    for (let group = 0; group < profile.groups.value; group++)
+      runCores(kernel, profile, coresIn(parts, profile, sizes, group), {
         turn: () => 0,
         signal: () => undefined,
         take: () => {},
-        instruction: (core, it) => carryOut(it, viewIn(bound, buffers.get(core) ?? []), profile),
+        instruction: (core, it) => carryOut(it, viewIn(bound, roomOf(core)), profile),
       });
-    }
   };
 }
 
