@@ -54,4 +54,10 @@ describe("moec compile --cluster", () => {
     expect(code).toBe(exit);
     expect(err).toContain(diagnostic);
   });
+
+  test("refuses limits where no cluster is named", () => {
+    const { code, err } = moec(["compile", "fixtures/moe-6m", "--dry-run", "--tpot", "50ms"]);
+    expect(code).toBe(2);
+    expect(err).toContain("error[usage/missing]: the cluster that --tpot is for is missing");
+  });
 });

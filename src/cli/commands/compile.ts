@@ -163,11 +163,8 @@ function settingsOf(options: Options): CompileOptions {
 
 /** The forecast for a cluster, where one is named; a mesh that is given is not searched for. */
 function forecastOf(path: string, options: Options): ClusterForecast | undefined {
-  const { cluster, quant, bits } = options;
-  const parallel = options.parallel && parallelOf(options);
-  return cluster === undefined
-    ? undefined
-    : forecastFor(path, cluster, options, schemeFrom(quant, bits), parallel);
+  const { quant, bits } = options;
+  return forecastFor(path, options, schemeFrom(quant, bits), options.parallel && parallelOf(options));
 }
 
 export const compileCommand: CommandSpec<Options> = {

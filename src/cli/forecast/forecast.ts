@@ -10,14 +10,18 @@ import type { ForecastOptions } from "./options.ts";
 import { forecastReport } from "./report.ts";
 import { forecastText } from "./text.ts";
 
-/** The forecast that the options ask for. */
+/** The forecast that the options ask for, if they name a cluster. */
 export function forecastFor(
   path: string,
-  cluster: string,
-  { tpot, ttft, promptLength, outputLength }: ForecastOptions,
+  { cluster, tpot, ttft, promptLength, outputLength }: ForecastOptions,
   scheme: Scheme | undefined,
   parallel: Parallel | undefined,
-): ClusterForecast {
+): ClusterForecast | undefined {
+  if (cluster === undefined) {
+    const limit = tpot === undefined ? "--ttft" : "--tpot";
+    if (tpot === undefined && ttft === undefined) return undefined;
+    return fail("usage/missing", { kind: "flag", flag: "--cluster" }, `the cluster that ${limit} is for`);
+  }
   if (isOnnx(path)) return fail("cluster/graph", { kind: "flag", flag: "--cluster" });
   return forecastModel(path, {
     cluster: clusterFrom(cluster),
