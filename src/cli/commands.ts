@@ -41,6 +41,16 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/targets.ts")).targets,
   ),
   lazy(
+    "route",
+    "record which experts the tokens of a text take",
+    async () => (await import("./commands/route.ts")).route,
+  ),
+  lazy(
+    "place",
+    "place experts on a cluster by recorded routing",
+    async () => (await import("./commands/place.ts")).place,
+  ),
+  lazy(
     "clusters",
     "list the clusters to plan for",
     async () => (await import("./commands/clusters.ts")).clusters,

@@ -77,3 +77,18 @@ export function holders(layer: LayerMap, experts: number): readonly (readonly nu
   layer.forEach((held, rank) => held.forEach((expert) => byExpert[expert]?.push(rank)));
   return byExpert;
 }
+
+/**
+ * A map in the form that vllm-ascend reads (`expert_map_path` of its `eplb_config`). Throws `cluster/uneven` where ranks hold different
+ * numbers of experts, which it does not take.
+ */
+export function formatVllmAscendMap({ ranks, layers }: ExpertMap): string {
+  const counts = new Set(layers.flatMap((layer) => layer.map((held) => held.length)));
+  if (counts.size > 1) fail("cluster/uneven", undefined, Math.min(...counts), Math.max(...counts));
+  const list = layers.map((layer, i) => ({
+    layer_id: i,
+    device_count: ranks,
+    device_list: layer.map((held, rank) => ({ device_id: rank, device_expert: held })),
+  }));
+  return `${JSON.stringify({ moe_layer_count: layers.length, layer_list: list })}\n`;
+}

@@ -53,8 +53,12 @@ export function writeSafetensors(
     readonly shape: readonly number[];
     readonly data: Uint8Array;
   }[],
+  metadata: Readonly<Record<string, string>> = {},
 ): void {
-  const { header } = layoutSafetensors(tensors.map((t) => ({ ...t, bytes: t.data.byteLength })));
+  const { header } = layoutSafetensors(
+    tensors.map((t) => ({ ...t, bytes: t.data.byteLength })),
+    metadata,
+  );
   const partial = `${file}.partial-${process.pid}`;
   const fd = openSync(partial, "w");
   try {

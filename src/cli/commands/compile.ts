@@ -126,10 +126,10 @@ function plainRounding({ rounding }: Options, scheme: Scheme): Rounding | undefi
   return rounding === undefined || isRounding(rounding) ? rounding : needs(`--rounding ${rounding}`);
 }
 
-/** How the model is spread over ranks. */
+/** How the model is spread over ranks; by a placement alone, over those that it has. */
 function parallelOf({ parallel, redundantExperts, placement }: Options): Parallel {
-  const mesh = parallel ?? oneDevice;
-  if (placement === undefined) return { mesh, redundantExperts: redundantExperts ?? 0 };
+  if (placement === undefined)
+    return { mesh: parallel ?? oneDevice, redundantExperts: redundantExperts ?? 0 };
   if (redundantExperts !== undefined)
     fail(
       "usage/value",
@@ -138,7 +138,8 @@ function parallelOf({ parallel, redundantExperts, placement }: Options): Paralle
       "given beside --placement",
       "one of the two: a placement says itself which experts are held twice",
     );
-  return { mesh, redundantExperts: 0, placement: parseExpertMap(readText(placement), placement) };
+  const map = parseExpertMap(readText(placement), placement);
+  return { mesh: parallel ?? { ...oneDevice, ep: map.ranks }, redundantExperts: 0, placement: map };
 }
 
 /** What the passes and the target are asked for. */

@@ -97,4 +97,33 @@ export const clusterCatalog = {
     message: `no layout that fits keeps to ${limits.join(" and ")}: the fastest takes ${token} between tokens, ${prompt} until the first`,
     hint: "allow more time, shorten the prompts (--prompt-length), or choose a larger cluster",
   }),
+  "cluster/uneven": (least: number, most: number): Message => ({
+    exit: "usage",
+    message: `devices hold ${least} to ${most} experts, and vllm-ascend takes equal numbers only`,
+    hint: "give --redundant-experts such that the devices divide all copies",
+  }),
+  "cluster/eplb": (why: string): Message => ({
+    exit: "usage",
+    message: `EPLB cannot place this: ${why}`,
+    hint: "choose other --redundant-experts, or --placement search, which takes any number",
+  }),
+  "cluster/no-room": (experts: number, slots: number): Message => ({
+    exit: "usage",
+    message: `${slots} slots cannot hold ${experts} experts, each at most once a device`,
+    hint: "give fewer --redundant-experts",
+  }),
+  "route/no-experts": (): Message => ({
+    exit: "usage",
+    message: "the plan's model has no routed experts",
+  }),
+  "route/file": (why: string): Message => ({
+    exit: "usage",
+    message: `the recorded routing is not understood: ${why}`,
+    hint: "record it with: moec route PLAN --text FILE -o routing.safetensors",
+  }),
+  "route/no-text": (found: string, known: readonly string[]): Message => ({
+    exit: "usage",
+    message: `the recorded routing has no text ${found}`,
+    hint: `it has ${known.join(", ")}`,
+  }),
 } as const;

@@ -1,0 +1,68 @@
+/** Placing a model's experts by recorded routing, and judging placements. */
+import type { LayerMap } from "../cluster/expert-map.ts";
+import { fullestOverMean, messagesPerToken } from "../cluster/placement/measure.ts";
+import { placeLayer, type Placing } from "../cluster/placement/place.ts";
+import { loadsOf, routedSets, stretchLoads, type LayerRouting } from "../cluster/placement/routing.ts";
+import type { Evidence } from "../cluster/placement/trial.ts";
+import { fail } from "../support/diagnostics.ts";
+import type { Routing } from "./routing-file.ts";
+
+/** Stretches that loads are evened out in, and tokens whose sets of experts are looked at. */
+const [stretches, sampledTokens] = [24, 2048];
+
+/** What a layer's routing tells of where to place its experts. */
+export const evidenceOf = (layer: LayerRouting, experts: number): Evidence => ({
+  loads: loadsOf(layer, experts),
+  stretches: stretchLoads(layer, experts, stretches),
+  sets: routedSets(layer, sampledTokens),
+});
+
+/** The layers of some texts, one behind the other; of all where none is named. Throws `route/no-text`. */
+export function layersOf({ texts }: Routing, names: readonly string[]): readonly LayerRouting[] {
+  const chosen = (names.length > 0 ? names : [...texts.keys()]).map(
+    (name) => texts.get(name) ?? fail("route/no-text", undefined, name, [...texts.keys()]),
+  );
+  return (chosen[0] ?? []).map(({ k }, layer) => {
+    const parts = chosen.map((it) => it[layer]?.choices ?? new Uint16Array());
+    const choices = new Uint16Array(parts.reduce((n, it) => n + it.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      choices.set(part, at);
+      at += part.length;
+    }
+    return { k, choices };
+  });
+}
+
+/** Place every layer. `onLayer` hears of each one done. */
+export function placeLayers(
+  layers: readonly LayerRouting[],
+  experts: number,
+  placing: Placing,
+  onLayer: (done: number) => void = () => {},
+): readonly LayerMap[] {
+  return layers.map((layer, i) => {
+    const placed = placeLayer(evidenceOf(layer, experts), placing);
+    onLayer(i + 1);
+    return placed;
+  });
+}
+
+/** How a placement does on a text: geometric mean over layers of the fullest device over the mean, and messages a token and layer. */
+export type Judged = { readonly fullestOverMean: number; readonly messagesPerToken: number };
+
+export function judgePlacement(
+  placed: readonly LayerMap[],
+  layers: readonly LayerRouting[],
+  experts: number,
+  nodes: readonly number[],
+): Judged {
+  let [logs, messages] = [0, 0];
+  layers.forEach((layer, i) => {
+    const map = placed[i] ?? [];
+    logs += Math.log(fullestOverMean(map, loadsOf(layer, experts)));
+    messages += messagesPerToken(map, layer, experts, nodes);
+  });
+  const n = Math.max(1, layers.length);
+  return { fullestOverMean: Math.exp(logs / n), messagesPerToken: messages / n };
+}
