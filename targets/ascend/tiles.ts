@@ -1,6 +1,6 @@
 /** Tiles to begin with: those that CATLASS takes where nobody has searched for better ones. */
 import type { Profile } from "../../src/machine/profile.ts";
-import { usableBytes } from "../../src/machine/verify/capacity.ts";
+import { usableBytes } from "../../src/machine/rates.ts";
 import type { Copies, MatmulSpec, Tile } from "./mlir/spec.ts";
 
 /** L1 tiles of CATLASS's examples (00_basic_matmul, 12_quant_matmul): 384 KiB of L1, and all of L0C with f32 or i32 sums. */

@@ -1,7 +1,4 @@
-import { fail, type Where } from "../../support/diagnostics.ts";
-
-export type TokenKind = "word" | "number" | "mark" | "end";
-export type Token = { readonly kind: TokenKind; readonly text: string; readonly offset: number };
+import { lex, type TokenOf } from "../../support/lex.ts";
 
 /** A word may hold dots and dashes inside, as names of profiles do; a minus sign between names stands apart. */
 const pattern =
@@ -9,26 +6,9 @@ const pattern =
 
 const kinds = ["number", "word", "mark"] as const;
 
-/** Line and column of an offset, both counted from one. */
-export function place(text: string, offset: number, file: string): Where {
-  const before = text.slice(0, offset).split("\n");
-  return { kind: "text", file, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
-}
+export type Token = TokenOf<(typeof kinds)[number]>;
+export type TokenKind = Token["kind"];
 
 /** Cut a schedule into tokens. Throws `schedule/syntax` at the first character that begins none. */
-export function tokenize(text: string, file: string): readonly Token[] {
-  const tokens: Token[] = [];
-  let at = 0;
-  while (at < text.length) {
-    pattern.lastIndex = at;
-    const match = pattern.exec(text);
-    if (!match) return fail("schedule/syntax", place(text, at, file), JSON.stringify(text[at]), "a token");
-    for (const kind of kinds) {
-      const found = match.groups?.[kind];
-      if (found !== undefined) tokens.push({ kind, text: found, offset: at });
-    }
-    at = pattern.lastIndex;
-  }
-  tokens.push({ kind: "end", text: "end of text", offset: text.length });
-  return tokens;
-}
+export const tokenize = (text: string, file: string): readonly Token[] =>
+  lex(text, file, pattern, kinds, "schedule/syntax");

@@ -2,7 +2,8 @@ import { isDType, type DType } from "../../tensor/dtype.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { binary, calls, infix, name, num, type BinaryOp, type Expr } from "./expr.ts";
 import type { Kernel, Part, Region, Stmt, Tensor } from "./kernel.ts";
-import { place, tokenize, type Token, type TokenKind } from "./lexer.ts";
+import { tokenize, type Token, type TokenKind } from "./lexer.ts";
+import { place } from "../../support/lex.ts";
 import { factsOfVector, isVectorOp } from "./vector-ops.ts";
 
 type Box = { readonly dims: readonly Expr[] };

@@ -1,6 +1,7 @@
 /** How long single instructions keep their engine, in cycles of the cores' clock. */
 import { dtypes, type DType } from "../../tensor/dtype.ts";
 import { globalSpace, type Profile } from "../profile.ts";
+import { matrixCycles as fragmentCycles, matrixRate } from "../rates.ts";
 import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
 import { pathOf } from "../schedule/prepare.ts";
@@ -80,12 +81,11 @@ export function matrixCycles(
 ): { readonly macs: number; readonly cycles: number } {
   const [a, b] = places;
   if (!a || !b) return { macs: 0, cycles: 0 };
-  const rate = profile.matrix.rates.find((it) => it.a === dtypeOf(a) && it.b === dtypeOf(b));
+  const rate = matrixRate(profile, dtypeOf(a), dtypeOf(b));
   const k = a.size.at(-1) ?? 1;
   const [m, n] = [elementsOf(a) / k, elementsOf(b) / (b.size.at(-1) ?? 1)];
   if (!rate) return { macs: m * n * k, cycles: Infinity };
-  const fragments = Math.ceil(m / rate.m) * Math.ceil(n / rate.n) * Math.ceil(k / rate.k);
-  return { macs: m * n * k, cycles: profile.matrix.startup.value + fragments * rate.cycles.value };
+  return { macs: m * n * k, cycles: profile.matrix.startup.value + fragmentCycles(rate, m, n, k) };
 }
 
 /** Cycles of vector work, by its largest box, or its smallest where it touches only so much: boxes that fill their buffer's rows are one run, others take a pass a row at least. */

@@ -1,6 +1,7 @@
 import { diag, type Diagnostic } from "../../support/diagnostics.ts";
 import { dtypes } from "../../tensor/dtype.ts";
 import type { Profile, Space } from "../profile.ts";
+import { usableBytes } from "../rates.ts";
 import { statements, type BufferStmt, type Kernel } from "../schedule/kernel.ts";
 
 const upTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
@@ -16,9 +17,6 @@ export function bufferBytes(
   const wide = upTo((cols * bits) / 8, fractal.rowBytes.value);
   return upTo(upTo(rows, fractal.rows.value) * wide, align.value);
 }
-
-/** Bytes of a space that kernels may use. */
-export const usableBytes = ({ bytes, reserved }: Space): number => bytes.value - (reserved?.value ?? 0);
 
 /** Spaces of a core into which a part's buffers do not fit, all their copies counted. */
 export function capacityFaults(kernel: Kernel, profile: Profile): readonly Diagnostic[] {
