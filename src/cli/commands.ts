@@ -51,6 +51,11 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/place.ts")).place,
   ),
   lazy(
+    "launch",
+    "write the script that serves a model with vLLM on Ray",
+    async () => (await import("./commands/launch.ts")).launch,
+  ),
+  lazy(
     "clusters",
     "list the clusters to plan for",
     async () => (await import("./commands/clusters.ts")).clusters,

@@ -97,6 +97,11 @@ export const clusterCatalog = {
     message: `no layout that fits keeps to ${limits.join(" and ")}: the fastest takes ${token} between tokens, ${prompt} until the first`,
     hint: "allow more time, shorten the prompts (--prompt-length), or choose a larger cluster",
   }),
+  "cluster/launch": (cluster: string, why: string): Message => ({
+    exit: "usage",
+    message: `there is no script that launches vLLM on ${cluster}: ${why}`,
+    hint: "a script is for equal nodes of one kind of Ascend device; give --parallel a mesh of as many ranks",
+  }),
   "cluster/uneven": (least: number, most: number): Message => ({
     exit: "usage",
     message: `devices hold ${least} to ${most} experts, and vllm-ascend takes equal numbers only`,
