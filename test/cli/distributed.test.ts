@@ -1,21 +1,13 @@
 /** Compiles spread over machines by the example scripts: the plan is, to the byte, that of one compile. */
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
+import { contents } from "../support/contents.ts";
 import { executable, moec, root } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const folder = tempFolder();
 const flags = ["--quant", "int4-g32"];
-const contents = (dir: string) =>
-  Object.fromEntries(
-    readdirSync(dir, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
-      .map((file) => [file.slice(dir.length), readFileSync(file, "base64")]),
-  );
 const whole = join(folder, "whole");
 
 beforeAll(() => {

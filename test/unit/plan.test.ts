@@ -15,22 +15,13 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { compile } from "../../src/driver/compile.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
 import { CompileError } from "../../src/support/diagnostics.ts";
+import { contents } from "../support/contents.ts";
 import { moec, root } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const folder = tempFolder();
 const model = join(root, "fixtures/tiny/v3");
 const other = join(root, "fixtures/tiny/v2");
-
-/** Every file of a folder with its bytes. */
-const contents = (dir: string): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    readdirSync(dir, { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name))
-      .sort()
-      .map((file) => [file.slice(dir.length), readFileSync(file, "base64")]),
-  );
 
 /** Read every weight, so that every checksum is looked at. */
 function readWhole(dir: string): string {

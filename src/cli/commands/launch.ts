@@ -1,12 +1,11 @@
 /** `moec launch MODEL --cluster C -o launch.sh`: the script that serves a model with vLLM on Ray. */
-import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parseMesh, type Mesh } from "../../cluster/mesh.ts";
 import { clusterFrom } from "../../driver/cluster.ts";
 import { openModel } from "../../driver/model.ts";
 import { usualMesh, vllmLaunchScript } from "../../export/vllm-launch.ts";
-import { fail } from "../../support/diagnostics.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
+import { writeText } from "../write-text.ts";
 
 type Options = {
   readonly cluster: string;
@@ -67,17 +66,9 @@ export const launch: CommandSpec<Options> = {
       ...(options.expertMap !== undefined && { expertMap: resolve(options.expertMap) }),
       quantized: options.quantized,
     });
-    if (options.output !== undefined) save(options.output, script);
+    if (options.output !== undefined) writeText(options.output, script, 0o777);
     if (cx.json) cx.stdout.write(`${JSON.stringify({ output: options.output ?? null, script })}\n`);
     else if (options.output === undefined) cx.stdout.write(script);
     return Promise.resolve(0);
   },
 };
-
-function save(file: string, script: string): void {
-  try {
-    writeFileSync(file, script, { mode: 0o755 });
-  } catch (error) {
-    fail("plan/write", { kind: "file", file }, file, error instanceof Error ? error.message : String(error));
-  }
-}

@@ -1,14 +1,13 @@
 /** `moec place ROUTING --cluster C -o map.json`: which device holds which experts. */
-import { writeFileSync } from "node:fs";
 import { formatExpertMap, formatVllmAscendMap, type ExpertMap } from "../../cluster/expert-map.ts";
 import { nodesOf } from "../../cluster/topology.ts";
 import { policies, type Placing, type Policy } from "../../cluster/placement/place.ts";
 import { clusterFrom } from "../../driver/cluster.ts";
 import { judgePlacement, layersOf, placeLayers, type Judged } from "../../driver/place.ts";
 import { readRouting, type Routing } from "../../driver/routing-file.ts";
-import { fail } from "../../support/diagnostics.ts";
 import { table } from "../../support/text.ts";
 import { decimal, listed, wholeNumber, type CommandSpec } from "../command.ts";
+import { writeText } from "../write-text.ts";
 
 type Options = {
   readonly cluster: string;
@@ -129,7 +128,7 @@ export const place: CommandSpec<Options> = {
     const map = { experts: routing.experts, ranks: nodes.length, layers: placed };
     const note = `${options.placement} on ${options.cluster}, ${options.redundantExperts} redundant, by ${options.text.join(", ") || "all texts"}`; // prettier-ignore
     const text = options.format === "moec" ? formatExpertMap(map, note) : formatVllmAscendMap(map);
-    if (options.output !== undefined) writeMap(options.output, text);
+    if (options.output !== undefined) writeText(options.output, text);
     const found = compared(routing, placing, map, options);
     const rows = found.flatMap(({ policy, texts }) =>
       Object.entries(texts).map(([name, it]) => [
@@ -143,11 +142,3 @@ export const place: CommandSpec<Options> = {
     return Promise.resolve(0);
   },
 };
-
-function writeMap(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    fail("plan/write", { kind: "file", file }, file, error instanceof Error ? error.message : String(error));
-  }
-}
