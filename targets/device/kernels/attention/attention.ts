@@ -5,6 +5,7 @@
  */
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { named } from "../name.ts";
 import { headsOf, kernelOf, lines, type View } from "../vector/tile.ts";
 import { cutOf } from "./cut.ts";
 import { fusedPart, matrixPart, vectorPart } from "./parts.ts";
@@ -43,7 +44,7 @@ export function attention(profile: Profile, spec: AttentionSpec): Kernel {
   return kernelOf(
     profile,
     lines(
-      `kernel attention for ${profile.name}`,
+      `kernel ${nameOf(shape)} for ${profile.name}`,
       "size B\nsize S\nsize P",
       tensor("q", q, "S", "in"),
       tensor("k", k, "P + S", "in"),
@@ -59,6 +60,12 @@ export function attention(profile: Profile, spec: AttentionSpec): Kernel {
       isFused(profile) ? fusedPart(cut) : lines(matrixPart(cut), vectorPart(cut)),
     ),
   );
+}
+
+/** Such as `attention_8x64_bf16`: heads and their width; `attention_8of2x64_bf16` where 8 heads share 2 of keys. */
+function nameOf({ heads, groups, dim, width, dtype, isLatent }: AttentionShape): string {
+  const sharing = groups === heads ? `${heads}` : `${heads}of${groups}`;
+  return named(isLatent ? "latentAttention" : "attention", `${sharing}x${dim}${width === dim ? "" : `x${width}`}`, dtype); // prettier-ignore
 }
 
 function tensor(name: string, view: View, rows: string, role: "in" | "out"): string {

@@ -1,6 +1,7 @@
 /** Products of matrices as schedules, for any machine and any legal tile. */
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { named, typesOf } from "../name.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
@@ -24,7 +25,7 @@ const signals = { sumsFree: 0, sumsThere: 2, weightsFree: 4, weightsThere: 6 } a
 export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
   const flow = flowOf(profile, spec);
   const text = lines(
-    `kernel ${nameOf(spec)} for ${profile.name}`,
+    `kernel ${nameOf(spec, tile)} for ${profile.name}`,
     "size S",
     tensors(spec),
     !flow.isWhole &&
@@ -36,10 +37,15 @@ export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
   return kernelOf(profile, text);
 }
 
-function nameOf({ w, experts, a }: GemmSpec): string {
+/** Such as `linear_176x192_bf16_t16x176x192`: the matrix [n, k], what it is multiplied as, the tile of m, n and k. */
+function nameOf(spec: GemmSpec, tile: Tile): string {
+  const { w, experts, a, out } = spec;
   const product = w.kind === "integer" ? "integerLinear" : "linear";
-  const named = experts !== undefined ? `expert_${product}` : a.heads !== undefined ? "headLinear" : product;
-  return w.kind === "plain" ? `${named}_${a.dtype}` : `${named}_${w.dtype}_${a.dtype}`;
+  const op = experts !== undefined ? `${product}${experts}experts` : a.heads !== undefined ? `headLinear${a.heads}` : product; // prettier-ignore
+  const size = `${widthOf(spec)}x${depthOf(spec)}`;
+  const types =
+    w.kind === "plain" ? typesOf(a.dtype, out.dtype) : `${w.dtype}_${typesOf(a.dtype, out.dtype)}`;
+  return named(op, size, types, `t${tile.m}x${tile.n}x${tile.k}`);
 }
 
 function tensors(spec: GemmSpec): string {

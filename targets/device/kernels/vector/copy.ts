@@ -1,6 +1,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+import { named, sizeOf, typesOf } from "../name.ts";
 import { box, buffer, cast, castSteps, copies, headsOf, held, kernelOf, lines, overColumns, overNumberedRows, overRows, tensor, tileOf, type Tile, type View } from "./tile.ts"; // prettier-ignore
 
 const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
@@ -44,7 +45,7 @@ const copied = (
   return kernelOf(
     profile,
     lines(
-      `kernel ${name} for ${profile.name}`,
+      `kernel ${named(name, sizeOf(from), typesOf(from.dtype, to.dtype))} for ${profile.name}`,
       sizes,
       tensor("from", from, "in"),
       tensor("to", to, "out", first === "" ? "S" : `${first} + S`),
@@ -86,7 +87,7 @@ export function gatherRows(
   return kernelOf(
     profile,
     lines(
-      `kernel gather for ${profile.name}`,
+      `kernel ${named("gather", `${entries}x${width}`, typesOf(table, out.dtype))} for ${profile.name}`,
       "size S",
       `tensor table: ${table}[${entries}, ${width}] in`,
       "tensor ids: i32[S] in",

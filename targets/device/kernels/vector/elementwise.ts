@@ -1,6 +1,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
+import { named, sizeOf, typesOf } from "../name.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
 import { box, buffer, headsOf, kernelOf, lines, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
@@ -25,6 +26,13 @@ export type ElementwiseSpec = {
   /** The result rounded to int8 besides, or instead; one head only. */
   readonly rounded?: Rounding;
 };
+
+/** Such as `add_192_bf16`; what only rounds is named so. */
+function nameOf(op: keyof typeof works, { a, out, rounded }: ElementwiseSpec): string {
+  const types = out ? typesOf(a.dtype, out.dtype) : a.dtype;
+  const turn = rounded && rounded.rotation > 1 && `turned${rounded.rotation}`;
+  return named(op === "copy" ? "roundRows" : op, sizeOf(a), types, op !== "copy" && rounded && "i8", turn);
+}
 
 /** Work on rows, element by element in float32. Tensors: `a`, `b`; `out`, `codes` i8 [S, width] and `scales` f32 [S], those that the spec has. */
 function elementwise(profile: Profile, op: keyof typeof works, spec: ElementwiseSpec): Kernel {
@@ -60,7 +68,7 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
   return kernelOf(
     profile,
     lines(
-      `kernel ${op} for ${profile.name}`,
+      `kernel ${nameOf(op, spec)} for ${profile.name}`,
       "size S",
       tensor("a", a, "in"),
       b && tensor("b", b, "in"),

@@ -1,6 +1,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+import { named, sizeOf, typesOf } from "../name.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
 import { box, buffer, headsOf, kernelOf, lines, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
@@ -22,6 +23,9 @@ const widthOf = (views: readonly View[]): number => views.reduce((n, it) => n + 
 
 /** Copies of what is loaded: rows are not touched again before their sum is known, and the next are on their way. */
 const loads = 3;
+
+const nameOf = ({ x, residual, out, rounded }: NormSpec): string =>
+  named(residual ? "addRmsNorm" : "rmsNorm", sizeOf(x), typesOf(x.dtype, out?.dtype), rounded && "i8");
 
 /**
  * gain * x / sqrt(mean(x^2) + eps) over rows (Zhang and Sennrich 2019, eq. 4), in float32. Tensors: `x`, `residual`, `gain` [width]; `sum`,
@@ -76,7 +80,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   return kernelOf(
     profile,
     lines(
-      `kernel ${residual ? "addRmsNorm" : "rmsNorm"} for ${profile.name}`,
+      `kernel ${nameOf(spec)} for ${profile.name}`,
       "size S",
       tensor("x", x, "in"),
       residual && tensor("residual", residual, "in"),

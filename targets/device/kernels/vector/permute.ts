@@ -6,6 +6,7 @@ import type { Profile } from "../../../../src/machine/profile.ts";
 import { coreCount } from "../../../../src/machine/rates.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+import { named, typesOf } from "../name.ts";
 import { box, buffer, cast, castSteps, copies, held, kernelOf, lines, overColumns, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 /**
@@ -36,7 +37,7 @@ export function groupSlots(
   return kernelOf(
     profile,
     lines(
-      `kernel groupSlots for ${profile.name}`,
+      `kernel ${named("groupSlots", `${topK}of${experts}`)} for ${profile.name}`,
       "size S",
       `tensor indices: i32[S * ${topK}] in`,
       `tensor offsets: i32[${experts + 1}] out`,
@@ -141,7 +142,7 @@ export function permuteRows(profile: Profile, { x, topK, scaled }: PermuteSpec):
   return kernelOf(
     profile,
     lines(
-      `kernel permuteRows for ${profile.name}`,
+      `kernel ${named("permuteRows", `${topK}x${width}`, dtype, scaled && "scaled")} for ${profile.name}`,
       "size S",
       tensor("x", x, "in"),
       scaled && "tensor scales: f32[S] in",
@@ -197,7 +198,7 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
   return kernelOf(
     profile,
     lines(
-      `kernel combineRows for ${profile.name}`,
+      `kernel ${named("combineRows", `${topK}x${width}`, typesOf(rows, out.dtype))} for ${profile.name}`,
       "size S",
       tensor("rows", { dtype: rows, width }, "in", slots),
       `tensor place: i32[${slots}] in`,

@@ -5,6 +5,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
+import { named, sizeOf } from "../name.ts";
 import { buffer, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 export type Pairs = "interleaved" | "halves";
@@ -76,7 +77,7 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
   return kernelOf(
     profile,
     lines(
-      `kernel rope for ${profile.name}`,
+      `kernel ${named("rope", sizeOf(x), pairs, x.dtype)} for ${profile.name}`,
       "size S",
       tensor("x", x, "in"),
       "tensor positions: i32[S] in",

@@ -2,6 +2,7 @@ import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import type { OpAttrs } from "../../../../src/ir/ops/index.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
+import { named } from "../name.ts";
 import { buffer, kernelOf, lines, overRows, pitch, tensor, tileOf } from "./tile.ts";
 
 /** The router's attributes, and what its logits [S, experts] are. */
@@ -50,7 +51,7 @@ export function router(profile: Profile, spec: RouterSpec): Kernel {
   return kernelOf(
     profile,
     lines(
-      `kernel router for ${profile.name}`,
+      `kernel ${named("router", `${topK}of${experts}`, spec.scoring, groups > 1 && `${spec.topGroups}of${groups}groups`)} for ${profile.name}`,
       "size S",
       tensor("logits", { dtype: logits, width: experts }, "in"),
       spec.bias && `tensor bias: f32[${experts}] in`,
