@@ -2,7 +2,7 @@ import { tileChooser } from "../../targets/device/search/chooser.ts";
 import type { TileMemory } from "../../targets/device/search/remembered.ts";
 import { deviceTarget } from "../../targets/device/target.ts";
 import { rankCount } from "../cluster/mesh.ts";
-import type { Module } from "../ir/graph.ts";
+import type { Module, Param } from "../ir/graph.ts";
 import type { Profile } from "../machine/profile.ts";
 import { printKernel } from "../machine/schedule/printer.ts";
 import { callSize, profileFile, scheduleFile, type DevicePlan } from "../plan/program/device.ts";
@@ -24,7 +24,10 @@ export type Device = {
   readonly trials: number;
 };
 
-/** What a device launches, its schedules as texts, and its profile. Throws `target/ranks` where several ranks are asked for. */
+/**
+ * What a device launches, its schedules as texts, and its profile. Throws `target/ranks` where several ranks are
+ * asked for, `target/caches` where caches hold codes, `target/activations` where the machine does not multiply what activations are kept in.
+ */
 export function deviceParts(
   module: Module,
   parallel: Parallel,
@@ -34,9 +37,14 @@ export function deviceParts(
 ): TargetParts {
   const ranks = rankCount(parallel.mesh);
   if (ranks > 1) fail("target/ranks", { kind: "flag", flag: "--parallel" }, profile.name, ranks);
+  if (module.funcs.some((func) => func.params.some(isCodedCache)))
+    fail("target/caches", { kind: "flag", flag: "--kv" }, profile.name);
   // Whoever rounds weights wants to see what that alone does: activations then stay in full precision.
+  const activation = isQuantized ? "f32" : "bf16";
+  if (!profile.matrix.rates.some((it) => it.a === activation))
+    fail("target/activations", undefined, profile.name, activation);
   const target = deviceTarget(module, profile, {
-    activation: isQuantized ? "f32" : "bf16",
+    activation,
     tile: tileChooser(profile, trials, tiles),
     context,
     batchTokens,
@@ -64,6 +72,9 @@ export function deviceParts(
   };
   return { head, weights: target.weights, files };
 }
+
+/** Whether a parameter is a cache that holds codes. */
+const isCodedCache = ({ type }: Param): boolean => type.dims[0] === "P" && type.dtype === "i8";
 
 const cachesOf = ({ caches }: DevicePlan) =>
   caches.map(({ name, dtype, cols }) => ({ name, rowBytes: byteLength(dtype, cols) }));

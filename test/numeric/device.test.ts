@@ -44,6 +44,8 @@ const quantized = (name: string): CompileOptions => {
 
 const machines = ["ascend-910b3", "biren-br100"];
 const checkpoints = ["fixtures/tiny/v3", "fixtures/deep/r1-0528-qwen3-tiny"];
+/** Biases, one head of keys, groups of experts by their greatest, halves rotated, no groups, tied heads. */
+const unusual = ["llama-biases", "qwen2-one-kv-head", "v2-groups", "v3-halves-bias", "v3-no-groups"];
 
 describe.each(machines)("on %s", (machine) => {
   const device = { profile: profileOf(machine), tiles: new Map(), trials: 1 };
@@ -77,6 +79,20 @@ describe.each(machines)("on %s", (machine) => {
     },
   );
 
+  test.each(unusual)("%s in int8 gives the logits of the CPU's plan", async (name) => {
+    const checkpoint = `fixtures/variants/${name}`;
+    const ids = readGolden(checkpoint).prompts[0]?.slice(0, 4) ?? [];
+    const cpu = await compiled(checkpoint, quantized("int8"));
+    const own = await compiled(checkpoint, { ...quantized("int8"), device });
+    for (const by of ["prefill", "decode"] as const)
+      expect(farthest(await logitsOf(own, ids, by), await logitsOf(cpu, ids, by))).toBeLessThan(1e-4);
+  });
+
+  test("caches in int8 are refused with a word on the flag", () =>
+    expect(() => emit(lowerModel("fixtures/tiny/v3", { device, caches: "int8" }), { device })).toThrow(
+      /hold their caches/,
+    ));
+
   test.each(["none", "w8a8"])("every schedule of v3 in %s is legal", async (scheme) => {
     const plan = readPlan(await compiled("fixtures/tiny/v3", { ...quantized(scheme), device }));
     const { kernels, profile } = loadDevice(plan);
@@ -90,6 +106,13 @@ describe.each(machines)("on %s", (machine) => {
         ),
       ]).toEqual([name, []]);
   });
+});
+
+test("a chip without bf16 is refused with a word on activations", () => {
+  const device = { profile: profileOf("ascend-310p"), tiles: new Map(), trials: 1 };
+  expect(() => emit(lowerModel("fixtures/tiny/v3", { device }), { device })).toThrow(
+    /does not multiply bf16/,
+  );
 });
 
 /** A launch of `n` rows behind 5 positions. Places that a kernel writes to are all different; groups of experts share the rows. */

@@ -1,5 +1,5 @@
 /** Faults put into correct schedules. */
-import { binary, num } from "../../src/machine/schedule/expr.ts";
+import { binary, namesOf, num } from "../../src/machine/schedule/expr.ts";
 import type { Kernel, Region, Stmt } from "../../src/machine/schedule/kernel.ts";
 
 /** Picks a number below n. */
@@ -31,6 +31,20 @@ function change(kernel: Kernel, pick: Pick, fits: (stmt: Stmt) => boolean, by: C
       return ["body" in it ? { ...it, body: walk(it.body) } : it];
     });
   return { ...kernel, parts: kernel.parts.map((it) => ({ ...it, body: walk(it.body) })) };
+}
+
+/** The kernel with every loop that deals out work by groups begun at its first task: all groups do the same. */
+function together(kernel: Kernel): Kernel | undefined {
+  let found = false;
+  const walk = (body: readonly Stmt[]): readonly Stmt[] =>
+    body.map((it) => {
+      if (it.kind !== "for") return "body" in it ? { ...it, body: walk(it.body) } : it;
+      const isDealt = namesOf(it.from).includes("group");
+      found ||= isDealt;
+      return { ...it, from: isDealt ? num(0) : it.from, body: walk(it.body) };
+    });
+  const parts = kernel.parts.map((it) => ({ ...it, body: walk(it.body) }));
+  return found ? { ...kernel, parts } : undefined;
 }
 
 const isFlag = ({ kind }: Stmt): boolean => kind === "set" || kind === "wait";
@@ -111,13 +125,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "two writers",
-    put: (kernel, pick) =>
-      change(
-        kernel,
-        pick,
-        (it) => it.kind === "for" && it.from.kind === "name" && it.from.name === "group",
-        (it) => (it.kind === "for" ? { ...it, from: num(0), step: num(1) } : it),
-      ),
+    put: together,
     codes: ["schedule/two-writers"],
   },
 ];

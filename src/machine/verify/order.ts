@@ -76,9 +76,12 @@ function runGroup(
   // Parts that signal to one another leave out the same turns.
   const common = parts.flatMap((it) => it.loops).reduce((n, it) => lcm(n, it.period), 1);
   const lanes = new Map<string, number>();
+  const owners: Core[] = []; // of each lane
   for (const core of cores)
-    for (const { name } of profile.engines.filter((it) => it.core === core.part.core))
+    for (const { name } of profile.engines.filter((it) => it.core === core.part.core)) {
       lanes.set(`${core.part.core}.${core.index} ${name}`, lanes.size);
+      owners.push(core);
+    }
   const clocks = Array.from({ length: lanes.size }, () => new Int32Array(lanes.size));
   const flags = new Map<string, Clock>();
   const log = new Map<string, Access[]>();
@@ -127,7 +130,10 @@ function runGroup(
       if (!overlap(old, own)) return true;
       isWritten ||= old.writes;
       const isBefore = old.lane === lane || (clock[old.lane] ?? 0) >= old.time;
-      if (!isBefore && (writes || old.writes))
+      const isForeign = owners[old.lane] !== core && box.kind === "tensor" && box.decl.role !== "shared";
+      if (!isBefore && writes && old.writes && isForeign)
+        tell(diag("schedule/two-writers", undefined, kernel.name, printStmt(stmt, kernel), box.decl.name));
+      else if (!isBefore && (writes || old.writes))
         tell(diag("schedule/race", undefined, kernel.name, printStmt(old.it.operation.stmt, kernel), printStmt(stmt, kernel), box.decl.name)); // prettier-ignore
       // What a later access stands for need not be remembered.
       return !(isBefore && within(old, own) && (writes || (!old.writes && old.lane === lane)));

@@ -41,6 +41,16 @@ export const planCatalog = {
     message: `plans for ${machine} are of one rank, found ${ranks}`,
     hint: "compile for cpu to run many ranks",
   }),
+  "target/caches": (machine: string): Message => ({
+    exit: "usage",
+    message: `plans for ${machine} hold their caches in the dtype of activations, found int8`,
+    hint: "leave --kv out, or compile for cpu",
+  }),
+  "target/activations": (machine: string, dtype: string): Message => ({
+    exit: "model",
+    message: `the matrix unit of ${machine} does not multiply ${dtype}, in which this plan would keep its activations`,
+    hint: "plans for devices keep them in bf16, those of quantized models in f32; `moec targets` lists what each multiplies",
+  }),
   "target/unsupported-op": (op: string, why: string): Message => ({
     exit: "model",
     message: `the target cannot lower ${op}: ${why}`,

@@ -85,8 +85,8 @@ export const scheduleCatalog = {
   }),
   "schedule/two-writers": (kernel: string, stmt: string, tensor: string): Message => ({
     exit: "model",
-    message: `${kernel}: two core groups write the same part of ${tensor} by \`${stmt}\``,
-    hint: "let each group write its own, or add",
+    message: `${kernel}: two cores write the same part of ${tensor} by \`${stmt}\``,
+    hint: "let each write its own, or add",
   }),
   "schedule/unwritten": (kernel: string, stmt: string, buffer: string): Message => ({
     exit: "model",
