@@ -142,7 +142,7 @@ export async function writeShards(
   );
 }
 
-export function writeDurably(file: string, bytes: Uint8Array | string): void {
+function writeDurably(file: string, bytes: Uint8Array | string): void {
   mkdirSync(dirname(file), { recursive: true });
   const fd = openSync(file, "w");
   try {

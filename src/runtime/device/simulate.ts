@@ -33,7 +33,7 @@ export type Simulated = {
 /** Timings of kernels, each form of a launch timed once. */
 export type Timer = (kernel: Kernel, sizes: ReadonlyMap<string, number>) => Timing;
 
-export function createTimer(profile: Profile): Timer {
+function createTimer(profile: Profile): Timer {
   const known = new Map<string, Timing>();
   return (kernel, sizes) => {
     const key = `${kernel.name} ${[...sizes].join()}`;
@@ -98,7 +98,7 @@ function together(a: KernelTime, b: KernelTime): KernelTime {
  * What `read`s find where there is no data: a running sum [n + 1] over n experts counts the same for each, up to the last
  * axis of the rows that are given at the launch; other tensors hold 0.
  */
-export function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>): Reader {
+function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>): Reader {
   const names = [...sizes.keys()];
   const env = [...sizes.values()];
   const sizeOf = (tensor: string): number => {

@@ -1,6 +1,5 @@
 /** The inner loops of a product: staging, fragments, matrix instructions. */
 import type { Profile } from "../../../../src/machine/profile.ts";
-import { pathBetween } from "../../../../src/machine/rates.ts";
 import { lines } from "../vector/tile.ts";
 import type { Flow } from "./flow.ts";
 import { depthOf, sumsOf, type GemmSpec } from "./spec.ts";
@@ -14,16 +13,14 @@ const share = (of: string, size: number, tile: Tile, part: string): string =>
   tile.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part} * ${size}))`;
 
 /** How many of a tile's rows and columns are in a part, as expressions. */
-export const partRows = (tile: Tile, part: number | "p"): string =>
+const partRows = (tile: Tile, part: number | "p"): string =>
   tile.cut === "rows" ? share("rows", partHeight(tile), tile, `${part}`) : "rows";
 export const partCols = (tile: Tile, part: number | "p"): string =>
   tile.cut === "columns" ? share("cols", partWidth(tile), tile, `${part}`) : "cols";
 
 /** Where a part begins in its tile. */
-export const partTop = (tile: Tile, part: number): number =>
-  tile.cut === "rows" ? part * partHeight(tile) : 0;
-export const partLeft = (tile: Tile, part: number): number =>
-  tile.cut === "columns" ? part * partWidth(tile) : 0;
+const partTop = (tile: Tile, part: number): number => (tile.cut === "rows" ? part * partHeight(tile) : 0);
+const partLeft = (tile: Tile, part: number): number => (tile.cut === "columns" ? part * partWidth(tile) : 0);
 
 /** The accumulators of each part, for the loop in which they are filled and emptied. */
 const accumulators = ({ matrix }: Profile, { acc }: Flow, tile: Tile): string =>
@@ -167,7 +164,3 @@ export const stores = (
 /** Sums stored as they leave the accumulators. */
 export const straight = (profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string =>
   stores(profile, flow, tile, (rows, cols) => rowsBox(spec, "out", `m + ${rows}`, `n + ${cols}`));
-
-/** Whether the vector unit can put what it made straight into the staging space. */
-export const meetsStage = (profile: Profile, { stage, isWhole }: Flow): boolean =>
-  isWhole && pathBetween(profile, profile.vector.space, stage) !== undefined;
