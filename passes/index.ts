@@ -1,14 +1,14 @@
 import { phase, type Pass, type Phase } from "../src/pass/pass.ts";
 import { absorbKvB } from "./absorb-kv-b.ts";
-import { balanceByTwos, balanceChannels } from "./balance-channels.ts";
+import { balanceByTwos, balanceChannels } from "./quantize/balance-channels.ts";
 import { canonicalize } from "./canonicalize.ts";
 import { decompose } from "./decompose/index.ts";
 import { expandLatentAttention } from "./expand-latent-attention.ts";
 import { foldConstants } from "./fold-constants.ts";
-import { fuseAddNorm } from "./fuse-add-norm.ts";
-import { fuseGateUp } from "./fuse-gate-up.ts";
-import { fuseLatentProjections } from "./fuse-latent-projections.ts";
-import { fuseSwiglu } from "./fuse-swiglu.ts";
+import { fuseAddNorm } from "./fuse/add-norm.ts";
+import { fuseGateUp } from "./fuse/gate-up.ts";
+import { fuseLatentProjections } from "./fuse/latent-projections.ts";
+import { fuseSwiglu } from "./fuse/swiglu.ts";
 import { groupExperts } from "./group-experts.ts";
 import { mergeCommon } from "./merge-common.ts";
 import { raiseLayouts } from "./raise/layouts.ts";
@@ -21,8 +21,8 @@ import { raiseExperts } from "./raise/experts.ts";
 import { raiseQuantized } from "./raise/quantized.ts";
 import { raiseRouter } from "./raise/router.ts";
 import { dropUnitAxes } from "./raise/unit-axes.ts";
-import { quantizeActivations } from "./quantize-activations.ts";
-import { allInt8, quantizeWeights, type WeightChoice } from "./quantize-weights.ts";
+import { quantizeActivations } from "./quantize/activations.ts";
+import { allInt8, quantizeWeights, type WeightChoice } from "./quantize/weights.ts";
 import { removeDead } from "./remove-dead.ts";
 
 /** The compiler, read from top to bottom. */

@@ -1,7 +1,7 @@
 /** What `--target` takes besides, where plans for a device are made. */
-import type { Device } from "../driver/device-parts.ts";
+import type { Device } from "../driver/device/parts.ts";
 import { deviceOf } from "../driver/target.ts";
-import { readTiles, writeTiles } from "../driver/tile-memory.ts";
+import { readTiles, writeTiles } from "../driver/device/tile-memory.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
 
 export type DeviceOptions = { readonly tune: number; readonly tileCache: string | undefined };

@@ -1,6 +1,6 @@
 /** A cluster of the user's own, from a JSON file. docs/clusters.md shows one. */
 import * as v from "valibot";
-import { sourced, type Figure } from "../machine/figure.ts";
+import { sourced, type Figure } from "../support/figure.ts";
 import { fail } from "../support/diagnostics.ts";
 import { parseJson } from "../support/parse-json.ts";
 import { deviceCount, linkKinds, type Cluster, type Group, type Link, type Members } from "./topology.ts";

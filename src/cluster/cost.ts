@@ -2,7 +2,7 @@
  * What moving bytes over a cluster takes, by the usual model: latency and bytes over bandwidth at each level (Hockney, 1994), collectives level
  * by level, from the nearest links to the farthest (Thakur, Rabenseifner and Gropp, 2005). Each cost says which figures it rests on.
  */
-import type { Figure } from "../machine/figure.ts";
+import type { Figure } from "../support/figure.ts";
 import { joining, memberCount, type Device, type Group, type Link } from "./topology.ts";
 
 export type Cost = {

@@ -2,7 +2,7 @@
  * A cluster, as data: a tree whose leaves are devices and whose inner nodes are the links that join what is below them. What joins
  * two ranks is the link of the lowest node above both. Groups need not be equal, and need not be of one kind of device.
  */
-import type { Figure } from "../machine/figure.ts";
+import type { Figure } from "../support/figure.ts";
 
 /** What a link is made of, from the nearest to the farthest. */
 export const linkKinds = ["die-pair", "node-mesh", "blink", "pcie", "ub-plane", "roce"] as const;

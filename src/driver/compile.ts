@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline, quantizing } from "../../passes/index.ts";
-import { quantizeCaches } from "../../passes/quantize-caches.ts";
+import { quantizeCaches } from "../../passes/quantize/caches.ts";
 import type { Module } from "../ir/graph.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
@@ -9,7 +9,7 @@ import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
 import { alone, type Parallel } from "./ranks/ranks.ts";
 import { cpuParts } from "./cpu-parts.ts";
-import { deviceParts, type Device } from "./device-parts.ts";
+import { deviceParts, type Device } from "./device/parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";

@@ -1,6 +1,6 @@
 import type { Func } from "../ir/graph.ts";
 import type { Recipe } from "../tensor/recipe.ts";
-import { collectives, type Collective, type Member, type SharedName } from "./collective.ts";
+import { collectives, type Collective, type Member, type SharedName } from "./kernels/collective.ts";
 import { steps, type Pause } from "./interpret.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -1,6 +1,6 @@
 import { decodeToF32 } from "../tensor/codec.ts";
 import { dtypes, type DType } from "../tensor/dtype.ts";
-import { toBits } from "./bits.ts";
+import { toBits } from "./kernels/bits.ts";
 import { allocate, type Numbers } from "./numbers.ts";
 import { sizeOfShape, type Tensor } from "./tensor.ts";
 

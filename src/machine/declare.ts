@@ -1,6 +1,6 @@
 /** Short forms in which profiles are written. */
 import type { DType } from "../tensor/dtype.ts";
-import type { Figure } from "./figure.ts";
+import type { Figure } from "../support/figure.ts";
 import type { Conversion, Engine, MatrixRate, Path, Space } from "./profile.ts";
 
 type Pairs = readonly (readonly [from: DType, to: DType])[];

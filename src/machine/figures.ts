@@ -1,5 +1,5 @@
 /** Every figure of a profile, told by where it stands. */
-import { isSourced, type Sourced } from "./figure.ts";
+import { isSourced, type Sourced } from "../support/figure.ts";
 import type { Profile } from "./profile.ts";
 
 /** The unit of a figure by its field's name; fields that are not here are counts and factors. */

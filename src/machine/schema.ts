@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { dtypeNames } from "../tensor/dtype.ts";
-import { sourced } from "./figure.ts";
+import { sourced } from "../support/figure.ts";
 import { vectorWorkNames } from "./vector-work.ts";
 
 const name = v.pipe(

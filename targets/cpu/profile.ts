@@ -3,7 +3,7 @@
  * do not read it; their kernels are WebAssembly and their time is measured.
  */
 import { conversions, copy, engines, fragment, inCore } from "../../src/machine/declare.ts";
-import { model, tested, type Figure } from "../../src/machine/figure.ts";
+import { model, tested, type Figure } from "../../src/support/figure.ts";
 import type { Path, Profile, Space } from "../../src/machine/profile.ts";
 
 const KiB = 1024;

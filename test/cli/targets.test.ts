@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { confidences } from "../../src/machine/figure.ts";
+import { confidences } from "../../src/support/figure.ts";
 import { withValue } from "../support/json-edit.ts";
 import { moec } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";

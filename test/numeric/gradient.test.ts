@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { pipeline } from "../../passes/index.ts";
 import { openModel } from "../../src/driver/model.ts";
 import { interpret } from "../../src/interp/interpret.ts";
-import { evaluateRecipe } from "../../src/interp/recipe.ts";
+import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
 import { floats, sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import { definitions, isOp, type Value } from "../../src/ir/graph.ts";
 import { runPasses } from "../../src/pass/runner.ts";

@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { quantizer } from "../../src/quant/quantizer.ts";
 import { bitsPerWeight, formatNames, formats, isFormatName } from "../../src/tensor/format.ts";
 import { bytesOfPart } from "../../src/tensor/stored-parts.ts";
-import { packed } from "../support/kernels.ts";
+import { packed } from "../support/kernels/kernels.ts";
 import { root } from "../support/moec.ts";
 
 const page = readFileSync(join(root, "docs/number-formats.md"), "utf8");

@@ -1,7 +1,7 @@
 /** Caches of int8: the engine against the interpreter to the bit, and whole models by both programs against their golden logits. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { quantizeCaches } from "../../passes/quantize-caches.ts";
+import { quantizeCaches } from "../../passes/quantize/caches.ts";
 import { loadSegment } from "../../src/driver/calibration/segment-code.ts";
 import { compile } from "../../src/driver/compile.ts";
 import { interpret } from "../../src/interp/interpret.ts";

@@ -5,11 +5,11 @@
  */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { quantizeActivations } from "../../passes/quantize-activations.ts";
+import { quantizeActivations } from "../../passes/quantize/activations.ts";
 import { loadSegment } from "../../src/driver/calibration/segment-code.ts";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { interpret } from "../../src/interp/interpret.ts";
-import { evaluateRecipe } from "../../src/interp/recipe.ts";
+import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
 import { tensorFromBytes } from "../../src/interp/stored.ts";
 import { floats, type Tensor } from "../../src/interp/tensor.ts";
 import { buildFunc } from "../../src/ir/builder.ts";

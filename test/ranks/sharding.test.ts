@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { pipeline, quantizing, shardedPhases } from "../../passes/index.ts";
-import { quantizeCaches } from "../../passes/quantize-caches.ts";
+import { quantizeCaches } from "../../passes/quantize/caches.ts";
 import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
 import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";

@@ -2,7 +2,7 @@
 import { openModel } from "../../src/driver/model.ts";
 import { interpretRanks } from "../../src/interp/ranks.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
-import { evaluateRecipe } from "../../src/interp/recipe.ts";
+import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
 import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import type { Func, Module } from "../../src/ir/graph.ts";
 import { decodeToF32 } from "../../src/tensor/codec.ts";

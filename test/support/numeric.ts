@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import { interpret } from "../../src/interp/interpret.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
-import { evaluateRecipe } from "../../src/interp/recipe.ts";
+import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
 import { sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
 import type { Func, Module } from "../../src/ir/graph.ts";
 import { bindDims, type Bindings } from "../../src/ir/dim.ts";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
-import { evaluateRecipe } from "../../src/interp/recipe.ts";
+import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
 import { createPacker, packerCode } from "../../src/plan/packer.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";

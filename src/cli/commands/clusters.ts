@@ -2,7 +2,7 @@
 import { formatCluster } from "../../cluster/cluster-file.ts";
 import { clusterFrom, knownClusters } from "../../driver/cluster.ts";
 import { table } from "../../support/text.ts";
-import { clusterText } from "../cluster-text.ts";
+import { clusterText } from "../reports/cluster.ts";
 import type { CommandSpec } from "../command.ts";
 
 export const clusters: CommandSpec<Record<never, never>> = {

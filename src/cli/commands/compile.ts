@@ -10,7 +10,7 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
-import { emitCalibrated, workFolder, type Calibration } from "../../driver/compile-calibrated.ts";
+import { emitCalibrated, workFolder, type Calibration } from "../../driver/calibration/compile-calibrated.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
 import { parseExpertMap } from "../../cluster/expert-map.ts";
 import { oneDevice, parseMesh, type Mesh } from "../../cluster/mesh.ts";
@@ -25,17 +25,17 @@ import type { Share } from "../../plan/parts.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
 import { BadValue, byteSize, listed, namedSizes, wholeNumber, type CommandSpec } from "../command.ts";
-import { graphSummary, summary, tell, tellGraph } from "../compile-report.ts";
+import { graphSummary, summary, tell, tellGraph } from "../reports/compile.ts";
 import { deviceFrom, deviceOptions, type DeviceOptions } from "../device-options.ts";
 import { emitCode } from "../emit-code.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { forecastFor, meshOf, show } from "../forecast/forecast.ts";
 import { forecastReport } from "../forecast/report.ts";
 import { forecastOptions, type ForecastOptions } from "../forecast/options.ts";
-import { quantLines, quantSummary } from "../quant-report.ts";
+import { quantLines, quantSummary } from "../reports/quant.ts";
 import { parseShare } from "../share.ts";
 import { readText } from "../read-text.ts";
-import { passReport } from "../pass-report.ts";
+import { passReport } from "../reports/passes.ts";
 
 type Options = ForecastOptions &
   DeviceOptions & {

@@ -4,7 +4,7 @@ import { parseModule } from "../../ir/parser.ts";
 import { printModule } from "../../ir/printer.ts";
 import { listed, type CommandSpec } from "../command.ts";
 import { readText } from "../read-text.ts";
-import { formatRuns, passReport } from "../pass-report.ts";
+import { formatRuns, passReport } from "../reports/passes.ts";
 
 type Options = {
   readonly pass: readonly string[];

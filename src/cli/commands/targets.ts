@@ -3,7 +3,7 @@ import { knownTargets } from "../../driver/known.ts";
 import { profileOf } from "../../driver/target.ts";
 import { table } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
-import { profileText } from "../profile-text.ts";
+import { profileText } from "../reports/profile.ts";
 
 export const targets: CommandSpec<Record<never, never>> = {
   name: "targets",

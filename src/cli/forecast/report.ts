@@ -5,7 +5,7 @@ import { totalBytes } from "../../cluster/model/memory.ts";
 import { usableBytes } from "../../cluster/model/search.ts";
 import type { Limits, Service, Station } from "../../cluster/model/service.ts";
 import { figuresBehind, type ClusterForecast } from "../../driver/forecast/forecast.ts";
-import { leastSure, type Figure } from "../../machine/figure.ts";
+import { leastSure, type Figure } from "../../support/figure.ts";
 
 const round = (n: number): number => Number(n.toPrecision(4));
 const whole = (n: number): number => Math.round(n);

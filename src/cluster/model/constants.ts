@@ -2,7 +2,7 @@
  * The constants of the forecast that no profile has. Those that are `fitted` were fitted by `npm run validate` on the
  * figures that docs/validation.md marks so; it fails where they would come out otherwise.
  */
-import { derived, model, uncertain, vendor, type Figure } from "../../machine/figure.ts";
+import { derived, model, uncertain, vendor, type Figure } from "../../support/figure.ts";
 import type { Profile } from "../../machine/profile.ts";
 
 const paper = "CloudMatrix384, arXiv 2506.12708";

@@ -3,7 +3,7 @@
  * means is busy; analytic.ts has one from the profile alone, and times of the simulator can take its place.
  */
 import type { DType } from "../../tensor/dtype.ts";
-import type { Figure } from "../../machine/figure.ts";
+import type { Figure } from "../../support/figure.ts";
 
 export type KernelSpec = { readonly name: string } & (
   | {

@@ -1,5 +1,5 @@
 /** What an exchange between the ranks of a layout costs on a cluster's links. */
-import type { Figure } from "../../machine/figure.ts";
+import type { Figure } from "../../support/figure.ts";
 import { memberCount, type Device, type Group, type Link } from "../topology.ts";
 import type { Constants } from "./constants.ts";
 import { idle, type Busy } from "./kernel.ts";

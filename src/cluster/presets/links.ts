@@ -1,5 +1,5 @@
 /** The links of known clusters. Bandwidths are one way, in bytes per second out of a device. */
-import { derived, measured, model, uncertain, vendor } from "../../machine/figure.ts";
+import { derived, measured, model, uncertain, vendor } from "../../support/figure.ts";
 import type { Link } from "../topology.ts";
 
 const msmodeling = "msmodeling, Huawei's performance model";

@@ -1,5 +1,5 @@
-import { channelGroups, type ChannelGroup } from "../../../passes/balance-channels.ts";
-import { roleOf } from "../../../passes/quantize-weights.ts";
+import { channelGroups, type ChannelGroup } from "../../../passes/quantize/balance-channels.ts";
+import { roleOf } from "../../../passes/quantize/weights.ts";
 import { matricesOf } from "../../tensor/matrices.ts";
 import { isOp, type Func } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";

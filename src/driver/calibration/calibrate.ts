@@ -1,4 +1,4 @@
-import { quantizeWeights, type WeightChoice } from "../../../passes/quantize-weights.ts";
+import { quantizeWeights, type WeightChoice } from "../../../passes/quantize/weights.ts";
 import type { Func } from "../../ir/graph.ts";
 import { runPass } from "../../pass/runner.ts";
 import type { Rounder } from "../../quant/rounders.ts";

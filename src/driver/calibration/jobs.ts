@@ -1,4 +1,4 @@
-import { roleOf } from "../../../passes/quantize-weights.ts";
+import { roleOf } from "../../../passes/quantize/weights.ts";
 import { matricesOf } from "../../tensor/matrices.ts";
 import { isOp, type Func } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";

@@ -1,4 +1,4 @@
-import { roleOf, type WeightRole } from "../../../passes/quantize-weights.ts";
+import { roleOf, type WeightRole } from "../../../passes/quantize/weights.ts";
 import { matricesOf } from "../../tensor/matrices.ts";
 import { makeNode } from "../../ir/builder.ts";
 import { definitions, isOp, type Func, type Node, type Value } from "../../ir/graph.ts";

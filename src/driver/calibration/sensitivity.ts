@@ -1,4 +1,4 @@
-import { roleOf } from "../../../passes/quantize-weights.ts";
+import { roleOf } from "../../../passes/quantize/weights.ts";
 import { matricesOf } from "../../tensor/matrices.ts";
 import { definitions, isOp, type Func, type Node, type Value } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";

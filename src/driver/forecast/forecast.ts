@@ -16,7 +16,7 @@ import {
 } from "../../cluster/model/service.ts";
 import { stagedServices } from "../../cluster/model/stages.ts";
 import { deviceCount, devicesOf, type Cluster, type Role } from "../../cluster/topology.ts";
-import type { Figure } from "../../machine/figure.ts";
+import type { Figure } from "../../support/figure.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { time } from "../../support/text.ts";
 import { openModel } from "../model.ts";

@@ -3,7 +3,7 @@
  * further vector cores are left out: no kernel of moec is split between the two kinds.
  */
 import { conversions, copy, fragment, inCore, scaledConversions } from "../../../src/machine/declare.ts";
-import { derived, model, uncertain, vendor } from "../../../src/machine/figure.ts";
+import { derived, model, uncertain, vendor } from "../../../src/support/figure.ts";
 import type { Layout, Profile } from "../../../src/machine/profile.ts";
 import {
   accumulators,

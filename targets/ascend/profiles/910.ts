@@ -1,5 +1,5 @@
 /** Ascend 910B in its four bins, and a die of the 910C. */
-import { uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
+import { uncertain, vendor, type Figure } from "../../../src/support/figure.ts";
 import { c220 } from "./dav-c220.ts";
 
 type Bin = {

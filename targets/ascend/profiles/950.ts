@@ -3,7 +3,7 @@
  * the unified buffer of its vector cores, and they into its L1.
  */
 import { conversions, copy, fragment, inCore, scaledConversions } from "../../../src/machine/declare.ts";
-import { derived, measured, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
+import { derived, measured, uncertain, vendor, type Figure } from "../../../src/support/figure.ts";
 import type { Layout, Profile } from "../../../src/machine/profile.ts";
 import {
   accumulators,

@@ -1,6 +1,6 @@
 /** What the Ascend chips have in common. */
 import { conversions, engines } from "../../../src/machine/declare.ts";
-import { derived, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
+import { derived, model, uncertain, vendor, type Figure } from "../../../src/support/figure.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 
 /** M0 = 16 rows of C0 = 32 bytes: 16 numbers of 16 bits, 32 of 8, 64 of 4. */

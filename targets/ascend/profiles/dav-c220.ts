@@ -3,7 +3,7 @@
  * (AIV), which meet only in global memory.
  */
 import { conversions, copy, fragment, inCore, scaledConversions } from "../../../src/machine/declare.ts";
-import { derived, measured, vendor, type Figure } from "../../../src/machine/figure.ts";
+import { derived, measured, vendor, type Figure } from "../../../src/support/figure.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import {
   accumulators,

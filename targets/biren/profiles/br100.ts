@@ -1,5 +1,5 @@
 /** Biren BR100 and BR104. */
-import { derived, model, vendor } from "../../../src/machine/figure.ts";
+import { derived, model, vendor } from "../../../src/support/figure.ts";
 import { spc } from "./spc.ts";
 
 const MiB = 1024 ** 2;

@@ -7,7 +7,7 @@
  * into operands, accumulators and vectors.
  */
 import { conversions, copy, engines, fragment, inCore } from "../../../src/machine/declare.ts";
-import { derived, model, uncertain, vendor, type Figure } from "../../../src/machine/figure.ts";
+import { derived, model, uncertain, vendor, type Figure } from "../../../src/support/figure.ts";
 import type { Path, Profile, Space } from "../../../src/machine/profile.ts";
 
 const KiB = 1024;

@@ -11,7 +11,7 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/run-kernel.ts";
+} from "../../support/kernels/run-kernel.ts";
 
 const tolerance = { f32: 1e-5, bf16: 1 / 100 } as const;
 

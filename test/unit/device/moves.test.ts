@@ -11,7 +11,7 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/run-kernel.ts";
+} from "../../support/kernels/run-kernel.ts";
 
 const bf16 = roundingTo("bf16");
 const trials = [{ S: 1 }, { S: 300 }];

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { combineRows, groupSlots, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
 import { randomSource } from "../../support/random.ts";
-import { farthest, faultsOf, machines, randomFloats, runKernel } from "../../support/run-kernel.ts";
+import { farthest, faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
 
 /** Choices of s tokens, each of k different experts; the greatest expert is never chosen. */
 function choices(s: number, k: number, experts: number): number[] {

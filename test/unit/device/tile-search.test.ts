@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readTiles, writeTiles } from "../../../src/driver/tile-memory.ts";
+import { readTiles, writeTiles } from "../../../src/driver/device/tile-memory.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
@@ -15,7 +15,7 @@ import { candidates } from "../../../targets/device/search/candidates.ts";
 import { limitOf } from "../../../targets/device/search/limit.ts";
 import { publishedTiles } from "../../../targets/device/search/published.ts";
 import { bestTile, evenOffsets, timed } from "../../../targets/device/search/search.ts";
-import { faultsOf, runKernel } from "../../support/run-kernel.ts";
+import { faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
 
 const machines = [ascend910b3, birenBr100].map((it) => [it.name, it] as const);
 const bf16 = (n: number, k: number): GemmSpec => ({

@@ -8,7 +8,7 @@ import { copyRows, gatherRows } from "../../../targets/device/kernels/vector/cop
 import { add, roundRows, swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
 import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
 import { combineRows, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
-import { machines } from "../../support/run-kernel.ts";
+import { machines } from "../../support/kernels/run-kernel.ts";
 
 const [rows, width, topK] = [4096, 7168, 8];
 const [f32, bf16] = [

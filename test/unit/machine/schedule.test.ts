@@ -1,5 +1,5 @@
 /** The schedule language, on a product of matrices. */
-import { productText } from "../../support/product-schedule.ts";
+import { productText } from "../../support/schedules/product.ts";
 import { describe, expect, test } from "vitest";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";
 import { createRandom } from "../../../src/support/random.ts";
-import { faults } from "../../support/mutate-schedule.ts";
-import { scheduleCases } from "../../support/schedule-cases.ts";
+import { faults } from "../../support/schedules/mutate.ts";
+import { scheduleCases } from "../../support/schedules/cases.ts";
 
 const rounds = 200;
 
