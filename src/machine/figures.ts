@@ -11,6 +11,7 @@ const units: Readonly<Record<string, string>> = {
   rowBytes: "B",
   efficientBytes: "B",
   bytesPerCycle: "B/cycle",
+  elementsPerCycle: "elements/cycle",
   coreBytesPerCycle: "B/cycle",
   startup: "cycles",
   latency: "cycles",

@@ -1,5 +1,5 @@
 /** What follows from a profile's figures. Nothing here knows a device by name. */
-import type { DType } from "../tensor/dtype.ts";
+import { dtypes, type DType } from "../tensor/dtype.ts";
 import type { Layout, MatrixRate, Path, Profile, Space } from "./profile.ts";
 
 /** The space of a name. A profile that was checked has every name it mentions. */
@@ -15,6 +15,10 @@ export const usableBytes = ({ bytes, reserved }: Space): number => bytes.value -
 /** The copy path between two spaces, or undefined where data must go another way. */
 export const pathBetween = ({ paths }: Profile, from: string, to: string): Path | undefined =>
   paths.find((it) => it.from === from && it.to === to);
+
+/** Bytes a cycle at which a path brings elements of a dtype, counted where they arrive. */
+export const pathRate = ({ bytesPerCycle, elementsPerCycle }: Path, dtype: DType): number =>
+  Math.min(bytesPerCycle.value, ((elementsPerCycle?.value ?? Infinity) * dtypes[dtype].bits) / 8);
 
 /** The fewest paths that lead from one space to another, in order; undefined where none do. */
 export function route(profile: Profile, from: string, to: string): readonly Path[] | undefined {

@@ -74,6 +74,9 @@ const path = object({
   from: told(name, "a space"),
   to: told(name, "a space"),
   bytesPerCycle: told(positive, "of one engine, counted where they arrive, when nothing else is in the way"),
+  elementsPerCycle: v.optional(
+    told(positive, "elements that it takes at most, however few bytes each of them becomes"),
+  ),
   startup: told(atLeastZero, "cycles an instruction takes the engine before bytes flow"),
   latency: v.optional(
     told(atLeastZero, "cycles until what an idle engine was asked for is there; the next copies overlap it"),

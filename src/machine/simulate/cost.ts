@@ -1,7 +1,7 @@
 /** How long single instructions keep their engine, in cycles of the cores' clock. */
 import { dtypes, type DType } from "../../tensor/dtype.ts";
 import { globalSpace, type Profile } from "../profile.ts";
-import { matrixCycles as fragmentCycles, matrixRate } from "../rates.ts";
+import { matrixCycles as fragmentCycles, matrixRate, pathRate } from "../rates.ts";
 import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
 import { pathOf } from "../schedule/prepare.ts";
@@ -67,7 +67,7 @@ export function transferOf(
     to,
     bytes: bytesOf(counted),
     occupied: occupied(counted, global ? (path.rowBytes?.value ?? 1) : 1),
-    bytesPerCycle: path.bytesPerCycle.value,
+    bytesPerCycle: pathRate(path, dtypeOf(counted)),
     startup: path.startup.value,
     latency: path.latency?.value ?? 0,
     global,

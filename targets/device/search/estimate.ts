@@ -1,6 +1,6 @@
 /** How long a tiled product takes, by formula: each engine's work on one tile, the slowest of them, and what does not overlap. */
 import { globalSpace, type Path, type Profile } from "../../../src/machine/profile.ts";
-import { matrixRate, memoryBytesPerCycle, pathBetween } from "../../../src/machine/rates.ts";
+import { matrixRate, memoryBytesPerCycle, pathBetween, pathRate } from "../../../src/machine/rates.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
@@ -16,8 +16,8 @@ function filling(path: Path | undefined, row: number): number {
 }
 
 /** Cycles of copies of so many bytes in so many instructions. */
-const copying = (path: Path | undefined, total: number, instructions: number): number =>
-  path ? instructions * path.startup.value + total / path.bytesPerCycle.value : 0;
+const copying = (path: Path | undefined, dtype: DType, total: number, instructions: number): number =>
+  path ? instructions * path.startup.value + total / pathRate(path, dtype) : 0;
 
 /** Passes over an element in float32 that the vector unit makes of a sum, and of a weight that it makes, about. */
 const passes = { sum: 5, weight: 5 } as const;
@@ -57,13 +57,13 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     const cube =
       parts * (high * broad * Math.ceil(deep / rate.k) * rate.cycles.value + steps * matrix.startup.value);
     const row = filling(stage, bytes(w, Math.min(k, deep)));
-    const load = copying(stage, row * (bytes(a, m * deep) + bytes(w, cols * deep)), 2 * loads);
+    const load = copying(stage, a, row * (bytes(a, m * deep) + bytes(w, cols * deep)), 2 * loads);
     const again = { a: tile.cut === "columns" ? parts : 1, b: tile.cut === "rows" ? parts : 1 };
     const fill =
-      copying(toA, again.a * bytes(a, m * deep), steps * parts) +
-      copying(toB, again.b * bytes(flow.weight, cols * deep), steps * parts);
+      copying(toA, a, again.a * bytes(a, m * deep), steps * parts) +
+      copying(toB, flow.weight, again.b * bytes(flow.weight, cols * deep), steps * parts);
     const store = filling(beside ? undefined : out, bytes(outType, Math.min(cols, partWidth(tile))));
-    const drain = sums * copying(out, store * bytes(outType, m * cols), parts);
+    const drain = sums * copying(out, outType, store * bytes(outType, m * cols), parts);
     const sumWork =
       flow.leaves === "vector"
         ? (sums * passes.sum * bytes("f32", m * cols)) / vectors / vector.bytesPerCycle.value
