@@ -1,13 +1,13 @@
 /** `moec compile --emit`: code for a device's own compiler. */
-import { lowerModel, tokensOf, type CompileOptions } from "../driver/compile.ts";
-import { lowerOnnx } from "../driver/compile-onnx.ts";
-import { mlirOf, writeTexts } from "../driver/device/emit-mlir.ts";
-import { alone, shardModule } from "../driver/ranks/ranks.ts";
-import { isOnnx, openOnnx } from "../driver/model.ts";
-import type { Profile } from "../machine/profile.ts";
-import { fail } from "../support/diagnostics.ts";
-import { number } from "../support/text.ts";
-import type { Context } from "./command.ts";
+import { lowerModel, tokensOf, type CompileOptions } from "../../driver/compile.ts";
+import { lowerOnnx } from "../../driver/compile-onnx.ts";
+import { mlirOf, writeTexts } from "../../driver/device/emit-mlir.ts";
+import { alone, shardModule } from "../../driver/ranks/ranks.ts";
+import { isOnnx, openOnnx } from "../../driver/model.ts";
+import type { Profile } from "../../machine/profile.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { number } from "../../support/text.ts";
+import type { Context } from "../command.ts";
 
 /** For which device, and where to. */
 type Goal = { readonly profile: Profile; readonly dir: string | undefined };
