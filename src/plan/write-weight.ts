@@ -3,7 +3,7 @@ import { crc32 } from "node:zlib";
 import { dtypes } from "../tensor/dtype.ts";
 import { blockRows, type PackedType } from "../tensor/pack.ts";
 import { cast, type Recipe } from "../tensor/recipe.ts";
-import { rowBytes, rowCount, type RowReader } from "../tensor/recipe-rows.ts";
+import { rowBytes, rowCount, rowWidth, type RowReader } from "../tensor/recipe-rows.ts";
 import type { Scratch } from "../tensor/scratch.ts";
 import type { Packer } from "./packer.ts";
 import { matrices, storedForm } from "./stored-weight.ts";
@@ -33,13 +33,14 @@ export function weightBytes(w: WeightRequest, tools: Tools, put: Put): void {
   const isCodes = w.dtype === "i8" || w.dtype === "i4";
   const recipe = isCodes || w.dtype === w.recipe.dtype ? w.recipe : cast(w.recipe, w.dtype);
   if (w.layout === "packed") writePacked(w.dtype, recipe, tools, put);
-  else if (dtypes[w.dtype].bits < 8) writeWhole(recipe, storedForm(w).bytes, tools, put);
+  else if ((rowWidth(recipe.shape) * dtypes[w.dtype].bits) % 8 !== 0)
+    writeWhole(recipe, storedForm(w).bytes, tools, put);
   else writePlain(recipe, tools, put);
 }
 
 type Put = (bytes: Uint8Array) => void;
 
-/** Elements of less than a byte: their rows need not begin at one. */
+/** Elements of less than a byte, whose rows do not begin at one. */
 function writeWhole(recipe: Recipe, size: number, { reader, memory }: Tools, put: Put): void {
   memory.lend(size, (bytes) => {
     reader.read(recipe, 0, bytes);

@@ -117,15 +117,39 @@ export function rowReader(
 const floatsOf = (bytes: Uint8Array): Float32Array =>
   new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
 
-/** Rows in another dtype that holds their values. */
+/** Rows in another dtype that holds their values. Throws `target/overflow` where f16 does not. */
 function castRows(r: Of<"cast">, begin: number, out: Uint8Array, read: Read, memory: Scratch): void {
-  if (r.dtype !== "bf16") return readAsF32(r.of, begin, floatsOf(out), read, memory);
-  memory.lend(out.length * 2, (bytes) => {
-    readAsF32(r.of, begin, floatsOf(bytes), read, memory);
-    const narrow = encodeBf16(floatsOf(bytes));
-    out.set(new Uint8Array(narrow.buffer, narrow.byteOffset, narrow.byteLength));
+  if (r.dtype === "f32") return readAsF32(r.of, begin, floatsOf(out), read, memory);
+  memory.lend((out.length * 32) / dtypes[r.dtype].bits, (bytes) => {
+    const values = floatsOf(bytes);
+    readAsF32(r.of, begin, values, read, memory);
+    const { buffer, byteOffset, byteLength } = narrowed(r, begin, values);
+    out.set(new Uint8Array(buffer, byteOffset, byteLength));
   });
 }
+
+/** Values in the dtype of a cast; four bits lie two to a byte, the first in the low half. */
+function narrowed(r: Of<"cast">, begin: number, values: Float32Array): ArrayBufferView {
+  switch (r.dtype) {
+    case "bf16":
+      return encodeBf16(values);
+    case "f16": {
+      const narrow = new Float16Array(values);
+      const at = narrow.findIndex((x, i) => !Number.isFinite(x) && Number.isFinite(values[i]));
+      const width = rowWidth(r.shape);
+      if (at >= 0) fail("target/overflow", placeOf(r), values[at] ?? 0, begin + Math.floor(at / width), at % width); // prettier-ignore
+      return narrow;
+    }
+    case "i8":
+      return Int8Array.from(values);
+    case "i4":
+      return Uint8Array.from({ length: Math.ceil(values.length / 2) }, (_, i) => ((values[2 * i] ?? 0) & 15) | (((values[2 * i + 1] ?? 0) & 15) << 4)); // prettier-ignore
+    default:
+      throw new Error(`nothing is cast to ${r.dtype}`);
+  }
+}
+
+const placeOf = (of: Recipe) => ({ kind: "tensor", tensor: sourceNames(of).join("+") }) as const;
 
 /** Rows widened to float32, exactly. */
 function readAsF32(r: Recipe, begin: number, out: Float32Array, read: Read, memory: Scratch): void {
@@ -225,8 +249,7 @@ export function checkFinite(of: Recipe, first: number, values: Float32Array): vo
   const at = values.findIndex((x) => !Number.isFinite(x));
   if (at < 0) return;
   const cols = rowWidth(of.shape);
-  const where = { kind: "tensor", tensor: sourceNames(of).join("+") } as const;
-  fail("quant/not-finite", where, first + Math.floor(at / cols), at % cols);
+  fail("quant/not-finite", placeOf(of), first + Math.floor(at / cols), at % cols);
 }
 
 /** Parts follow one another row by row, under a new axis or along the first. */

@@ -28,7 +28,10 @@ export type Recipe = {
       readonly rounding: Rounding;
       readonly part: QuantizedPart;
     }
-  | /** Exact widening only. */ { readonly kind: "cast"; readonly of: Recipe }
+  | /** To a dtype that holds the values; floats may be rounded to 16 bits. */ {
+      readonly kind: "cast";
+      readonly of: Recipe;
+    }
   | /** Parts one after another along axis 0. */ {
       readonly kind: "concat";
       readonly parts: readonly Recipe[];

@@ -7,6 +7,7 @@ import type { DeviceOperand } from "../../src/plan/program/device.ts";
 import type { Extent } from "../../src/plan/program/program.ts";
 import type { View } from "../../src/plan/views.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
+import type { Precision } from "./precision.ts";
 import type { TileChooser } from "./search/chooser.ts";
 import type { QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
@@ -22,8 +23,8 @@ export type DeviceView = View & {
 /** What a lowering rule sees: operands as views or weights, and where to put launches. */
 export type DeviceContext = {
   readonly profile: Profile;
-  /** What activations are kept in. */
-  readonly activation: Extract<DType, "bf16" | "f32">;
+  /** What is multiplied, and what else is kept. */
+  readonly precision: Precision;
   readonly view: (value: Value | undefined) => DeviceView;
   /** The recipe of a weight or constant, or undefined where a value is computed. */
   readonly recipe: (value: Value | undefined) => Recipe | undefined;
@@ -36,12 +37,12 @@ export type DeviceContext = {
     name: string,
     make: () => { readonly shape: readonly number[]; readonly values: Float32Array },
   ) => DeviceView;
-  /** The operators that read a value; the function's results count as `result`. */
+  /** The operators that read a value, or a view of it; the function's results count as `result`. */
   readonly readers: (value: Value | undefined) => ReadonlySet<OpName | "result">;
   /** The most positions there can be, and the most rows that an extent counts in one call. */
   readonly positions: number;
   readonly most: (rows: Extent) => number;
-  /** A fresh row-major buffer for a value, bound to it; of the activations' dtype unless another is asked for. */
+  /** A fresh row-major buffer for a value, bound to it; of the dtype in which its readers want it unless another is asked for. */
   readonly output: (value: Value | undefined, dtype?: DType) => DeviceView;
   /** A buffer of the current node's own, [rows, ...rest]. */
   readonly scratch: (name: string, dtype: DType, rows: Extent, rest: readonly number[]) => DeviceView;

@@ -16,11 +16,14 @@ import type { Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
 import type { WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
+import type { DType } from "../../src/tensor/dtype.ts";
 import { quantizedParts } from "../../src/tensor/quantized.ts";
 import { constant, type Recipe } from "../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceView, KernelCache } from "./context.ts";
 import type { TileChooser } from "./search/chooser.ts";
+import type { Precision } from "./precision.ts";
 import { deviceRules } from "./rules.ts";
+import { viewRules } from "./rules/views.ts";
 
 /** Kernels by name; those of one text are one. */
 export type KernelShelf = {
@@ -65,7 +68,7 @@ export type TableShelf = Map<string, DeviceView>;
 /** What all functions of a module share on a device. */
 export type DeviceSetting = {
   readonly profile: Profile;
-  readonly activation: DeviceContext["activation"];
+  readonly precision: Precision;
   readonly weights: WeightShelf;
   readonly kernels: KernelShelf;
   readonly kernel: KernelCache;
@@ -78,19 +81,31 @@ export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: 
 
 const product = (dims: readonly (number | Dim)[]): number => dims.reduce<number>((n, d) => n * Number(d), 1);
 
-/** The operators that read each value, and `result` for the function's caller. */
-function readersOf(func: Func): ReadonlyMap<Value, ReadonlySet<OpName | "result">> {
+/** Operators that only look at what is there. */
+const looks: ReadonlySet<OpName> = new Set(Object.keys(viewRules) as OpName[]); // Object.keys forgets the key type
+
+type Readers = ReadonlySet<OpName | "result">;
+
+/** The operators that read each value or a view of it, and `result` for the function's caller. */
+function readersOf(func: Func): ReadonlyMap<Value, Readers> {
   const found = new Map<Value, Set<OpName | "result">>();
   const add = (value: Value, by: OpName | "result"): void =>
     void (found.get(value)?.add(by) ?? found.set(value, new Set([by])));
-  for (const node of func.body) for (const value of node.operands) add(value, node.op);
   for (const { value } of func.results) add(value, "result");
+  for (const node of func.body.toReversed())
+    for (const value of node.operands) {
+      if (!looks.has(node.op)) add(value, node.op);
+      else for (const by of found.get(node.results[0] as Value) ?? []) add(value, by);
+    }
   return found;
 }
 
+/** Operators whose operands the matrix unit takes as they lie. */
+const multiplying: ReadonlySet<OpName | "result"> = new Set(["linear", "headLinear", "experts", "attention", "cacheAppend"] as const); // prettier-ignore
+
 /** Lower a function to launches. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
-  const { profile, activation, weights, kernels, kernel, tables, context: positions, tile } = setting;
+  const { profile, precision, weights, kernels, kernel, tables, context: positions, tile } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
@@ -99,6 +114,9 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
   const caches = new Map<Value, DeviceCache>();
   const readers = readersOf(func);
   let current: Node | undefined;
+  const readBy = (value: Value | undefined): Readers => readers.get(present(value)) ?? new Set();
+  const wantedType = (value: Value | undefined): DType =>
+    [...readBy(value)].some((it) => multiplying.has(it)) ? precision.operand : precision.carried;
 
   const present = (value: Value | undefined): Value => {
     if (!value) throw new Error(`${current?.op}: an operand is absent that its definition requires`);
@@ -117,7 +135,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
   for (const param of func.params) {
     const [first = 1, ...rest] = param.type.dims;
     const cols = product(rest.map((d) => fixed(d, param.name)));
-    if (first === "P") caches.set(param, { name: param.name, dtype: activation, cols });
+    if (first === "P") caches.set(param, { name: param.name, dtype: precision.operand, cols });
     else
       views.set(param, {
         ...room(param.name, "i32", extentOf(first), [cols]),
@@ -132,7 +150,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
 
   const context: DeviceContext = {
     profile,
-    activation,
+    precision,
     kernel,
     tile,
     view: (value) =>
@@ -156,10 +174,10 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
       tables.set(name, view);
       return view;
     },
-    readers: (value) => readers.get(present(value)) ?? new Set(),
+    readers: readBy,
     positions,
     most: (rows) => callSize(rows, { tokens: maxTokens, past: positions - maxTokens }),
-    output: (value, dtype = activation) => {
+    output: (value, dtype = wantedType(value)) => {
       const v = present(value);
       const [first = 1, ...rest] = v.type.dims;
       const own = room(nameOf(v), v.type.dtype === "i32" ? "i32" : dtype, extentOf(first), rest.map((d) => fixed(d, nameOf(v)))); // prettier-ignore

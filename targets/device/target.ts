@@ -2,9 +2,8 @@ import type { Module } from "../../src/ir/graph.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import type { DevicePlan } from "../../src/plan/program/device.ts";
-import { storedForm } from "../../src/plan/stored-weight.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
-import type { DeviceContext } from "./context.ts";
+import type { Precision } from "./precision.ts";
 import type { TileChooser } from "./search/chooser.ts";
 import { kernelCache, kernelShelf, lowerToDevice } from "./lower.ts";
 
@@ -15,9 +14,9 @@ export type DeviceCode = {
   readonly weights: readonly WeightRequest[];
 };
 
-/** How a module is to be lowered: what activations are kept in, how products are cut, how many positions there can be, and how many tokens a call of prefill takes. */
+/** How a module is to be lowered: what numbers it is made of, how products are cut, how many positions there can be, and how many tokens a call of prefill takes. */
 export type DeviceLowering = {
-  readonly activation: DeviceContext["activation"];
+  readonly precision: Precision;
   readonly tile: TileChooser;
   readonly context: number;
   readonly batchTokens: number;
@@ -43,10 +42,11 @@ export function deviceTarget(
       machine: profile.name,
       programs: lowered.map((it) => it.program),
       caches: lowered[0]?.caches ?? [],
-      weights: requests.map((it) => {
-        const { dtype, shape } = storedForm(it);
-        return { name: it.name, dtype, elements: shape.reduce((n, d) => n * d, 1) };
-      }),
+      weights: requests.map(({ name, dtype, recipe }) => ({
+        name,
+        dtype,
+        elements: recipe.shape.reduce((n, d) => n * d, 1),
+      })),
       kernels: [...kernels.kernels().keys()],
     },
   };

@@ -108,10 +108,52 @@ describe.each(machines)("on %s", (machine) => {
   });
 });
 
-test("a chip without bf16 is refused with a word on activations", () => {
-  const device = { profile: profileOf("ascend-310p"), tiles: new Map(), trials: 1 };
+const ids = [3, 17, 60, 5, 42, 8, 8, 29];
+const onMachine = (name: string) => ({ profile: profileOf(name), tiles: new Map(), trials: 1 });
+
+test.each(["none", "int4"])(
+  "the 310P, which has no bf16, gives the CPU's logits of v3 in %s within what f16 can tell",
+  async (scheme) => {
+    const cpu = await logitsOf(await compiled("fixtures/tiny/v3", quantized(scheme)), ids, "prefill");
+    const device = onMachine("ascend-310p");
+    const found = await compiled("fixtures/tiny/v3", { ...quantized(scheme), device });
+    for (const by of ["prefill", "decode"] as const)
+      expect(farthest(await logitsOf(found, ids, by), cpu)).toBeLessThan(0.03);
+  },
+);
+
+test("the 950, which reads no codes of four bits, has them a byte each", async () => {
+  const device = onMachine("ascend-950pr");
+  const [own, other] = [device, onMachine("ascend-910b3")].map((it) => emit(lowerModel("fixtures/tiny/v3", quantized("int4")), { ...quantized("int4"), device: it, context: 64 })); // prettier-ignore
+  const codes = (of: typeof own, dtype: string) =>
+    of?.parts.weights.filter((it) => it.dtype === dtype).length;
+  expect([codes(own, "i4"), codes(other, "i8")]).toEqual([0, 0]);
+  expect(codes(own, "i8")).toBe(codes(other, "i4"));
+  const cpu = await logitsOf(await compiled("fixtures/tiny/v3", quantized("int4")), ids, "prefill");
+  const found = await compiled("fixtures/tiny/v3", { ...quantized("int4"), device });
+  expect(farthest(await logitsOf(found, ids, "prefill"), cpu)).toBeLessThan(1e-4);
+});
+
+test.each(["float", "int8"] as const)(
+  "mxfp4 beside activations of %s gives the logits of the CPU's plan",
+  async (activations) => {
+    const scheme = { ...(schemeFrom("mxfp4") ?? expect.fail("no such scheme")), activations };
+    const options = { quantization: planQuantization(scheme, "nearest") };
+    const cpu = await logitsOf(await compiled("fixtures/tiny/v3", options), ids, "prefill");
+    const found = await compiled("fixtures/tiny/v3", { ...options, device: onMachine("biren-br100") });
+    expect(farthest(await logitsOf(found, ids, "prefill"), cpu)).toBeLessThan(1e-4);
+  },
+);
+
+test("a chip that multiplies no floats is refused with a word on them", () => {
+  const profile = profileOf("ascend-310p");
+  const rates = profile.matrix.rates.filter((it) => it.a !== "f16");
+  const device = {
+    ...onMachine("ascend-310p"),
+    profile: { ...profile, matrix: { ...profile.matrix, rates } },
+  };
   expect(() => emit(lowerModel("fixtures/tiny/v3", { device }), { device })).toThrow(
-    /does not multiply bf16/,
+    /none of bf16, f16 and f32/,
   );
 });
 

@@ -127,6 +127,20 @@ test("any rows of any recipe are those of the whole", () => {
   reader.close();
 });
 
+test("numbers cast to fewer bits are rounded to nearest, and four bits lie two to a byte", () => {
+  const reader = rowReader(entry, quantizer);
+  const bytesOf = (dtype: "f16" | "i8" | "i4", values: readonly number[]): Uint8Array => {
+    const bytes = new Uint8Array(byteLength(dtype, values.length));
+    reader.read(cast(constant([1, values.length], values), dtype), 0, bytes);
+    return bytes;
+  };
+  expect([...new Float16Array(bytesOf("f16", [1 / 3, 65504, -1e-9]).buffer)]).toEqual([Math.f16round(1 / 3), 65504, -0]); // prettier-ignore
+  expect([...new Int8Array(bytesOf("i8", [-12, 12]).buffer)]).toEqual([-12, 12]);
+  expect([...bytesOf("i4", [-8, 7, 1, -1])]).toEqual([0x78, 0xf1]);
+  expect(() => bytesOf("f16", [1, 70_000])).toThrow(/is 70000 at row 0, column 1, beyond the 65504/);
+  reader.close();
+});
+
 test("a packed matrix has each element where the layout says, and zeros elsewhere", async () => {
   const packer = createPacker(await packerCode(assemble));
   const shape = fc.record({

@@ -1,5 +1,6 @@
 import { tileChooser } from "../../../targets/device/search/chooser.ts";
 import type { TileMemory } from "../../../targets/device/search/remembered.ts";
+import { precisionOf } from "../../../targets/device/precision.ts";
 import { deviceTarget } from "../../../targets/device/target.ts";
 import { rankCount } from "../../cluster/mesh.ts";
 import type { Module, Param } from "../../ir/graph.ts";
@@ -26,7 +27,7 @@ export type Device = {
 
 /**
  * What a device launches, its schedules as texts, and its profile. Throws `target/ranks` where several ranks are
- * asked for, `target/caches` where caches hold codes, `target/activations` where the machine does not multiply what activations are kept in.
+ * asked for, `target/caches` where caches hold codes, `target/activations` where the machine multiplies no dtype that activations are kept in.
  */
 export function deviceParts(
   module: Module,
@@ -39,12 +40,8 @@ export function deviceParts(
   if (ranks > 1) fail("target/ranks", { kind: "flag", flag: "--parallel" }, profile.name, ranks);
   if (module.funcs.some((func) => func.params.some(isCodedCache)))
     fail("target/caches", { kind: "flag", flag: "--kv" }, profile.name);
-  // Whoever rounds weights wants to see what that alone does: activations then stay in full precision.
-  const activation = isQuantized ? "f32" : "bf16";
-  if (!profile.matrix.rates.some((it) => it.a === activation))
-    fail("target/activations", undefined, profile.name, activation);
   const target = deviceTarget(module, profile, {
-    activation,
+    precision: precisionOf(profile, isQuantized),
     tile: tileChooser(profile, trials, tiles),
     context,
     batchTokens,

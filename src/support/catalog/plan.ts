@@ -46,10 +46,15 @@ export const planCatalog = {
     message: `plans for ${machine} hold their caches in the dtype of activations, found int8`,
     hint: "leave --kv out, or compile for cpu",
   }),
-  "target/activations": (machine: string, dtype: string): Message => ({
+  "target/activations": (machine: string): Message => ({
     exit: "model",
-    message: `the matrix unit of ${machine} does not multiply ${dtype}, in which this plan would keep its activations`,
-    hint: "plans for devices keep them in bf16, those of quantized models in f32; `moec targets` lists what each multiplies",
+    message: `the matrix unit of ${machine} multiplies none of bf16, f16 and f32, in which plans keep activations`,
+    hint: "moec targets NAME lists what it multiplies, matrix.rates of its profile",
+  }),
+  "target/overflow": (value: number, row: number, column: number): Message => ({
+    exit: "model",
+    message: `a weight is ${value} at row ${row}, column ${column}, beyond the 65504 where f16 ends, in which the device multiplies`,
+    hint: "quantize this tensor (--quant, or a recipe), or compile for a device that multiplies bf16",
   }),
   "target/unsupported-op": (op: string, why: string): Message => ({
     exit: "model",

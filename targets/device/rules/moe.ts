@@ -99,7 +99,10 @@ const experts: DeviceRule<NodeOf<"experts">> = (
   const [count = 1, width = 1, inner = 1] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
   const slots = slotsOf(cx, cx.view(indices), count);
   const { rows } = permuted(cx, slots, cx.view(x));
-  const [hidden, gated, own] = [2 * inner, inner, width].map((n, i) => cx.scratch(["hidden", "gated", "own"][i] ?? "", cx.activation, slots.rows, [n])) as [DeviceView, DeviceView, DeviceView]; // prettier-ignore
+  const { operand, carried } = cx.precision;
+  const hidden = cx.scratch("hidden", carried, slots.rows, [2 * inner]);
+  const gated = cx.scratch("gated", operand, slots.rows, [inner]);
+  const own = cx.scratch("own", carried, slots.rows, [width]);
   groupedProduct(cx, slots, rows, undefined, matrixOf(cx, gateUp, "experts"), hidden);
   gatedHalves(cx, hidden, gated, slots.rows);
   groupedProduct(cx, slots, gated, undefined, matrixOf(cx, down, "experts"), own);

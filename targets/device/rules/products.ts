@@ -2,8 +2,9 @@ import type { NodeOf, Value } from "../../../src/ir/graph.ts";
 import type { Extent } from "../../../src/plan/program/program.ts";
 import { fixed } from "../../../src/plan/views.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
-import { cast, transpose, type Recipe } from "../../../src/tensor/recipe.ts";
+import { cast, constant, dequantize, reshape, transpose, type Recipe } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { codeType } from "../precision.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec, Weights } from "../kernels/matrix/spec.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
@@ -15,23 +16,43 @@ export type Matrix = { readonly weights: Weights; readonly operands: Readonly<Re
 /** Scales or zero points [.., n, groups] as kernels read them: [.., groups, n], f32. */
 const byGroup = (cx: DeviceContext, recipe: Recipe): DeviceView => cx.weight(transpose(cast(recipe, "f32")));
 
+/** A recipe's numbers times another, as float32. */
+function times(of: Recipe, factor: number): Recipe {
+  const cols = of.shape.at(-1) ?? 1;
+  const rows = of.shape.slice(0, -1).reduce((n, d) => n * d, 1);
+  const flat = dequantize(reshape(of, [rows, cols]), constant([1, 1], [factor]), [rows, cols]);
+  return reshape(flat, of.shape);
+}
+
+/** Codes as kernels read them, and their scales. */
+type Coded = { readonly dtype: "i8" | "i4"; readonly w: DeviceView; readonly scales: DeviceView };
+
+/** Numbers of E2M1 stand for twice their value, which is whole, behind scales of half. */
+function coded(cx: DeviceContext, codes: Recipe, scales: Recipe, bits: number): Coded {
+  if (codes.dtype === "f4e2m1")
+    return {
+      dtype: "i8",
+      w: cx.weight(cast(times(codes, 2), "i8")),
+      scales: byGroup(cx, times(scales, 0.5)),
+    };
+  const dtype = codeType(cx.profile, bits, codes.shape.at(-1) ?? 1);
+  return { dtype, w: cx.weight(cast(codes, dtype)), scales: byGroup(cx, scales) };
+}
+
 /** A weight of codes that is multiplied as numbers, or one that is stored as numbers. */
 export function matrixOf(cx: DeviceContext, value: Value | undefined, op: string): Matrix {
-  const coded = cx.quantized(value);
-  const dtype = coded && (coded.bits === 4 ? "i4" : "i8");
-  if (coded && dtype && coded.rotation === 1 && coded.codes.dtype === "i8")
+  const parts = cx.quantized(value);
+  if (parts && parts.rotation === 1) {
+    const { dtype, ...operands } = coded(cx, parts.codes, parts.scales, parts.bits);
+    const zeros = parts.zeros && { zeros: byGroup(cx, parts.zeros) };
     return {
-      weights: { kind: "coded", dtype, group: coded.group, zeros: coded.zeros !== undefined },
-      operands: {
-        w: cx.weight(coded.codes),
-        scales: byGroup(cx, coded.scales),
-        ...(coded.zeros && { zeros: byGroup(cx, coded.zeros) }),
-      },
+      weights: { kind: "coded", dtype, group: parts.group, zeros: zeros !== undefined },
+      operands: { ...operands, ...zeros },
     };
+  }
   const recipe =
     cx.recipe(value) ?? fail("target/unsupported-op", undefined, op, "a weight is computed at run time");
-  const stored =
-    cx.activation === "f32" ? cast(recipe, "f32") : recipe.dtype === "bf16" ? recipe : cast(recipe, "bf16");
+  const stored = cast(recipe, cx.precision.operand);
   return { weights: { kind: "plain", dtype: stored.dtype }, operands: { w: cx.weight(stored) } };
 }
 
@@ -45,10 +66,8 @@ export function integerMatrix(
   const [w, s] = [cx.recipe(codes), cx.recipe(scales)];
   if (!w || !s)
     return fail("target/unsupported-op", undefined, "integerLinear", "its codes are computed at run time");
-  return {
-    weights: { kind: "integer", dtype: bits === 4 ? "i4" : "i8", group },
-    operands: { w: cx.weight(w), scales: byGroup(cx, s) },
-  };
+  const { dtype, ...operands } = coded(cx, w, s, bits);
+  return { weights: { kind: "integer", dtype, group }, operands };
 }
 
 /** out = a w^T in the best tile there is for so many rows. */

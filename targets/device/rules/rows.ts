@@ -51,7 +51,8 @@ const rope: DeviceRule<NodeOf<"rope">> = (
   cx,
   { operands: [x, positions, invFreq], results: [result], attrs: { pairs, scale } },
 ) => {
-  const [input, at, out] = [cx.view(x), cx.view(positions), cx.output(result)];
+  const [input, at] = [cx.view(x), cx.view(positions)];
+  const out = cx.output(result, input.dtype);
   const frequencies = numbersOf(cx.recipe(invFreq));
   const table = cx.table(`rotary ${pairs} ${scale} ${cx.positions} ${frequencies.join()}`, () => {
     const values = rotationTable(frequencies, cx.positions, pairs, scale);

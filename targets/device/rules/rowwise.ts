@@ -7,11 +7,12 @@ import { rmsNorm as normKernel } from "../kernels/vector/norm.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { headsView, rowsIn, rowsView } from "./views.ts";
 
-/** A weight as it is stored; vectors that no kernel takes in their own dtype are widened. */
+/** A weight as it is stored, of 16 bits in those that the machine has; what no kernel takes in its own dtype is widened. */
 export function weightOf(cx: DeviceContext, value: Value | undefined, op: string): DeviceView {
   const recipe =
     cx.recipe(value) ?? fail("target/unsupported-op", undefined, op, "a weight is computed at run time");
-  return cx.weight(recipe.dtype === "bf16" ? recipe : cast(recipe, "f32"));
+  const narrow = cx.precision.operand === "f16" ? "f16" : "bf16";
+  return cx.weight(cast(recipe, recipe.dtype === "bf16" ? narrow : "f32"));
 }
 
 const rmsNorm: DeviceRule<NodeOf<"rmsNorm">> = (
