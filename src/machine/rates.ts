@@ -20,6 +20,13 @@ export const pathBetween = ({ paths }: Profile, from: string, to: string): Path 
 export const pathRate = ({ bytesPerCycle, elementsPerCycle }: Path, dtype: DType): number =>
   Math.min(bytesPerCycle.value, ((elementsPerCycle?.value ?? Infinity) * dtypes[dtype].bits) / 8);
 
+/** Bytes of a path's time that a row of so many takes: whole units, or, where it is shorter than one, the smallest piece that holds it. */
+export function roomOf({ rowBytes, pieceBytes }: Path, row: number): number {
+  const unit = rowBytes?.value ?? 1;
+  if (!pieceBytes || row > unit) return Math.ceil(row / unit) * unit;
+  return Math.min(unit, pieceBytes.value * 2 ** Math.max(0, Math.ceil(Math.log2(row / pieceBytes.value))));
+}
+
 /** The fewest paths that lead from one space to another, in order; undefined where none do. */
 export function route(profile: Profile, from: string, to: string): readonly Path[] | undefined {
   const open: (readonly Path[])[] = [[]];

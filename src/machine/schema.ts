@@ -83,6 +83,23 @@ const path = object({
   ),
   efficientBytes: v.optional(told(count, "the smallest transfer that comes near the rate")),
   rowBytes: v.optional(told(count, "rows that are a multiple of it, and start at one, are fast")),
+  pieceBytes: v.optional(
+    told(
+      count,
+      "a shorter row takes a piece of so many bytes, or of twice, four times as many; else one of `rowBytes`",
+    ),
+  ),
+  rearranging: v.optional(
+    told(
+      object({
+        rowCycles: told(atLeastZero, "cycles that a row takes at least, however short"),
+        coreBytesPerCycle: v.optional(
+          told(positive, "what one core gets of the chip's memory at most, when others leave it alone"),
+        ),
+      }),
+      "what holds up copies of what lies row by row at the source, where it comes to lie otherwise",
+    ),
+  ),
   layouts: told(
     list(v.strictTuple([layout, layout])),
     "what lies how at the source comes to lie how; empty: copied as it is",

@@ -1,7 +1,7 @@
 /** How long single instructions keep their engine, in cycles of the cores' clock. */
 import { dtypes, type DType } from "../../tensor/dtype.ts";
-import { globalSpace, type Profile } from "../profile.ts";
-import { matrixCycles as fragmentCycles, matrixRate, pathRate } from "../rates.ts";
+import { globalSpace, type Path, type Profile } from "../profile.ts";
+import { matrixCycles as fragmentCycles, matrixRate, pathRate, roomOf } from "../rates.ts";
 import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
 import { pathOf } from "../schedule/prepare.ts";
@@ -22,6 +22,10 @@ export type Transfer = {
   readonly occupied: number;
   readonly bytesPerCycle: number;
   readonly startup: number;
+  /** Cycles that its rows take at least, however short they are. */
+  readonly least: number;
+  /** What the core gets of the chip's memory at most. */
+  readonly memoryBytesPerCycle: number;
   /** Cycles until what was asked for is there, which later copies overlap. */
   readonly latency: number;
   /** The end in global memory. */
@@ -40,14 +44,19 @@ function together({ box, size }: Place): number {
   return run;
 }
 
-/** Bytes of a box, its runs rounded up to whole rows; fractals lie together. */
-function occupied(place: Place, rowBytes: number): number {
+/** Bytes of a path's time that a box takes, run by run; fractals lie together. */
+function occupied(place: Place, path: Path): number {
   const { box } = place;
   const bytes = bytesOf(place);
   if (box.kind === "buffer" || box.decl.fractal) return bytes;
   const run = (together(place) * dtypes[box.decl.dtype].bits) / 8;
-  return (bytes / run) * Math.ceil(run / rowBytes) * rowBytes;
+  return (bytes / run) * roomOf(path, run);
 }
+
+const rowsOf = (place: Place): number => elementsOf(place) / (place.size.at(-1) ?? 1);
+
+/** Whether a box lies row by row, in global memory: what the matrix unit takes it must be brought into fractals first. */
+const isByRows = ({ box }: Place): boolean => box.kind === "tensor" && !box.decl.fractal;
 
 /** What a copy moves; undefined for other instructions. */
 export function transferOf(
@@ -62,13 +71,16 @@ export function transferOf(
   if (!path) return undefined;
   const global = from === globalSpace ? source : to === globalSpace ? target : undefined;
   const counted = global ?? source;
+  const rearranging = isByRows(source) ? path.rearranging : undefined;
   return {
     from,
     to,
     bytes: bytesOf(counted),
-    occupied: occupied(counted, global ? (path.rowBytes?.value ?? 1) : 1),
+    occupied: global ? occupied(global, path) : bytesOf(source),
     bytesPerCycle: pathRate(path, dtypeOf(counted)),
     startup: path.startup.value,
+    least: (rearranging?.rowCycles.value ?? 0) * rowsOf(source),
+    memoryBytesPerCycle: rearranging?.coreBytesPerCycle?.value ?? Infinity,
     latency: path.latency?.value ?? 0,
     global,
   };

@@ -169,6 +169,9 @@ const inStep = (turns: readonly (readonly string[])[], parts: readonly PreparedP
   parts.every((it) => signallingLoops(it).length === 1) &&
   turns.every((it) => it.length === turns[0]?.length);
 
+/** Turns until all are alike: parts that await one another end one before they begin the next, and leave out the same. */
+const known = { together: { times: 2, atMost: 2 }, alone: { times: 8, atMost: 24 } } as const;
+
 /** What leaves out the turns of a core. */
 function skipperOf(
   part: PreparedPart,
@@ -179,8 +182,7 @@ function skipperOf(
   const steady = skipper(part, env, parts.length === 1 ? forms : []);
   const [loop, another] = countedLoops(part, parts);
   if (!loop || another) return steady;
-  // Parts that await one another end a turn before they begin the next; others need some turns until all are alike.
-  return repeater(part, env, loop, forms, parts.length > 1 ? 2 : 8, steady);
+  return repeater(part, env, loop, forms, parts.length > 1 ? known.together : known.alone, steady);
 }
 
 /** What all cores did; how busy engines were, of the first of each kind. */
@@ -262,8 +264,10 @@ function finish(core: Core, clock: Clock, it: Instruction, start: number, run: R
 }
 
 /**
- * A copy keeps its engine as long as its bytes take the path. What the memory is behind, and the latency of the way there, only what waits for
- * the data waits for: the engine has asked for the next by then. What is stored has left its buffer when the path has taken it.
+ * A copy keeps its engine as long as its bytes take the path: what is read of memory comes at the core's share of it, what the cache holds
+ * at the path's rate, one after the other, as the engine goes through a copy in order. It asks ahead of the memory for as much as is on the
+ * way at its highest rate (Little's law: rate times latency). The latency only who needs the data waits for: the engine has asked for the
+ * next by then. What is stored has left its buffer when the path has taken it.
  */
 function transferred(
   core: Core,
@@ -274,14 +278,27 @@ function transferred(
 ): Finish {
   const transfer = transferOf(it, core.part.core, profile);
   if (!transfer) return both(start);
-  const { from, to, bytes, occupied, bytesPerCycle, startup, latency, global } = transfer;
+  const { from, to, bytes, occupied, bytesPerCycle, latency, global } = transfer;
   totals.bytes.set(`${from} ${to}`, (totals.bytes.get(`${from} ${to}`) ?? 0) + bytes);
-  if (!global) return both(start + startup + occupied / bytesPerCycle);
-  const next = start + startup + occupied / Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
+  const begun = start + transfer.startup;
+  if (!global) return both(begun + occupied / bytesPerCycle);
+  const rate = Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
   const share = isShared ? 0 : to === globalSpace ? 1 : (traffic.get(global.box.decl.name) ?? 1);
   totals.memoryBytes += bytes * share;
-  const served = share === 0 ? next : reserve(memory, start, (occupied * share) / memory.bytesPerCycle);
-  const arrival = Math.max(next, served) + latency;
-  return to === globalSpace ? { next, end: next, seen: arrival } : { next, end: arrival };
+  if (to === globalSpace) {
+    const next = begun + occupied / rate;
+    const served = isShared ? next : reserve(memory, start, occupied / memory.bytesPerCycle);
+    return { next, end: next, seen: Math.max(next, served) + latency };
+  }
+  const missed = occupied * share;
+  const most = Math.min(rate, coreRate(profile), transfer.memoryBytesPerCycle);
+  const ofMemory = Math.min(most, memory.bytesPerCycle);
+  const fetched = missed > 0 ? reserve(memory, start, missed / ofMemory) : start;
+  const ahead = latency * (most / ofMemory - 1);
+  const hits = (occupied - missed) / rate;
+  const next = Math.max(begun + Math.max(transfer.least, occupied / rate), fetched - ahead + hits);
+  return { next, end: Math.max(next, fetched) + latency };
 }
+
+const coreRate = ({ memory }: Profile): number => memory.coreBytesPerCycle?.value ?? Infinity;

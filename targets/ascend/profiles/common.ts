@@ -27,6 +27,7 @@ export const writeLatency: Figure = vendor(497, `${fits}: pipe head of MTE3`);
 const efficient = {
   efficientBytes: vendor(16384, largeCopies),
   rowBytes: vendor(512, "asc-devkit, hardware constraints 2201: align the inner axis to 512 bytes"),
+  pieceBytes: vendor(128, "asc-devkit, hardware constraints 2201: copies are cut into 128, 256 or 512 bytes"),
 } as const;
 export const globalRead = {
   startup: vendor(27, `${fits}: head of Load`),

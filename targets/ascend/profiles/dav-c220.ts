@@ -13,7 +13,6 @@ import {
   fractal,
   globalRead,
   globalWrite,
-  instructionTime,
   matrixCycles,
   splitCores,
   splitEngines,
@@ -30,6 +29,12 @@ const ini = `${platform}, AICoreMemoryRates`;
 const costs = "pto-isa cost model of A2 and A3, at 1.85 GHz";
 const reserve =
   "CANN API: the size it reports is so much below the capacity (atlas_ascendc_10_0009, 10_0011)";
+
+/** What one matrix instruction takes besides its fragments. */
+const cubeStartup = measured(
+  11,
+  "asc-devkit, best practices on A2: the cube takes 1.8 % (f16, 128 x 256 x 64) and 2.5 % (int8, 128 x 256 x 128) longer than its 512 fragments",
+);
 
 /** What differs between the chips of this core. */
 export type C220Chip = {
@@ -66,6 +71,16 @@ const spaces: Profile["spaces"] = [
   }),
 ];
 
+const copies = "asc-devkit, best practices of DataCopy, A2 with 24 cores at 1.85 GHz";
+const read = {
+  ...globalRead,
+  startup: derived(
+    20,
+    `fitted on ${copies}: 301.99 MB in 49152 copies of 128 bytes a vector core, 548.2 us of MTE2`,
+  ),
+};
+const loads =
+  "asc-devkit, tests/perf/load_data_perf, as pto-isa; the platform configuration has twice as much, and kernels measured (asc-devkit, matmul best practices: MTE1 takes 0.82 of the cube's time) need this";
 const fixPipe = `${arch}, FixPipe, and ${platform}, fix_pipe_pre_conv: nothing turns i32 into bf16`;
 const paths: Profile["paths"] = [
   copy(
@@ -75,20 +90,29 @@ const paths: Profile["paths"] = [
       110,
       `${ini}, l2_read_rate: all of global memory is read through the L2 (pto-isa's cost model counts with 78)`,
     ),
-    { ...globalRead, layouts: [["nd", "nz"], ["nz", "nz"], ["nd", "nd"]] },
+    {
+      ...read,
+      rearranging: {
+        rowCycles: derived(
+          5,
+          `fitted on ${copies}: 301.99 MB in tiles of 64 rows of 128 bytes, 283.5 us of MTE2`,
+        ),
+        coreBytesPerCycle: derived(
+          47,
+          "fitted on catlass, matmul optimization: 6 cores (M 1, N 768, K 5120, f32, 128 x 128 x 256) take 36.3 us",
+        ),
+      },
+      layouts: [["nd", "nz"], ["nz", "nz"], ["nd", "nd"]],
+    },
   ),
-  copy(
-    ["cube", "mte1"],
-    ["l1", "l0a"],
-    vendor(512, `${ini}, l1_to_l0_a_rate (pto-isa counts with half of it)`),
-    { startup: instructionTime, layouts: [["nz", "zz"]] },
-  ),
-  copy(
-    ["cube", "mte1"],
-    ["l1", "l0b"],
-    vendor(256, `${ini}, l1_to_l0_b_rate (pto-isa counts with half of it)`),
-    { startup: instructionTime, layouts: [["nz", "zn"]] },
-  ),
+  copy(["cube", "mte1"], ["l1", "l0a"], vendor(256, loads), {
+    startup: vendor(28, loads),
+    layouts: [["nz", "zz"]],
+  }),
+  copy(["cube", "mte1"], ["l1", "l0b"], vendor(128, loads), {
+    startup: vendor(28, loads),
+    layouts: [["nz", "zn"]],
+  }),
   copy(
     ["cube", "fix"],
     ["l0c", "gm"],
@@ -124,7 +148,7 @@ const paths: Profile["paths"] = [
     ),
   }),
   copy(["vector", "mte2"], ["gm", "ub"], vendor(58.6, `${costs}: 100.9 GiB/s`), {
-    ...globalRead,
+    ...read,
     layouts: [["nd", "nd"], ["nz", "nz"]],
   }),
   copy(
@@ -181,7 +205,7 @@ export const c220 = (chip: C220Chip): Profile => ({
   ],
   engines: splitEngines,
   paths,
-  matrix: { core: "cube", engine: "cube", a: "l0a", b: "l0b", c: "l0c", rates, startup: instructionTime },
+  matrix: { core: "cube", engine: "cube", a: "l0a", b: "l0b", c: "l0c", rates, startup: cubeStartup },
   vector,
   flags: {
     perPair: vendor(8, arch),
@@ -191,13 +215,13 @@ export const c220 = (chip: C220Chip): Profile => ({
   memory: {
     capacity: chip.capacity,
     bytesPerSecond: chip.bytesPerSecond,
-    sustained: measured(
-      0.9,
-      "catlass, matmul optimization: 202 MB in 139.6 us (M 20, N 6144, K 16384), 1.45 TB/s of a nominal 1.6; 0.79 on an A2 that copies 256 MiB",
+    sustained: derived(
+      0.93,
+      `${copies}: 301.99 MB to the vector cores in 202.7 us, 1.49 TB/s of a nominal 1.6 (vTriton measures 1.54 on 20 cores of a 910B3)`,
     ),
     coreBytesPerCycle: vendor(
       78,
-      `${costs}, gm to l1; catlass, matmul optimization: 24 tiles on 20 cores (M 20, N 6144, K 16384) take 181.4 us, which asks for 75`,
+      `${costs}, gm to l1; vTriton measures 141 GB/s, 78, on one core of a 910B3`,
     ),
     l2Bytes: chip.l2Bytes,
     l2BytesPerCycle: derived(110 * chip.groups.value, `${ini}: l2_read_rate of every cube core`),

@@ -1,6 +1,12 @@
 /** How long a tiled product takes, by formula: each engine's work on one tile, the slowest of them, and what does not overlap. */
 import { globalSpace, type Path, type Profile } from "../../../src/machine/profile.ts";
-import { matrixRate, memoryBytesPerCycle, pathBetween, pathRate } from "../../../src/machine/rates.ts";
+import {
+  matrixRate,
+  memoryBytesPerCycle,
+  pathBetween,
+  pathRate,
+  roomOf,
+} from "../../../src/machine/rates.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
@@ -10,10 +16,7 @@ import { partHeight, partWidth, type Tile } from "../kernels/matrix/tile.ts";
 const bytes = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
 
 /** How much longer rows of so many bytes take than their bytes, as paths move whole units. */
-function filling(path: Path | undefined, row: number): number {
-  const unit = path?.rowBytes?.value ?? 1;
-  return (Math.ceil(row / unit) * unit) / row;
-}
+const filling = (path: Path | undefined, row: number): number => (path ? roomOf(path, row) / row : 1);
 
 /** Cycles of copies of so many bytes in so many instructions. */
 const copying = (path: Path | undefined, dtype: DType, total: number, instructions: number): number =>
@@ -22,12 +25,20 @@ const copying = (path: Path | undefined, dtype: DType, total: number, instructio
 /** Passes over an element in float32 that the vector unit makes of a sum, and of a weight that it makes, about. */
 const passes = { sum: 5, weight: 5 } as const;
 
+/** What of a tile's operands is staged: its bytes, those of them that come from memory, its rows, and the instructions. */
+type Staged = {
+  readonly bytes: number;
+  readonly missed: number;
+  readonly rows: number;
+  readonly instructions: number;
+};
+
 /** Estimates the cycles of a product's kernels for so many rows. */
 export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile: Tile) => number {
   const { matrix, vector, memory, groups } = profile;
   const flow = flowOf(profile, spec);
-  const rate = matrixRate(profile, spec.a.dtype, flow.weight);
-  if (!rate) return () => Infinity;
+  const fragment = matrixRate(profile, spec.a.dtype, flow.weight);
+  if (!fragment) return () => Infinity;
   const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
   const [wide, deep, matrices, sums] = [widthOf(spec), depthOf(spec), matricesOf(spec), sumsOf(spec)];
   const [a, w] = [spec.a.dtype, spec.w.dtype];
@@ -38,6 +49,31 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   const outType = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
   const vectors = flow.isWhole ? 1 : coresOf(profile, vector.core);
   const chip = memoryBytesPerCycle(profile) * memory.sustained.value;
+  const isRearranged = spec.w.kind !== "plain" || spec.w.nz !== true;
+  const rate = stage ? pathRate(stage, a) : 1;
+  const most = Math.min(
+    rate,
+    memory.coreBytesPerCycle?.value ?? Infinity,
+    (isRearranged ? stage?.rearranging?.coreBytesPerCycle?.value : undefined) ?? Infinity,
+  );
+  /**
+   * Cycles in which a group's operands are staged: rows that must be rearranged take their time; what comes of memory and of the cache follow
+   * one another, but for what is asked ahead.
+   */
+  const loading = (it: Staged, sharing: number): number => {
+    if (!stage) return 0;
+    const ofMemory = Math.min(most, chip / sharing);
+    const ahead = (stage.latency?.value ?? 0) * (most / ofMemory - 1) * it.instructions;
+    const hits = Math.max(0, it.bytes - it.missed) / rate;
+    return (
+      it.instructions * stage.startup.value +
+      Math.max(
+        it.rows * (stage.rearranging?.rowCycles.value ?? 0),
+        it.bytes / rate,
+        it.missed / ofMemory + Math.max(0, hits - ahead),
+      )
+    );
+  };
   return (tile) => {
     const { n, k, step, parts, copies } = tile;
     const [down, across] = [Math.ceil(perMatrix / tile.m), Math.ceil(wide / n)];
@@ -52,12 +88,23 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       ) * inTask;
     const steps = Math.ceil(deep / step);
     const loads = Math.ceil(deep / k);
-    const high = Math.ceil(Math.min(m, partHeight(tile)) / rate.m);
-    const broad = Math.ceil(Math.min(cols, partWidth(tile)) / rate.n);
+    const high = Math.ceil(Math.min(m, partHeight(tile)) / fragment.m);
+    const broad = Math.ceil(Math.min(cols, partWidth(tile)) / fragment.n);
     const cube =
-      parts * (high * broad * Math.ceil(deep / rate.k) * rate.cycles.value + steps * matrix.startup.value);
+      parts *
+      (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value + steps * matrix.startup.value);
     const row = filling(stage, bytes(w, Math.min(k, deep)));
-    const load = copying(stage, a, row * (bytes(a, m * deep) + bytes(w, cols * deep)), 2 * loads);
+    const isCached = bytes(a, rows * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
+    const missed = row * (bytes(a, rows * deep) * (isCached ? 1 : across) + bytes(w, matrices * wide * deep));
+    const load = loading(
+      {
+        bytes: row * (bytes(a, m * deep) + bytes(w, cols * deep)),
+        missed: missed / tasks,
+        rows: (m + (isRearranged ? cols : 0)) * loads,
+        instructions: 2 * loads,
+      },
+      Math.min(tasks, groups.value),
+    );
     const again = { a: tile.cut === "columns" ? parts : 1, b: tile.cut === "rows" ? parts : 1 };
     const fill =
       copying(toA, a, again.a * bytes(a, m * deep), steps * parts) +
@@ -82,11 +129,8 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       sumWork + weightWork,
       copies > 1 ? 0 : load + cube,
     );
-    const isCached = bytes(a, rows * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
-    const read =
-      row * (bytes(a, rows * deep) * (isCached ? 1 : across) + bytes(w, matrices * wide * deep)) +
-      bytes(spec.out.dtype, rows * wide);
-    const streaming = (read / chip) * ((turns * groups.value) / tasks);
+    const streaming =
+      ((missed + bytes(spec.out.dtype, rows * wide)) / chip) * ((turns * groups.value) / tasks);
     const head = (stage?.latency?.value ?? 0) + load / loads;
     const tail = drain / sums + cube / loads + fill / loads;
     return Math.max(turns * task, streaming) + head + tail;

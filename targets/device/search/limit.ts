@@ -37,10 +37,12 @@ export function sharesOf(profile: Profile, { busy, bytes, memoryBytes, cycles }:
   const loads = paths.filter(
     (it) => it.from === globalSpace && it.core === matrix.core && it.to !== vector.space,
   );
+  const ofMemory = memoryBytes / (memoryBytesPerCycle(profile) * memory.sustained.value) / cycles;
   return {
     cube: share(matrix.core, matrix.engine),
-    memory: memoryBytes / (memoryBytesPerCycle(profile) * memory.sustained.value) / cycles,
-    L2: Math.max(cached / memory.l2BytesPerCycle.value / cycles, most(loads)),
+    memory: ofMemory,
+    // While the memory answers the loading engine does not read of the cache.
+    L2: Math.max(cached / memory.l2BytesPerCycle.value / cycles, most(loads) - ofMemory),
     L1: most(paths.filter((it) => it.to === matrix.a || it.to === matrix.b)),
     vector: most([
       vector,
