@@ -31,12 +31,12 @@ export function cpuParts(
   const target = cpuTarget(modules, batchTokens);
   const channels = channelsOf(target.ranks.map((it) => it.programs));
   const memory = memoryOfRanks(target, context, channels);
-  checkFit({ mesh: parallel.mesh, modules, memory, context, limit: memoryPerRank });
+  checkFit({ mesh: parallel.mesh, modules, memory, context, limits: modules.map(() => memoryPerRank) });
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>([["kernels.wasm", target.kernels]]);
   const ranks = target.ranks.map((code, rank) => {
     const { programs, caches } = code;
-    const hcclBuffSizeMB = hcclBuffSizeOf(code);
+    const hcclBuffSizeMB = hcclBuffSizeOf(code.programs);
     const own = modules[rank];
     if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
     files.set(`rank-${rank}.json`, () => text.encode(formatPrograms(programs)));

@@ -74,8 +74,8 @@ function runOnDevice(plan: Plan): Runner {
 }
 
 function runnerOf(plan: Plan, threads: number): Runner {
-  if (plan.manifest.machine !== undefined) return runOnDevice(plan);
-  return plan.manifest.ranks.length > 1 ? startTeam(plan, threads) : runHere(plan, threads);
+  if (plan.manifest.ranks.length > 1) return startTeam(plan, threads);
+  return plan.manifest.machine === undefined ? runHere(plan, threads) : runOnDevice(plan);
 }
 
 /** Load a plan: into an engine here, or into one process for each of its ranks. `threads` defaults to the cores there are. */

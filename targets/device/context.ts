@@ -4,7 +4,7 @@ import type { Node, Value } from "../../src/ir/graph.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import type { DeviceOperand } from "../../src/plan/program/device.ts";
-import type { Extent } from "../../src/plan/program/program.ts";
+import type { Collective, Extent } from "../../src/plan/program/program.ts";
 import type { View } from "../../src/plan/views.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import type { Precision } from "./precision.ts";
@@ -18,6 +18,8 @@ export type DeviceView = View & {
   readonly in: DeviceOperand["region"];
   /** Its rows still want each so many neighbours rotated; only kernels that round rows do that. */
   readonly rotation?: number;
+  /** Some of its slots are of experts elsewhere, and -1 here. */
+  readonly partial?: boolean;
 };
 
 /** What a lowering rule sees: operands as views or weights, and where to put launches. */
@@ -54,6 +56,8 @@ export type DeviceContext = {
   /** How a product of at most so many rows is cut. */
   readonly tile: TileChooser;
   readonly launch: (kernel: Kernel, sizes: Sizes, operands: Readonly<Record<string, DeviceView>>) => void;
+  /** A step of the ranks of a group together; its rows count elements. */
+  readonly collect: (group: readonly number[], collective: Collective) => void;
 };
 
 /** Makes kernels, each once. */

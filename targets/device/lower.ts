@@ -6,11 +6,11 @@ import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import { printKernel } from "../../src/machine/schedule/printer.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import {
-  callSize,
+  mostSize,
   type DeviceBuffer,
   type DeviceCache,
-  type DeviceLaunch,
   type DeviceProgram,
+  type DeviceStep,
 } from "../../src/plan/program/device.ts";
 import type { Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
@@ -81,35 +81,44 @@ export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: 
 
 const product = (dims: readonly (number | Dim)[]): number => dims.reduce<number>((n, d) => n * Number(d), 1);
 
-/** Operators that only look at what is there. */
-const looks: ReadonlySet<OpName> = new Set(Object.keys(viewRules) as OpName[]); // Object.keys forgets the key type
+/** Operators that only look at what is there, and collectives that bring ranks the rows of others, or sums of them. */
+const passing: ReadonlySet<OpName> = new Set([
+  ...(Object.keys(viewRules) as OpName[]), // Object.keys forgets the key type
+  ...(["allReduce", "reduceScatter", "allGather", "dispatch", "combine"] as const),
+]);
 
 type Readers = ReadonlySet<OpName | "result">;
 
-/** The operators that read each value or a view of it, and `result` for the function's caller. */
+/**
+ * The operators that read each value, and `result` for the function's caller. Who reads a view of a value, or what a collective makes of it, reads
+ * the value.
+ */
 function readersOf(func: Func): ReadonlyMap<Value, Readers> {
   const found = new Map<Value, Set<OpName | "result">>();
   const add = (value: Value, by: OpName | "result"): void =>
     void (found.get(value)?.add(by) ?? found.set(value, new Set([by])));
-  for (const { value } of func.results) add(value, "result");
+  const sent = new Set(func.body.flatMap((node) => (isOp(node, "send") ? node.results : [])));
+  for (const { value } of func.results) if (!sent.has(value)) add(value, "result");
   for (const node of func.body.toReversed())
-    for (const value of node.operands) {
-      if (!looks.has(node.op)) add(value, node.op);
-      else for (const by of found.get(node.results[0] as Value) ?? []) add(value, by);
-    }
+    node.operands.forEach((value, i) => {
+      const [first] = node.results;
+      const isPassed = i === 0 && first !== undefined && passing.has(node.op);
+      for (const by of isPassed ? (found.get(first) ?? []) : [node.op]) add(value, by);
+    });
   return found;
 }
 
 /** Operators whose operands the matrix unit takes as they lie. */
 const multiplying: ReadonlySet<OpName | "result"> = new Set(["linear", "headLinear", "experts", "attention", "cacheAppend"] as const); // prettier-ignore
 
-/** Lower a function to launches. Operators without a rule are a diagnostic. */
+/** Lower a function to launches and collectives. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
   const { profile, precision, weights, kernels, kernel, tables, context: positions, tile } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
-  const launches: DeviceLaunch[] = [];
+  const steps: DeviceStep[] = [];
+  const most = mostSize(maxTokens, positions);
   const views = new Map<Value, DeviceView>();
   const caches = new Map<Value, DeviceCache>();
   const readers = readersOf(func);
@@ -176,7 +185,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
     },
     readers: readBy,
     positions,
-    most: (rows) => callSize(rows, { tokens: maxTokens, past: positions - maxTokens }),
+    most,
     output: (value, dtype = wantedType(value)) => {
       const v = present(value);
       const [first = 1, ...rest] = v.type.dims;
@@ -196,7 +205,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
     },
     launch: (kernel, sizes, operands) => {
       const [result] = current?.results ?? [];
-      launches.push({
+      steps.push({
         kernel: kernels.add(kernel),
         sizes: Object.entries(sizes).map(([name, extent]) => ({ name, extent })),
         operands: Object.entries(operands).map(([tensor, view]) => ({
@@ -204,9 +213,14 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
           region: view.in,
           name: view.region,
           offset: view.offset,
+          ...(view.skip && { skip: view.skip }),
         })),
         value: result ? nameOf(result) : "",
       });
+    },
+    collect: (group, collective) => {
+      const [result] = current?.results ?? [];
+      steps.push({ collective, group, value: result ? nameOf(result) : "" });
     },
   };
   for (const node of func.body) {
@@ -220,14 +234,14 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
     name: func.name,
     maxTokens,
     buffers,
-    launches,
+    steps,
     inputs: { ids: "ids", positions: "positions" },
-    logits: logits ? context.view(logits.value).region : "",
+    ...(logits && { logits: context.view(logits.value).region }),
     routers: func.body.flatMap((node) => {
       const [indices] = isOp(node, "router") ? node.results : [];
-      return indices
-        ? [{ buffer: context.view(indices).region, k: fixed(indices.type.dims[1], "router") }]
-        : [];
+      if (!indices) return [];
+      const { region, dims } = context.view(indices);
+      return [{ buffer: region, rows: extentOf(dims[0] ?? 1), k: fixed(dims[1], "router") }];
     }),
   };
   return { program, caches: [...caches.values()] };

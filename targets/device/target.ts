@@ -1,53 +1,86 @@
 import type { Module } from "../../src/ir/graph.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
-import type { DevicePlan } from "../../src/plan/program/device.ts";
+import { isLaunch, type DevicePlan } from "../../src/plan/program/device.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
+import type { KernelCache } from "./context.ts";
 import type { Precision } from "./precision.ts";
 import type { TileChooser } from "./search/chooser.ts";
-import { kernelCache, kernelShelf, lowerToDevice } from "./lower.ts";
+import { kernelCache, kernelShelf, lowerToDevice, type TableShelf } from "./lower.ts";
 
-/** What a module becomes on a device: launches, the schedules they are of, and the weights they read. */
+/** What the modules of all ranks become on their devices: launches, the schedules they are of, and the weights they read. */
 export type DeviceCode = {
-  readonly plan: DevicePlan;
+  readonly plans: readonly DevicePlan[];
   readonly kernels: ReadonlyMap<string, Kernel>;
   readonly weights: readonly WeightRequest[];
 };
 
-/** How a module is to be lowered: what numbers it is made of, how products are cut, how many positions there can be, and how many tokens a call of prefill takes. */
+/** What one rank runs, and on what. */
+export type RankOnDevice = { readonly module: Module; readonly profile: Profile };
+
+/** How modules are to be lowered: what numbers they are made of, how products are cut, how many positions there can be, and how many tokens a call of prefill takes. */
 export type DeviceLowering = {
-  readonly precision: Precision;
-  readonly tile: TileChooser;
+  readonly precision: (profile: Profile) => Precision;
+  readonly tiles: (profile: Profile) => TileChooser;
   readonly context: number;
   readonly batchTokens: number;
 };
 
-/** Lower every phase of a module for a device. */
+/** What is made for one profile, for all ranks that are of it. */
+type Shop = { readonly precision: Precision; readonly tile: TileChooser; readonly kernel: KernelCache };
+
+/** Lower every phase of every rank's module for its device; ranks share kernels and weights. */
 export function deviceTarget(
-  module: Module,
-  profile: Profile,
-  { batchTokens, ...how }: DeviceLowering,
+  ranks: readonly RankOnDevice[],
+  { batchTokens, precision, tiles, context }: DeviceLowering,
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
-  const shared = { profile, weights, kernels, kernel: kernelCache(profile), tables: new Map(), ...how };
-  const lowered = module.funcs.map((func) =>
-    lowerToDevice(func, shared, func.name === "decode" ? 1 : batchTokens),
-  );
+  const tables: TableShelf = new Map();
+  const shops = new Map<Profile, Shop>();
+  const shopOf = (profile: Profile): Shop => {
+    const shop = shops.get(profile) ?? {
+      precision: precision(profile),
+      tile: tiles(profile),
+      kernel: kernelCache(profile),
+    };
+    shops.set(profile, shop);
+    return shop;
+  };
+  const lowered = ranks.map(({ module, profile }) => {
+    const setting = { profile, weights, kernels, tables, ...shopOf(profile), context };
+    const funcs = module.funcs.map((func) =>
+      lowerToDevice(func, setting, func.name === "decode" ? 1 : batchTokens),
+    );
+    return { machine: profile.name, programs: funcs.map((it) => it.program), caches: funcs[0]?.caches ?? [] };
+  });
   const requests = weights.requests();
   return {
     kernels: kernels.kernels(),
     weights: requests,
-    plan: {
-      machine: profile.name,
-      programs: lowered.map((it) => it.program),
-      caches: lowered[0]?.caches ?? [],
-      weights: requests.map(({ name, dtype, recipe }) => ({
+    plans: lowered.map((rank) => ({ ...rank, ...usedBy(rank, requests, [...kernels.kernels().keys()]) })),
+  };
+}
+
+/** The weights and kernels among all that a rank's launches name. */
+function usedBy(
+  { programs }: Pick<DevicePlan, "programs">,
+  weights: readonly WeightRequest[],
+  kernels: readonly string[],
+): Pick<DevicePlan, "weights" | "kernels"> {
+  const launches = programs.flatMap((it) => it.steps.filter(isLaunch));
+  const launched = new Set(launches.map((it) => it.kernel));
+  const read = new Set(
+    launches.flatMap((it) => it.operands.flatMap((o) => (o.region === "weight" ? [o.name] : []))),
+  );
+  return {
+    kernels: kernels.filter((name) => launched.has(name)),
+    weights: weights
+      .filter(({ name }) => read.has(name))
+      .map(({ name, dtype, recipe }) => ({
         name,
         dtype,
         elements: recipe.shape.reduce((n, d) => n * d, 1),
       })),
-      kernels: [...kernels.kernels().keys()],
-    },
   };
 }

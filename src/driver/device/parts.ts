@@ -4,19 +4,26 @@ import { precisionOf } from "../../../targets/device/precision.ts";
 import { deviceTarget } from "../../../targets/device/target.ts";
 import { rankCount } from "../../cluster/mesh.ts";
 import type { Module, Param } from "../../ir/graph.ts";
+import { printModule } from "../../ir/printer.ts";
 import type { Profile } from "../../machine/profile.ts";
 import { printKernel } from "../../machine/schedule/printer.ts";
-import { callSize, profileFile, scheduleFile, type DevicePlan } from "../../plan/program/device.ts";
+import type { RankMemory } from "../../plan/manifest.ts";
+import { channelsOf, type Channel } from "../../plan/program/channels.ts";
+import {
+  collectivesOf,
+  mostSize,
+  profileFile,
+  scheduleFile,
+  type DevicePlan,
+} from "../../plan/program/device.ts";
 import { formatDevicePlan } from "../../plan/program/device-file.ts";
-import { storedForm } from "../../plan/stored-weight.ts";
 import type { FileMaker } from "../../plan/write-plan.ts";
+import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { byteLength } from "../../tensor/dtype.ts";
 import type { PlanSizes, TargetParts } from "../cpu-parts.ts";
 import { checkFit } from "../ranks/fit.ts";
-import type { Parallel } from "../ranks/ranks.ts";
-
-const programsFile = "rank-0.json";
+import { hcclBuffSizeOf, shardModule, type Parallel } from "../ranks/ranks.ts";
 
 /** A device to compile for: what it is, the tiles that are known for it, and how many are tried of those that are not. */
 export type Device = {
@@ -25,9 +32,13 @@ export type Device = {
   readonly trials: number;
 };
 
+/** What the simulated device holds a number in, whatever it takes on the chip. */
+const simulatedBytes = 4;
+
 /**
- * What a device launches, its schedules as texts, and its profile. Throws `target/ranks` where several ranks are
- * asked for, `target/caches` where caches hold codes, `target/activations` where the machine multiplies no dtype that activations are kept in.
+ * What each rank's device launches, its schedules as texts, and its profile. Throws `target/caches` where caches hold codes,
+ * `target/activations` where the machine multiplies no dtype that activations are kept in, `cluster/memory` where a rank needs more than its
+ * device or `memoryPerRank` has.
  */
 export function deviceParts(
   module: Module,
@@ -36,36 +47,49 @@ export function deviceParts(
   isQuantized: boolean,
   { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
-  const ranks = rankCount(parallel.mesh);
-  if (ranks > 1) fail("target/ranks", { kind: "flag", flag: "--parallel" }, profile.name, ranks);
+  const profiles = Array.from({ length: rankCount(parallel.mesh) }, () => profile);
   if (module.funcs.some((func) => func.params.some(isCodedCache)))
     fail("target/caches", { kind: "flag", flag: "--kv" }, profile.name);
-  const target = deviceTarget(module, profile, {
-    precision: precisionOf(profile, isQuantized),
-    tile: tileChooser(profile, trials, tiles),
-    context,
-    batchTokens,
-  });
+  const modules = shardModule(module, parallel);
+  const target = deviceTarget(
+    modules.flatMap((own, rank) => (profiles[rank] ? [{ module: own, profile: profiles[rank] }] : [])),
+    {
+      precision: (it) => precisionOf(it, isQuantized),
+      tiles: (it) => tileChooser(it, trials, tiles),
+      context,
+      batchTokens,
+    },
+  );
+  const exchanged = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p))));
+  const memory = target.plans.map((it, rank) => memoryOf(it, exchanged.filter(({ group }) => group.includes(rank)), context)); // prettier-ignore
+  const limits = profiles.map((it) => Math.min(memoryPerRank, it.memory.capacity.value));
+  checkFit({ mesh: parallel.mesh, modules, memory, context, limits });
   const text = new TextEncoder();
-  const files = new Map<string, FileMaker>([
-    [programsFile, () => text.encode(formatDevicePlan(target.plan))],
-    [profileFile, () => text.encode(`${JSON.stringify(profile, undefined, 1)}\n`)],
-  ]);
+  const files = new Map<string, FileMaker>();
+  for (const it of new Set(profiles))
+    files.set(profileFile(it.name), () => text.encode(`${JSON.stringify(it, undefined, 1)}\n`));
   for (const [name, kernel] of target.kernels)
     files.set(scheduleFile(name), () => text.encode(printKernel(kernel)));
-  const memory = {
-    weights: target.weights.reduce((n, w) => n + storedForm(w).bytes, 0),
-    cache: cacheBytes(target.plan, context),
-    workspace: workspaceBytes(target.plan, context),
-    communication: 0,
-  };
-  checkFit({ mesh: parallel.mesh, modules: [module], memory: [memory], context, limit: memoryPerRank });
+  const ranks = target.plans.map((plan, rank) => {
+    const own = modules[rank];
+    if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
+    const programs = `rank-${rank}.json`;
+    files.set(programs, () => text.encode(formatDevicePlan(plan)));
+    const hcclBuffSizeMB = hcclBuffSizeOf(plan.programs.map((it) => collectivesOf(it, () => simulatedBytes)));
+    return {
+      programs,
+      caches: cachesOf(plan),
+      memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
+      ...(hcclBuffSizeMB !== undefined && { hcclBuffSizeMB }),
+    };
+  });
+  const channels = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p, () => simulatedBytes)))); // prettier-ignore
   const head = {
     target: profile.name,
     machine: profile.name,
     mesh: parallel.mesh,
-    ranks: [{ programs: programsFile, caches: cachesOf(target.plan), memory }],
-    channels: [],
+    ranks,
+    channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),
   };
   return { head, weights: target.weights, files };
 }
@@ -76,18 +100,21 @@ const isCodedCache = ({ type }: Param): boolean => type.dims[0] === "P" && type.
 const cachesOf = ({ caches }: DevicePlan) =>
   caches.map(({ name, dtype, cols }) => ({ name, rowBytes: byteLength(dtype, cols) }));
 
-const cacheBytes = (plan: DevicePlan, context: number): number =>
-  cachesOf(plan).reduce((n, it) => n + it.rowBytes * context, 0);
+/** What a rank's device holds, in bytes, for sequences of `context` positions. */
+function memoryOf(own: DevicePlan, channels: readonly Channel[], context: number): RankMemory {
+  return {
+    weights: own.weights.reduce((n, it) => n + byteLength(it.dtype, it.elements), 0),
+    cache: cachesOf(own).reduce((n, it) => n + it.rowBytes * context, 0),
+    workspace: workspaceBytes(own, context),
+    communication: memoryOfChannels(channels),
+  };
+}
 
 /** Room for the buffers of the larger phase; each has its own. */
 const workspaceBytes = ({ programs }: DevicePlan, context: number): number =>
   Math.max(
-    ...programs.map(({ buffers, maxTokens }) =>
-      buffers.reduce(
-        (n, it) =>
-          n +
-          byteLength(it.dtype, callSize(it.rows, { tokens: maxTokens, past: context - maxTokens }) * it.cols),
-        0,
-      ),
-    ),
+    ...programs.map(({ buffers, maxTokens }) => {
+      const most = mostSize(maxTokens, context);
+      return buffers.reduce((n, it) => n + byteLength(it.dtype, most(it.rows) * it.cols), 0);
+    }),
   );

@@ -14,7 +14,8 @@ export type Fitting = {
   readonly modules: readonly Module[];
   readonly memory: readonly RankMemory[];
   readonly context: number;
-  readonly limit: number;
+  /** Bytes that each rank has. */
+  readonly limits: readonly number[];
 };
 
 const totalOf = (memory: RankMemory): number => Object.values(memory).reduce((n, it) => n + it, 0);
@@ -74,7 +75,12 @@ const enough = (of: (factor: number) => Change, limit: number, most: number): re
     .slice(0, 1);
 
 /** Changes by which a rank would fit, each by itself. */
-function changes({ mesh, context, limit }: Fitting, memory: RankMemory, shares: Shares): readonly Change[] {
+function changes(
+  { mesh, context }: Fitting,
+  memory: RankMemory,
+  limit: number,
+  shares: Shares,
+): readonly Change[] {
   const rest = totalOf(memory) - memory.weights;
   const parallel = (axis: keyof Mesh, factor: number): string =>
     `--parallel ${formatMesh({ ...mesh, [axis]: mesh[axis] * factor })}`;
@@ -120,10 +126,11 @@ function changes({ mesh, context, limit }: Fitting, memory: RankMemory, shares: 
  * which changes would make it fit, as estimates.
  */
 export function checkFit(fitting: Fitting): void {
-  const { memory, modules, limit } = fitting;
+  const { memory, modules, limits } = fitting;
   const totals = memory.map(totalOf);
-  const rank = totals.indexOf(Math.max(...totals));
-  const [fullest, module, total = 0] = [memory[rank], modules[rank], totals[rank]];
+  const over = totals.map((it, rank) => it - (limits[rank] ?? Infinity));
+  const rank = over.every((it) => it === -Infinity) ? 0 : over.indexOf(Math.max(...over));
+  const [fullest, module, total = 0, limit = Infinity] = [memory[rank], modules[rank], totals[rank], limits[rank]]; // prettier-ignore
   if (!fullest || !module || total <= limit) return;
   const shares = sharesOf(module);
   const terms = Object.entries(fullest)
@@ -133,7 +140,7 @@ export function checkFit(fitting: Fitting): void {
         what === "weights" && shares.experts > 0 ? ` (routed experts ${bytes(shares.experts)})` : "";
       return `${what} ${bytes(size)}${inside}`;
     });
-  const ways = changes(fitting, fullest, shares).map(
+  const ways = changes(fitting, fullest, limit, shares).map(
     ({ flag, bytes: size }) => `${flag} (about ${bytes(size)})`,
   );
   fail("cluster/memory", undefined, rank, bytes(total), bytes(total - limit), bytes(limit), terms, ways);

@@ -8,7 +8,7 @@ import { isOp, type Module } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
 import type { RankMemory } from "../../plan/manifest.ts";
 import type { Channel } from "../../plan/program/channels.ts";
-import { weightNames } from "../../plan/program/program.ts";
+import { weightNames, type Step } from "../../plan/program/program.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
@@ -71,8 +71,10 @@ export function memoryOfRanks(
   });
 }
 
-/** The HCCL_BUFFSIZE that a rank's dispatches need on an Ascend cluster, in MB; undefined where it has none. */
-export function hcclBuffSizeOf({ programs }: CpuCode["ranks"][number]): number | undefined {
+/** The HCCL_BUFFSIZE that a rank's dispatches need on an Ascend cluster, in MB, by their rows of 4 bytes an element; undefined where it has none. */
+export function hcclBuffSizeOf(
+  programs: readonly { readonly maxTokens: number; readonly steps: readonly Step[] }[],
+): number | undefined {
   const sizes = programs.flatMap(({ steps, maxTokens }) =>
     steps.flatMap((step) => {
       if (!("collective" in step) || step.collective.kind !== "dispatch") return [];

@@ -1,5 +1,5 @@
 import { mostOf } from "./sizes.ts";
-import type { CollectiveStep, Extent, Program, Rows } from "./program.ts";
+import type { CollectiveStep, Extent, Rows, Step } from "./program.ts";
 
 /** A group of ranks that talk, and the most bytes that one of them brings to a collective. */
 export type Channel = { readonly group: readonly number[]; readonly bytes: number };
@@ -26,7 +26,9 @@ function messageBytes({ collective: it, group }: CollectiveStep, most: (extent: 
 }
 
 /** The channels that the programs of all ranks need, in the order in which they come up. */
-export function channelsOf(ranks: readonly (readonly Program[])[]): readonly Channel[] {
+export function channelsOf(
+  ranks: readonly (readonly { readonly maxTokens: number; readonly steps: readonly Step[] }[])[],
+): readonly Channel[] {
   const found = new Map<string, Channel>();
   for (const program of ranks.flat()) {
     const most = mostOf(program.maxTokens, program.maxTokens);

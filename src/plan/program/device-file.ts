@@ -2,33 +2,34 @@ import * as v from "valibot";
 import { isDType, type DType } from "../../tensor/dtype.ts";
 import { fail } from "../../support/diagnostics.ts";
 import type { DevicePlan } from "./device.ts";
+import { collectiveStep } from "./file.ts";
 
 /** The form of a file that holds what one rank launches on a device. */
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-const extent = v.object({ times: v.number(), dim: v.picklist(["1", "S", "P", "T"]) });
+const extent = v.object({ times: v.number(), dim: v.string() });
 const dtype = v.custom<DType>((it) => typeof it === "string" && isDType(it));
+const launch = v.object({
+  kernel: v.string(),
+  sizes: v.array(v.object({ name: v.string(), extent })),
+  operands: v.array(
+    v.object({
+      tensor: v.string(),
+      region: v.picklist(["weight", "buffer", "cache"]),
+      name: v.string(),
+      offset: whole,
+      skip: v.optional(extent),
+    }),
+  ),
+  value: v.string(),
+});
 const program = v.object({
   name: v.string(),
   maxTokens: whole,
   buffers: v.array(v.object({ name: v.string(), dtype, rows: extent, cols: whole })),
-  launches: v.array(
-    v.object({
-      kernel: v.string(),
-      sizes: v.array(v.object({ name: v.string(), extent })),
-      operands: v.array(
-        v.object({
-          tensor: v.string(),
-          region: v.picklist(["weight", "buffer", "cache"]),
-          name: v.string(),
-          offset: whole,
-        }),
-      ),
-      value: v.string(),
-    }),
-  ),
+  steps: v.array(v.union([launch, collectiveStep])),
   inputs: v.object({ ids: v.string(), positions: v.string() }),
-  logits: v.string(),
-  routers: v.array(v.object({ buffer: v.string(), k: whole })),
+  logits: v.optional(v.string()),
+  routers: v.array(v.object({ buffer: v.string(), rows: extent, k: whole })),
 });
 const device = v.object({
   machine: v.string(),

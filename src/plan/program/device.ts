@@ -1,9 +1,10 @@
-import type { DType } from "../../tensor/dtype.ts";
-import type { Extent } from "./program.ts";
+import { byteLength, type DType } from "../../tensor/dtype.ts";
+import { mapRows, type CollectiveStep, type Extent } from "./program.ts";
+import { count, mostOf } from "./sizes.ts";
 
 /**
- * What a device runs for one phase: kernels launched one after another on regions of its memory. The kernels stand beside it as texts,
- * `schedules/NAME.sched`. Data only, so that a plan can hold it as JSON.
+ * What a device runs for one phase: kernels launched one after another on regions of its memory, and between them what it does together with
+ * other ranks. The kernels stand beside it as texts, `schedules/NAME.sched`. Data only, so that a plan can hold it as JSON.
  */
 
 /** Where a tensor of a kernel begins; how it lies from there on, the kernel itself says. */
@@ -12,8 +13,9 @@ export type DeviceOperand = {
   readonly tensor: string;
   readonly region: "weight" | "buffer" | "cache";
   readonly name: string;
-  /** Elements from the region's beginning. */
+  /** Elements from the region's beginning, and as many more as the call tells. */
   readonly offset: number;
+  readonly skip?: Extent | undefined;
 };
 
 export type DeviceLaunch = {
@@ -24,6 +26,11 @@ export type DeviceLaunch = {
   /** The IR value it computes, for traces and faults. */
   readonly value: string;
 };
+
+/** A kernel, or a collective whose rows are counted in elements, not bytes: offsets, widths and strides. */
+export type DeviceStep = DeviceLaunch | CollectiveStep;
+
+export const isLaunch = (step: DeviceStep): step is DeviceLaunch => "kernel" in step;
 
 /** A region of activations: `rows` rows of `cols` elements. */
 export type DeviceBuffer = {
@@ -42,20 +49,20 @@ export type DeviceProgram = {
   /** The most new tokens a call may bring. */
   readonly maxTokens: number;
   readonly buffers: readonly DeviceBuffer[];
-  readonly launches: readonly DeviceLaunch[];
-  /** The buffers that take the ids and positions, i32 [S], and the one that gives the logits, f32 [S, vocab]. */
+  readonly steps: readonly DeviceStep[];
+  /** The buffers that take the ids and positions, i32 [S], and the one that gives the logits, f32 [S, vocab], if this rank has them. */
   readonly inputs: { readonly ids: string; readonly positions: string };
-  readonly logits: string;
-  /** Where each router's choices lie after the last launch, i32 [S, k]. */
-  readonly routers: readonly { readonly buffer: string; readonly k: number }[];
+  readonly logits?: string | undefined;
+  /** Where each router's choices lie after the last step, i32 [rows, k]. */
+  readonly routers: readonly { readonly buffer: string; readonly rows: Extent; readonly k: number }[];
 };
 
 /** A weight as the device reads it: row by row, in its own dtype. */
 export type DeviceWeight = { readonly name: string; readonly dtype: DType; readonly elements: number };
 
-/** A plan for a device of a profile. */
+/** What one rank of a plan launches on a device of a profile. */
 export type DevicePlan = {
-  /** The profile's name; the profile itself is the plan's file `profile.json`. */
+  /** The profile's name; the profile itself is a file of the plan. */
   readonly machine: string;
   readonly programs: readonly DeviceProgram[];
   readonly caches: readonly DeviceCache[];
@@ -64,18 +71,51 @@ export type DevicePlan = {
 };
 
 /** One call of a program: so many new tokens behind so many positions. */
-export type Call = { readonly tokens: number; readonly past: number };
-
-const sizes: Readonly<Record<string, (call: Call) => number>> = {
-  "1": () => 1,
-  S: ({ tokens }) => tokens,
-  P: ({ past }) => past,
-  T: ({ tokens, past }) => past + tokens,
+export type Call = {
+  readonly tokens: number;
+  readonly past: number;
+  /** What dispatches have told of this call, by the name of what they count. */
+  readonly told?: ReadonlyMap<string, number>;
 };
 
-/** What an extent counts in a call: new tokens S, positions before them P, or both together T; devices are told no other sizes. */
-export const callSize = ({ times, dim }: Extent, call: Call): number => times * (sizes[dim]?.(call) ?? 0);
+/**
+ * What an extent counts in a call: new tokens S or a share of them, positions before them P, both together T, or what a dispatch tells; all
+ * tokens at most where it has not told yet.
+ */
+export function callSize({ times, dim }: Extent, { tokens, past, told }: Call): number {
+  const known = dim === "P" ? past : told?.get(dim);
+  return known === undefined ? count({ times, dim }, tokens, past + tokens) : times * known;
+}
 
-/** The file of a plan that holds a kernel's schedule. */
+/** The most that extents count in any call of at most so many new tokens. */
+export function mostSize(maxTokens: number, context: number): (extent: Extent) => number {
+  const most = mostOf(maxTokens, context);
+  return (extent) => (extent.dim === "P" ? extent.times * (context - 1) : most(extent));
+}
+
+/** The collectives of a program with their rows in bytes, an element of a dtype taking what `bytesOf` says. */
+export function collectivesOf(
+  { maxTokens, steps, buffers }: DeviceProgram,
+  bytesOf: (dtype: DType) => number = (dtype) => byteLength(dtype, 1),
+): { readonly maxTokens: number; readonly steps: readonly CollectiveStep[] } {
+  const dtypes = new Map(buffers.map((it) => [it.name, it.dtype]));
+  const collectives = steps.flatMap((step) => (isLaunch(step) ? [] : [step]));
+  return {
+    maxTokens,
+    steps: collectives.map((step) => inBytes(step, (buffer) => bytesOf(dtypes.get(buffer) ?? "f32"))),
+  };
+}
+
+/** A collective with its rows in bytes, given what an element of each buffer takes. */
+export const inBytes = (step: CollectiveStep, bytesOf: (buffer: string) => number): CollectiveStep => ({
+  ...step,
+  collective: mapRows(step.collective, ({ skip, ...it }) => {
+    const n = bytesOf(it.buffer);
+    const more = skip && { skip: { ...skip, times: skip.times * n } };
+    return { ...it, offset: it.offset * n, width: it.width * n, stride: it.stride * n, ...more };
+  }),
+});
+
+/** The file of a plan that holds a kernel's schedule, and the one that holds a profile. */
 export const scheduleFile = (kernel: string): string => `schedules/${kernel}.sched`;
-export const profileFile = "profile.json";
+export const profileFile = (machine: string): string => `profiles/${machine}.json`;

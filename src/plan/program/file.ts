@@ -43,9 +43,11 @@ const collective = v.variant("kind", [
   v.object({ kind: v.literal("send"), from: rows }),
   v.object({ kind: v.literal("recv"), to: rows }),
 ]);
+/** What ranks do together, in the programs of an engine as in those of a device. */
+export const collectiveStep = v.object({ collective, group: v.array(whole), value: v.string() });
 const step = v.union([
   v.object({ kernel: v.string(), args: v.array(argument), units: extent, value: v.string() }),
-  v.object({ collective, group: v.array(whole), value: v.string() }),
+  collectiveStep,
 ]);
 const programs = v.array(
   v.object({

@@ -114,6 +114,15 @@ export type Program = {
 export const rowsOf = (it: Collective): readonly Rows[] =>
   Object.values(it).filter((part): part is Rows => typeof part === "object" && "buffer" in part);
 
+/** A collective with other rows in the place of its own. */
+export const mapRows = (it: Collective, to: (rows: Rows) => Rows): Collective =>
+  Object.fromEntries(
+    Object.entries(it).map(([key, part]) => [
+      key,
+      typeof part === "object" && "buffer" in part ? to(part) : part,
+    ]),
+  ) as Collective; // of the same keys
+
 /** Every size that a program counts by. */
 export function extentsOf({ buffers, steps, routers }: Program): readonly Extent[] {
   const places = (it: { readonly skip?: Extent | undefined }) => (it.skip ? [it.skip] : []);

@@ -5,8 +5,12 @@ import type { Kernel } from "../../machine/schedule/kernel.ts";
 import { parseKernel } from "../../machine/schedule/parser.ts";
 import { executable, type Executable } from "../../machine/simulate/execute.ts";
 import { stridesOf, valuesFor, type Bound, type Values } from "../../machine/simulate/memory.ts";
+import { roundingTo } from "../../machine/simulate/rounding.ts";
 import {
   callSize,
+  inBytes,
+  isLaunch,
+  mostSize,
   type Call,
   profileFile,
   scheduleFile,
@@ -16,10 +20,12 @@ import {
   type DeviceProgram,
 } from "../../plan/program/device.ts";
 import { parseDevicePlan } from "../../plan/program/device-file.ts";
+import type { CollectiveStep, Extent, Rows } from "../../plan/program/program.ts";
 import type { Plan } from "../../plan/read-plan.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { decodeToF32 } from "../../tensor/codec.ts";
-import { byteLength } from "../../tensor/dtype.ts";
+import { byteLength, type DType } from "../../tensor/dtype.ts";
+import type { Collect, CollectiveCall, PlacedRows } from "../engine/execute.ts";
 
 /** What a plan brings to a device: its profile and its kernels by name. */
 export type Loaded = {
@@ -28,12 +34,13 @@ export type Loaded = {
   readonly kernels: ReadonlyMap<string, Kernel>;
 };
 
-/** Read the profile and the schedules of a device plan. Throws what parsing them throws. */
-export function loadDevice(plan: Plan): Loaded {
+/** Read what a rank of a device plan launches, its profile and its schedules. Throws what parsing them throws. */
+export function loadDevice(plan: Plan, rank = 0): Loaded {
   const read = (name: string): string => readFileSync(plan.file(name), "utf8");
-  const programs = plan.manifest.ranks[0]?.programs ?? "";
+  const programs = plan.manifest.ranks[rank]?.programs ?? "";
   const device = parseDevicePlan(read(programs), plan.file(programs));
-  const profile = parseProfile(read(profileFile), plan.file(profileFile));
+  const own = profileFile(device.machine);
+  const profile = parseProfile(read(own), plan.file(own));
   const kernels = new Map(
     device.kernels.map((name) => [
       name,
@@ -47,6 +54,7 @@ export function loadDevice(plan: Plan): Loaded {
 export const launchSizes = ({ sizes }: DeviceLaunch, call: Call): ReadonlyMap<string, number> =>
   new Map(sizes.map(({ name, extent }) => [name, callSize(extent, call)]));
 
+/** The logits of a call, none where this rank has none, and what its routers chose. */
 type Ran = { readonly logits: Float32Array; readonly routes: readonly Int32Array[] };
 
 /** The simulated device. Calls must follow one another: caches grow with `past`. */
@@ -56,72 +64,128 @@ export type Device = {
   readonly run: (program: string, ids: readonly number[], past: number) => Ran;
 };
 
-/** Load a device plan: weights are decoded, room is made for caches and buffers. */
-export function createDevice(plan: Plan): Device {
-  const { device, profile, kernels } = loadDevice(plan);
-  const { context } = plan.manifest;
+/** A step of a program, ready to be carried out in a call; a collective tells what it counted. */
+type Step = (call: Call, tell: CollectiveCall["tell"]) => void;
+
+/** Load a rank of a device plan: weights are decoded, room is made for caches and buffers. `collect` does what it does with other ranks. */
+export function createDevice(plan: Plan, rank = 0, collect: Collect = alone): Device {
+  const loaded = loadDevice(plan, rank);
+  const memory = memoryOf(plan, loaded.device);
+  const launchIn = launcher(loaded, memory);
+  const meetIn = meeter(memory, collect);
+  const programs = new Map(
+    loaded.device.programs.map((program) => {
+      const steps = program.steps.map((it) =>
+        isLaunch(it) ? launchIn(program.name, it) : meetIn(program.name, it),
+      );
+      return [program.name, { program, steps }];
+    }),
+  );
+  const known = (name: string) => programs.get(name) ?? damaged(`it has no ${name} program`);
+  return {
+    program: (name) => known(name).program,
+    run: (name, ids, past) => {
+      const { program, steps } = known(name);
+      const buffer = (of: string): Values => memory.buffer(name, of).values;
+      ids.forEach((id, i) => (buffer(program.inputs.ids)[i] = id));
+      ids.forEach((_, i) => (buffer(program.inputs.positions)[i] = past + i));
+      const told = new Map<string, number>();
+      const call = { tokens: ids.length, past, told };
+      for (const step of steps) step(call, (dim, size) => void told.set(dim, size));
+      return {
+        logits: logitsIn(memory, program, ids.length),
+        routes: program.routers.map(({ buffer: of, rows, k }) =>
+          Int32Array.from(buffer(of).subarray(0, callSize(rows, call) * k)),
+        ),
+      };
+    },
+  };
+}
+
+/** Carries out the launches of a program. */
+function launcher({ kernels, profile }: Loaded, memory: Memory) {
   const ready = new Map<string, Executable>();
   const executableOf = (name: string): Executable => {
     const known = ready.get(name) ?? executable(kernelOf(kernels, name), profile);
     ready.set(name, known);
     return known;
   };
-  const weights = new Map(device.weights.map((it) => [it.name, loadWeight(plan, it)]));
-  const caches = new Map(
-    device.caches.map(({ name, dtype, cols }) => [name, { values: valuesFor(dtype, context * cols), cols }]),
-  );
-  const buffers = new Map(
-    device.programs.map(({ name, maxTokens, buffers }) => [
-      name,
-      new Map(
-        buffers.map((it) => [
-          it.name,
-          valuesFor(it.dtype, callSize(it.rows, { tokens: maxTokens, past: context - maxTokens }) * it.cols),
-        ]),
-      ),
-    ]),
-  );
-  const program = (name: string): DeviceProgram =>
-    device.programs.find((it) => it.name === name) ?? damaged(`it has no ${name} program`);
-  const buffer = (of: string, name: string): Values =>
-    buffers.get(of)?.get(name) ?? damaged(`a launch reads ${name}, which is not there`);
-
-  const place = (of: string, { region, name, offset }: DeviceOperand): Omit<Bound, "strides"> => {
-    if (region === "buffer") return { values: buffer(of, name), offset };
-    if (region === "weight")
-      return { values: weights.get(name) ?? damaged(`a launch reads ${name}, which is not there`), offset };
-    const cache = caches.get(name) ?? damaged(`a launch reads ${name}, which is not there`);
-    return { values: cache.values, offset };
-  };
-  const launchAll = (name: string, call: Call): void => {
-    for (const launch of program(name).launches) {
+  return (program: string, launch: DeviceLaunch): Step =>
+    (call) => {
       const sizes = launchSizes(launch, call);
       const { tensors } = kernelOf(kernels, launch.kernel);
       const bound = launch.operands.map((it): [string, Bound] => {
         const tensor =
           tensors.find((t) => t.name === it.tensor) ?? damaged(`${launch.kernel} has no ${it.tensor}`);
-        return [it.tensor, { ...place(name, it), strides: stridesOf(tensor, sizes) }];
+        const offset = it.offset + (it.skip ? callSize(it.skip, call) : 0);
+        return [
+          it.tensor,
+          { values: memory.operand(program, it), offset, strides: stridesOf(tensor, sizes) },
+        ];
       });
       executableOf(launch.kernel)({ sizes, tensors: new Map(bound) });
-    }
-  };
-  return {
-    program,
-    run: (name, ids, past) => {
-      const { inputs, logits, routers } = program(name);
-      ids.forEach((id, i) => (buffer(name, inputs.ids)[i] = id));
-      ids.forEach((_, i) => (buffer(name, inputs.positions)[i] = past + i));
-      launchAll(name, { tokens: ids.length, past });
-      return {
-        logits: floats(buffer(name, logits)),
-        routes: routers.map((it) => Int32Array.from(buffer(name, it.buffer).subarray(0, ids.length * it.k))),
+    };
+}
+
+/** Does the collectives of a program. Arrays hold numbers of any dtype in as many bytes as their own elements take. */
+function meeter(memory: Memory, collect: Collect) {
+  return (program: string, collective: CollectiveStep): Step => {
+    const step = inBytes(collective, (it) => memory.buffer(program, it).values.BYTES_PER_ELEMENT);
+    return (call, tell) => {
+      const size = (extent: Extent): number => callSize(extent, call);
+      const place = ({ buffer, offset, skip, rows, width, stride }: Rows): PlacedRows => {
+        const { values, dtype } = memory.buffer(program, buffer);
+        const at = values.byteOffset + offset + (skip ? size(skip) : 0);
+        const round = dtype === "bf16" || dtype === "f16" ? roundingTo(dtype) : undefined;
+        return { memory: values.buffer, at, rows: size(rows), width, stride, round };
       };
-    },
+      collect({ step, place, size, tell });
+    };
   };
 }
 
-const floats = (values: Values): Float32Array =>
-  values instanceof Float32Array ? values : damaged("its logits are whole numbers");
+const alone: Collect = () => damaged("a rank alone is to meet others");
+
+/** A buffer of the simulated device: rows of so many elements. */
+type Room = { readonly values: Values; readonly dtype: DType; readonly cols: number };
+
+/** What a rank's device holds, by program where it is that program's own. */
+type Memory = {
+  readonly buffer: (program: string, name: string) => Room;
+  readonly operand: (program: string, of: DeviceOperand) => Values;
+};
+
+function memoryOf(plan: Plan, device: DevicePlan): Memory {
+  const { context } = plan.manifest;
+  const weights = new Map(device.weights.map((it) => [it.name, loadWeight(plan, it)]));
+  const caches = new Map(
+    device.caches.map(({ name, dtype, cols }) => [name, valuesFor(dtype, context * cols)]),
+  );
+  const rooms = new Map(device.programs.map((it) => [it.name, roomsOf(it, context)]));
+  const missing = (name: string): never => damaged(`a step reads ${name}, which is not there`);
+  const buffer: Memory["buffer"] = (program, name) => rooms.get(program)?.get(name) ?? missing(name);
+  return {
+    buffer,
+    operand: (program, { region, name }) =>
+      region === "buffer"
+        ? buffer(program, name).values
+        : ((region === "weight" ? weights : caches).get(name) ?? missing(name)),
+  };
+}
+
+function roomsOf({ buffers, maxTokens }: DeviceProgram, context: number): ReadonlyMap<string, Room> {
+  const most = mostSize(maxTokens, context);
+  return new Map(buffers.map(({ name, dtype, rows, cols }) => [name, { dtype, cols, values: valuesFor(dtype, most(rows) * cols) }])); // prettier-ignore
+}
+
+/** The logits of so many tokens, none where the program gives none. */
+function logitsIn(memory: Memory, { name, logits }: DeviceProgram, tokens: number): Float32Array {
+  if (logits === undefined) return new Float32Array(0);
+  const { values, cols } = memory.buffer(name, logits);
+  return values instanceof Float32Array
+    ? values.subarray(0, tokens * cols)
+    : damaged("its logits are whole numbers");
+}
 
 export const kernelOf = (kernels: ReadonlyMap<string, Kernel>, name: string): Kernel =>
   kernels.get(name) ?? damaged(`a launch is of ${name}, which is not there`);

@@ -5,7 +5,7 @@ import type { Reader } from "../../machine/simulate/outline.ts";
 import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
 import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
 import { compileExpr } from "../../machine/schedule/expr.ts";
-import type { Call } from "../../plan/program/device.ts";
+import { isLaunch, type Call } from "../../plan/program/device.ts";
 import { kernelOf, launchSizes, type Loaded } from "./device.ts";
 
 /** What the launches of one kernel take together. */
@@ -47,7 +47,7 @@ function createTimer(profile: Profile): Timer {
 export function simulate({ device, profile, kernels }: Loaded, program: string, call: Call): Simulated {
   const timer = createTimer(profile);
   const found = new Map<string, KernelTime>();
-  for (const launch of device.programs.find((it) => it.name === program)?.launches ?? []) {
+  for (const launch of device.programs.find((it) => it.name === program)?.steps.filter(isLaunch) ?? []) {
     const kernel = kernelOf(kernels, launch.kernel);
     const one = kernelTime(kernel, timer(kernel, launchSizes(launch, call)), profile);
     const before = found.get(launch.kernel);
@@ -121,7 +121,7 @@ export function traceCall(
   onSlice: (slice: LaunchSlice) => void,
 ): void {
   let at = 0;
-  for (const launch of device.programs.find((it) => it.name === program)?.launches ?? []) {
+  for (const launch of device.programs.find((it) => it.name === program)?.steps.filter(isLaunch) ?? []) {
     const kernel = kernelOf(kernels, launch.kernel);
     const sizes = launchSizes(launch, call);
     const begin = at + profile.launch.value;

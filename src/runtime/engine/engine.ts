@@ -18,8 +18,8 @@ export type EngineParts = {
   readonly loadWeight: (name: string, target: Uint8Array) => void;
   readonly context: number;
   readonly threads: number;
-  /** Does the collectives of a rank among many, in the memory given. */
-  readonly collect?: ((memory: WebAssembly.Memory) => Collect) | undefined;
+  /** Does the collectives of a rank among many. */
+  readonly collect?: Collect | undefined;
   /** Hears of each step of a program that is done; for engines of one thread. */
   readonly onStep?: (program: string, step: number) => void;
 };
@@ -70,7 +70,7 @@ export function createEngine(parts: EngineParts): Engine {
     return worker;
   });
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  const collect = parts.collect?.(memory);
+  const { collect } = parts;
   const bound = programs.map((p) => {
     const onStep = (step: number) => parts.onStep?.(p.name, step);
     return bindProgram(p, { layout, memory, exports, team, thread: 0, collect, onStep });

@@ -7,12 +7,15 @@ import { sizeTable } from "../../plan/program/sizes.ts";
 /** A program bound to one thread's instance of the kernels; its call's sizes stand in memory. */
 export type BoundProgram = (past: number) => void;
 
-/** Rows as they lie in memory in this call. */
+/** Rows as they lie in this call: from byte `at` of a memory. */
 export type PlacedRows = {
+  readonly memory: ArrayBufferLike;
   readonly at: number;
   readonly rows: number;
   readonly width: number;
   readonly stride: number;
+  /** Makes numbers what can be kept there; absent, they are float32. */
+  readonly round?: ((x: number) => number) | undefined;
 };
 
 /** What a collective is given: where its rows are, what an extent counts, and a place for the size that it tells. */
@@ -86,6 +89,7 @@ export function bindProgram(program: Program, binding: Binding): BoundProgram {
     const call: CollectiveCall = {
       step,
       place: ({ buffer, offset, skip, rows, width, stride }) => ({
+        memory: memory.buffer,
         at: region(buffer) + offset + (skip ? sizeOf(skip)() : 0),
         rows: sizeOf(rows)(),
         width,

@@ -2,7 +2,7 @@ import type { Collective } from "../../plan/program/program.ts";
 import type { Collect } from "../engine/execute.ts";
 import { dispatcher } from "./dispatch.ts";
 import type { Endpoint, Fabric } from "./fabric.ts";
-import { bytesAt, floats, gathered, type Meeting } from "./meeting.ts";
+import { bytesOf, floats, gathered, type Meeting } from "./meeting.ts";
 
 type Of<K extends Collective["kind"]> = Extract<Collective, { readonly kind: K }>;
 
@@ -26,11 +26,17 @@ function lengthFrom(end: Endpoint, member: number): number {
   return Number(length[0] ?? 0n);
 }
 
-/** Post rows and add up those of all members in the order of the group. `part` picks what is wanted of them. */
+/** Make sums what can be kept where they go. */
+function settle(sums: Float32Array, round: ((x: number) => number) | undefined): void {
+  if (round) for (let i = 0; i < sums.length; i++) sums[i] = round(sums[i] ?? 0);
+}
+
+/** Post rows and add up those of all members in the order of the group, each sum rounded. `part` picks what is wanted of them. */
 function reduced(
   { end, members }: Meeting,
   own: Uint8Array,
   part: (all: Uint8Array) => Uint8Array,
+  round: ((x: number) => number) | undefined,
 ): Float32Array {
   end.post([own]);
   const room = new Uint8Array(own.byteLength);
@@ -39,16 +45,19 @@ function reduced(
     if (m !== end.self) end.take(m, 0, room);
     const next = floats(part(m === end.self ? own : room));
     if (!sum) sum = Float32Array.from(next);
-    else for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (next[i] ?? 0);
+    else {
+      for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (next[i] ?? 0);
+      settle(sum, round);
+    }
   }
   end.done();
   return sum ?? new Float32Array(0);
 }
 
 function allReduce(meeting: Meeting, it: Of<"allReduce">): void {
-  const { place } = meeting.call;
-  const sum = reduced(meeting, gathered(meeting, place(it.from)), (all) => all);
-  floats(bytesAt(meeting, place(it.to).at, sum.byteLength)).set(sum);
+  const [from, to] = [meeting.call.place(it.from), meeting.call.place(it.to)];
+  const sum = reduced(meeting, gathered(from), (all) => all, to.round);
+  floats(bytesOf(to, sum.byteLength)).set(sum);
 }
 
 function reduceScatter(meeting: Meeting, it: Of<"reduceScatter">): void {
@@ -58,25 +67,24 @@ function reduceScatter(meeting: Meeting, it: Of<"reduceScatter">): void {
     it.axis === 0
       ? all.slice(begin * from.width, (begin + to.rows) * from.width)
       : columns(all, from.width, begin * 4, to.width);
-  const sum = reduced(meeting, gathered(meeting, from), part);
-  floats(bytesAt(meeting, to.at, sum.byteLength)).set(sum);
+  const sum = reduced(meeting, gathered(from), part, to.round);
+  floats(bytesOf(to, sum.byteLength)).set(sum);
 }
 
 function allGather(meeting: Meeting, it: Of<"allGather">): void {
   const { end, members, call } = meeting;
-  const own = gathered(meeting, call.place(it.from));
-  const to = call.place(it.to);
+  const [own, to] = [gathered(call.place(it.from)), call.place(it.to)];
   end.post([lengthOf(own), own]);
   let at = 0;
   for (let m = 0; m < members; m++) {
     const length = m === end.self ? own.byteLength : lengthFrom(end, m);
-    const target = it.axis === 0 ? bytesAt(meeting, to.at + at, length) : new Uint8Array(length);
+    const target = it.axis === 0 ? bytesOf(to, length, at) : new Uint8Array(length);
     if (m === end.self) target.set(own);
     else end.take(m, lengthBytes, target);
     const width = it.axis === 0 || to.rows === 0 ? length : length / to.rows;
     if (it.axis === 1)
       for (let i = 0; i < to.rows; i++)
-        bytesAt(meeting, to.at + i * to.stride + at, width).set(target.subarray(i * width, (i + 1) * width));
+        bytesOf(to, width, i * to.stride + at).set(target.subarray(i * width, (i + 1) * width));
     at += width;
   }
   end.done();
@@ -88,10 +96,10 @@ function allGather(meeting: Meeting, it: Of<"allGather">): void {
  */
 function combine(meeting: Meeting, it: Of<"combine">): void {
   const { end, members, call } = meeting;
-  const own = gathered(meeting, call.place(it.rows));
-  const ownFrom = gathered(meeting, call.place(it.from));
-  const { at, rows, width } = call.place(it.to);
-  const out = floats(bytesAt(meeting, at, rows * width));
+  const [own, ownFrom] = [gathered(call.place(it.rows)), gathered(call.place(it.from))];
+  const to = call.place(it.to);
+  const { rows, width } = to;
+  const out = floats(bytesOf(to, rows * width));
   out.fill(0);
   end.post([lengthOf(ownFrom), ownFrom, own]);
   for (let m = 0; m < members; m++) {
@@ -110,6 +118,7 @@ function combine(meeting: Meeting, it: Of<"combine">): void {
     else end.take(m, lengthBytes + length + first * width, answers);
     addRows(out, floats(answers), senders.subarray(2 * first), width / 4);
   }
+  settle(out, to.round);
   end.done();
 }
 
@@ -122,15 +131,15 @@ function addRows(out: Float32Array, answers: Float32Array, senders: Int32Array, 
 }
 
 function send(meeting: Meeting, it: Of<"send">): void {
-  meeting.end.post([gathered(meeting, meeting.call.place(it.from))]);
+  meeting.end.post([gathered(meeting.call.place(it.from))]);
   meeting.end.done();
 }
 
 /** The receiver posts nothing, and so begins its round with an empty message. */
 function receive(meeting: Meeting, it: Of<"recv">): void {
-  const { at, rows, width } = meeting.call.place(it.to);
+  const to = meeting.call.place(it.to);
   meeting.end.post([]);
-  meeting.end.take(0, 0, bytesAt(meeting, at, rows * width));
+  meeting.end.take(0, 0, bytesOf(to, to.rows * to.width));
   meeting.end.done();
 }
 
@@ -153,13 +162,11 @@ function meet(meeting: Meeting, it: Collective, dispatch: ReturnType<typeof disp
   }
 }
 
-/** Collectives over a fabric: what a rank's engine calls at its collective steps. */
-export const collectOver =
-  (fabric: Fabric) =>
-  (memory: WebAssembly.Memory): Collect => {
-    const dispatch = dispatcher();
-    return (call) => {
-      const { collective, group } = call.step;
-      meet({ memory, end: fabric.endpoint(group), members: group.length, call }, collective, dispatch);
-    };
+/** Collectives over a fabric: what a rank calls at its collective steps. */
+export function collectOver(fabric: Fabric): Collect {
+  const dispatch = dispatcher();
+  return (call) => {
+    const { collective, group } = call.step;
+    meet({ end: fabric.endpoint(group), members: group.length, call }, collective, dispatch);
   };
+}

@@ -1,5 +1,5 @@
 import type { Collective, Rows } from "../../plan/program/program.ts";
-import { gathered, type Meeting } from "./meeting.ts";
+import { bytesOf, gathered, type Meeting } from "./meeting.ts";
 
 type Dispatch = Extract<Collective, { readonly kind: "dispatch" }>;
 
@@ -47,7 +47,7 @@ function sorted(
   return parcels;
 }
 
-const bytesOf = (values: Int32Array | Float32Array): Uint8Array =>
+const bytesIn = (values: Int32Array | Float32Array): Uint8Array =>
   new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 
 /**
@@ -57,11 +57,11 @@ const bytesOf = (values: Int32Array | Float32Array): Uint8Array =>
 function message(parcels: readonly Parcel[], x: Uint8Array, width: number): Uint8Array {
   const counts = Int32Array.from(parcels, (it) => it.rows.length);
   return Buffer.concat([
-    bytesOf(counts),
+    bytesIn(counts),
     ...parcels.flatMap(({ rows, slots, shares }) => [
-      bytesOf(Int32Array.from(rows)),
-      bytesOf(Int32Array.from(slots)),
-      bytesOf(Float32Array.from(shares)),
+      bytesIn(Int32Array.from(rows)),
+      bytesIn(Int32Array.from(slots)),
+      bytesIn(Float32Array.from(shares)),
       ...rows.map((row) => x.subarray(row * width, (row + 1) * width)),
     ]),
   ]);
@@ -79,10 +79,10 @@ export function dispatcher(): (meeting: Meeting, it: Dispatch) => void {
 
 /** Send each row to the members that hold its experts, and take what comes. */
 function dispatchRows(meeting: Meeting, it: Dispatch, holders: ReturnType<typeof holdersOf>): void {
-  const { end, members, call, memory } = meeting;
+  const { end, members, call } = meeting;
   const k = it.indices.width / 4;
   const { width } = it.x;
-  const own = (rows: Rows): Uint8Array => gathered(meeting, call.place(rows));
+  const own = (rows: Rows): Uint8Array => gathered(call.place(rows));
   const aligned = (bytes: Uint8Array): ArrayBuffer => bytes.slice().buffer as ArrayBuffer; // a copy is never shared
   const parcels = sorted(
     holders,
@@ -93,13 +93,12 @@ function dispatchRows(meeting: Meeting, it: Dispatch, holders: ReturnType<typeof
     k,
   );
   end.post([message(parcels, own(it.x), width)]);
-  const place = (rows: Rows): number => call.place(rows).at;
-  const [rows, slots, shares, from] = [place(it.rows), place(it.slots), place(it.shares), place(it.from)];
-  const room = (at: number, size: number) => new Uint8Array(memory.buffer, at, size);
+  const [rows, slots] = [call.place(it.rows), call.place(it.slots)];
+  const [shares, from] = [call.place(it.shares), call.place(it.from)];
   let arrived = 0;
   for (let m = 0; m < members; m++) {
     const counts = new Int32Array(members);
-    end.take(m, 0, bytesOf(counts));
+    end.take(m, 0, bytesIn(counts));
     const count = counts[end.self] ?? 0;
     const before = counts.subarray(0, end.self).reduce((n, c) => n + c, 0);
     const perRow = 4 + 8 * k + width;
@@ -109,11 +108,11 @@ function dispatchRows(meeting: Meeting, it: Dispatch, holders: ReturnType<typeof
       at += target.byteLength;
     };
     const numbers = new Int32Array(count);
-    next(bytesOf(numbers));
-    next(room(slots + arrived * 4 * k, count * 4 * k));
-    next(room(shares + arrived * 4 * k, count * 4 * k));
-    next(room(rows + arrived * width, count * width));
-    const senders = new Int32Array(memory.buffer, from + arrived * 8, 2 * count);
+    next(bytesIn(numbers));
+    next(bytesOf(slots, count * 4 * k, arrived * 4 * k));
+    next(bytesOf(shares, count * 4 * k, arrived * 4 * k));
+    next(bytesOf(rows, count * width, arrived * width));
+    const senders = new Int32Array(from.memory, from.at + arrived * 8, 2 * count);
     numbers.forEach((row, i) => senders.set([m, row], 2 * i));
     arrived += count;
   }

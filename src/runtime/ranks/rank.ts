@@ -1,12 +1,16 @@
 /** The process of one rank: loads its shard, then runs what it is told until it is told to close or its parent is gone. */
 import { readFileSync } from "node:fs";
 import { weightNames } from "../../plan/program/program.ts";
-import { readPlan } from "../../plan/read-plan.ts";
+import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { CompileError } from "../../support/diagnostics.ts";
-import { createEngine, type Engine } from "../engine/engine.ts";
+import { createDevice } from "../device/device.ts";
+import { createEngine } from "../engine/engine.ts";
+import type { Collect } from "../engine/execute.ts";
 import { collectOver } from "./collect.ts";
 import { openFabric } from "./fabric.ts";
 import type { Order, Report } from "./messages.ts";
+import type { Feeding } from "../session.ts";
+import type { Answer } from "./team.ts";
 
 type Start = Extract<Order, { readonly kind: "start" }>;
 
@@ -18,11 +22,16 @@ const leaveIfOrphaned = (): void => {
 
 const say = (report: Report): void => void process.send?.(report);
 
-function load({ plan: dir, rank, threads, fabric, spins }: Start): Engine {
-  const plan = readPlan(dir);
+/** What runs a rank's programs, on this machine or on a simulated device. */
+type Runner = {
+  readonly maxTokens: (by: Feeding) => number;
+  readonly run: (by: Feeding, ids: readonly number[], past: number) => Answer;
+};
+
+function engineOf(plan: Plan, rank: number, threads: number, collect: Collect): Runner {
   const programs = plan.programs(rank);
   const own = weightNames(programs);
-  return createEngine({
+  const engine = createEngine({
     kernels: readFileSync(plan.file("kernels.wasm")),
     programs,
     caches: plan.manifest.ranks[rank]?.caches ?? [],
@@ -30,27 +39,47 @@ function load({ plan: dir, rank, threads, fabric, spins }: Start): Engine {
     loadWeight: plan.loadWeight,
     context: plan.manifest.context,
     threads,
-    collect: collectOver(openFabric(fabric, rank, { spins, watch: leaveIfOrphaned })),
+    collect,
   });
+  return {
+    maxTokens: engine.maxTokens,
+    run: (by, ids, past) => ({ logits: engine.run(by, ids, past), routes: engine.routes(by, ids.length) }),
+  };
 }
 
-let engine: Engine | undefined;
+function deviceOf(plan: Plan, rank: number, collect: Collect): Runner {
+  const device = createDevice(plan, rank, collect);
+  return { maxTokens: (by) => device.program(by).maxTokens, run: device.run };
+}
+
+function load({ plan: dir, rank, threads, fabric, spins }: Start): Runner {
+  const plan = readPlan(dir);
+  const collect = collectOver(openFabric(fabric, rank, { spins, watch: leaveIfOrphaned }));
+  return plan.manifest.machine === undefined
+    ? engineOf(plan, rank, threads, collect)
+    : deviceOf(plan, rank, collect);
+}
+
+let runner: Runner | undefined;
 let answers = false;
 
 function obey(order: Order): void {
   switch (order.kind) {
     case "start":
-      engine = load(order);
+      runner = load(order);
       answers = order.answers;
       return say({
         kind: "ready",
-        maxTokens: { prefill: engine.maxTokens("prefill"), decode: engine.maxTokens("decode") },
+        maxTokens: { prefill: runner.maxTokens("prefill"), decode: runner.maxTokens("decode") },
       });
     case "feed": {
-      if (!engine) throw new Error("a rank is fed before it was started");
-      const logits = engine.run(order.by, order.ids, order.past);
-      const routes = engine.routes(order.by, order.ids.length).map((it) => it.slice());
-      return say({ kind: "fed", logits: answers ? logits.slice() : undefined, routes });
+      if (!runner) throw new Error("a rank is fed before it was started");
+      const { logits, routes } = runner.run(order.by, order.ids, order.past);
+      return say({
+        kind: "fed",
+        logits: answers ? logits.slice() : undefined,
+        routes: routes.map((it) => it.slice()),
+      });
     }
     case "close":
       process.exit(0);

@@ -36,11 +36,6 @@ export const planCatalog = {
     exit: "usage",
     message: `cannot write ${file}: ${why}`,
   }),
-  "target/ranks": (machine: string, ranks: number): Message => ({
-    exit: "usage",
-    message: `plans for ${machine} are of one rank, found ${ranks}`,
-    hint: "compile for cpu to run many ranks",
-  }),
   "target/caches": (machine: string): Message => ({
     exit: "usage",
     message: `plans for ${machine} hold their caches in the dtype of activations, found int8`,

@@ -32,6 +32,8 @@ type Slots = {
   readonly rows: Extent;
   readonly offsets: DeviceView;
   readonly place: DeviceView;
+  /** Some are of experts elsewhere; they stand before all groups. */
+  readonly partial: boolean;
 };
 
 function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots {
@@ -43,9 +45,15 @@ function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots
     DeviceView,
   ]; // as many as names
   const offsets = cx.scratch("offsets", "i32", { times: experts + 1, dim: "1" }, [1]);
-  cx.launch(cx.kernel(groupSlots, { experts, topK }), { S: tokens }, { indices, offsets, order, place });
-  return { experts, topK, tokens, rows, offsets, place };
+  const partial = indices.partial ?? false;
+  const kernel = cx.kernel(groupSlots, { experts, topK, partial });
+  cx.launch(kernel, { S: tokens }, { indices, offsets, order, place });
+  return { experts, topK, tokens, rows, offsets, place, partial };
 }
+
+/** Where the first group begins, for kernels that leave out what stands before it. */
+const firstOf = ({ partial, offsets }: Slots): Readonly<Record<string, DeviceView>> =>
+  partial ? { offsets } : {};
 
 /** Each token's row in the place of each of its slots; with `scales`, those of rounded rows too. */
 function permuted(
@@ -54,11 +62,12 @@ function permuted(
   x: DeviceView,
   scales?: DeviceView,
 ): { readonly rows: DeviceView; readonly rowScales?: DeviceView } {
-  const { topK, tokens, place } = slots;
+  const { topK, tokens, place, partial } = slots;
   const rows = cx.scratch("rows", x.dtype, slots.rows, [rowsView(x).width]);
   const rowScales = scales && cx.scratch("rowScales", "f32", slots.rows, [1]);
-  const kernel = cx.kernel(permuteRows, { x: rowsView(x), topK, scaled: scales !== undefined });
-  cx.launch(kernel, { S: tokens }, { x, place, rows, ...(scales && rowScales && { scales, rowScales }) });
+  const kernel = cx.kernel(permuteRows, { x: rowsView(x), topK, scaled: scales !== undefined, partial });
+  const views = { x, place, ...firstOf(slots), rows, ...(scales && rowScales && { scales, rowScales }) };
+  cx.launch(kernel, { S: tokens }, views);
   return { rows, ...(rowScales && { rowScales }) };
 }
 
@@ -82,14 +91,15 @@ function groupedProduct(
 
 function combined(
   cx: DeviceContext,
-  { topK, tokens, place }: Slots,
+  slots: Slots,
   rows: DeviceView,
   weights: DeviceView,
   result: Value | undefined,
 ): void {
+  const { topK, tokens, place, partial } = slots;
   const out = cx.output(result);
-  const kernel = cx.kernel(combineRows, { rows: rows.dtype, out: rowsView(out), topK });
-  cx.launch(kernel, { S: tokens }, { rows, place, weights, out });
+  const kernel = cx.kernel(combineRows, { rows: rows.dtype, out: rowsView(out), topK, partial });
+  cx.launch(kernel, { S: tokens }, { rows, place, ...firstOf(slots), weights, out });
 }
 
 const experts: DeviceRule<NodeOf<"experts">> = (

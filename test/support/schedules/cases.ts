@@ -124,7 +124,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     ),
     on(
       "rows on their way to experts",
-      permuteRows(profile, { x: view("bf16", 192), topK: 4, scaled: false }),
+      permuteRows(profile, { x: view("bf16", 192), topK: 4, scaled: false, partial: false }),
       trial({ S: many }, places),
     ),
     on(

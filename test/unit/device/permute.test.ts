@@ -18,12 +18,32 @@ const sorted = (indices: readonly number[]): readonly number[] =>
   indices.map((_, slot) => slot).sort((a, b) => (indices[a] ?? 0) - (indices[b] ?? 0) || a - b);
 
 describe.each(machines)("on %s", (_, profile) => {
+  test("slots of experts elsewhere stand before all groups, and neither go there nor come back", () => {
+    const [s, topK, experts, width] = [23, 3, 4, 40];
+    const [x, weights] = [randomFloats("x", s * width), randomFloats("w", s * topK)];
+    const indices = choices(s, topK, 9).map((e) => (e < experts ? e : -1));
+    const grouped = groupSlots(profile, { experts, topK, partial: true });
+    const { offsets = [], place = [] } = runKernel(grouped, profile, { S: s }, { indices });
+    expect([...offsets]).toEqual(Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length)); // prettier-ignore
+    const moved = permuteRows(profile, { x: { dtype: "f32", width }, topK, scaled: false, partial: true });
+    const { rows = [] } = runKernel(moved, profile, { S: s }, { x, place, offsets, rows: Array(s * topK * width).fill(NaN) }); // prettier-ignore
+    const first = offsets[0] ?? 0;
+    expect(rows.findIndex((it) => !Number.isNaN(it))).toBe(first * width);
+    const back = combineRows(profile, { rows: "f32", out: { dtype: "f32", width }, topK, partial: true });
+    const { out = [] } = runKernel(back, profile, { S: s }, { rows, place, offsets, weights });
+    const share = (row: number): number => indices.slice(row * topK, (row + 1) * topK).reduce((n, e, j) => n + (e < 0 ? 0 : (weights[row * topK + j] ?? 0)), 0); // prettier-ignore
+    expect(farthest(out, Float32Array.from(x, (it, i) => it * share(Math.floor(i / width))))).toBeLessThan(1e-5); // prettier-ignore
+    let at = 0; // no two slots have one place
+    const reader = (name: string): number => (name === "start" ? 2 : name === "found" ? 3 : at++);
+    for (const kernel of [moved, back]) expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
+  });
+
   test.each([
     [1, 2, 8],
     [57, 6, 160],
     [700, 8, 256],
   ])("the slots of %d tokens, %d each, in groups of %d experts", (s, topK, experts) => {
-    const kernel = groupSlots(profile, { experts, topK });
+    const kernel = groupSlots(profile, { experts, topK, partial: false });
     const indices = choices(s, topK, experts);
     const order = sorted(indices);
     const offsets = Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length);
@@ -42,7 +62,7 @@ describe.each(machines)("on %s", (_, profile) => {
     ["f32", 30_000, false],
   ] as const)("rows of %s, %d wide, in the order of their groups", (dtype, width, scaled) => {
     const [s, topK] = [dtype === "f32" ? 3 : 50, 3];
-    const kernel = permuteRows(profile, { x: { dtype, width }, topK, scaled });
+    const kernel = permuteRows(profile, { x: { dtype, width }, topK, scaled, partial: false });
     let places = 0; // no two slots have one place
     expect(faultsOf(kernel, profile, [{ S: 300 }], () => places++)).toEqual([]);
     const x = randomFloats("x", s * width, 50).map(roundingTo(dtype));
@@ -62,7 +82,7 @@ describe.each(machines)("on %s", (_, profile) => {
     ["f32", "f32", 20_000, 1e-6],
   ] as const)("rows of %s back to tokens of %s, %d wide", (dtype, to, width, tolerance) => {
     const [s, topK] = [width > 1000 ? 2 : 45, 4];
-    const kernel = combineRows(profile, { rows: dtype, out: { dtype: to, width }, topK });
+    const kernel = combineRows(profile, { rows: dtype, out: { dtype: to, width }, topK, partial: false });
     expect(faultsOf(kernel, profile, [{ S: 1 }, { S: 300 }])).toEqual([]);
     const rows = randomFloats("x", s * topK * width).map(roundingTo(dtype));
     const weights = randomFloats("w", s * topK);

@@ -9,21 +9,28 @@ import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, typesOf } from "../name.ts";
 import { box, buffer, cast, castSteps, copies, held, kernelOf, lines, overColumns, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
+/** How slots are grouped: `partial` where some are of experts elsewhere, -1 here. */
+export type GroupSpec = { readonly experts: number; readonly topK: number; readonly partial: boolean };
+
 /**
  * A counting sort of slots by their experts. Each core has some experts, and goes through all slots for them: what is below an expert gives where
- * its group begins, what equals it the group. Tensors: `indices` i32 [S * topK]; `offsets` i32 [experts + 1], where groups begin and the last
- * ends; i32 [S * topK] `order`, the slots group by group, and `place`, where in it each slot stands.
+ * its group begins, what equals it the group. Slots of experts elsewhere are a group before all others. Tensors: `indices` i32 [S * topK];
+ * `offsets` i32 [experts + 1], where groups begin and the last ends; i32 [S * topK] `order`, the slots group by group, and `place`, where in it
+ * each slot stands.
  */
-export function groupSlots(
-  profile: Profile,
-  { experts, topK }: { readonly experts: number; readonly topK: number },
-): Kernel {
+export function groupSlots(profile: Profile, { experts, topK, partial }: GroupSpec): Kernel {
   const make = buffer(profile);
-  const most = Math.ceil((experts + 1) / coreCount(profile, profile.vector.core));
+  const absent = partial ? 1 : 0;
+  const most = Math.ceil((experts + 1 + absent) / coreCount(profile, profile.vector.core));
   const [apart, few, whole] = [pitch("f32", 1), 64, "[0 : 1, 0 : cols]"];
   const { cols } = tileOf(profile, 4096, 1, { chunk: 48, column: 2 * few * apart + most * apart });
   const mine = (count: number, body: string): string =>
-    lines(`for i in 0 .. ceil(max(0, ${count} - own), all) {`, "let e = own + i * all", body, "}");
+    lines(
+      `for i in 0 .. ceil(max(0, ${count + absent} - own), all) {`,
+      `let e = own + i * all${partial ? " - 1" : ""}`,
+      body,
+      "}",
+    );
   const begin = "begin[i, 0 : 1]";
   const eachChunk = (body: string): string =>
     lines(`for c in 0 .. S * ${topK} step ${cols} {`, `let cols = min(${cols}, S * ${topK} - c)`, body, "}");
@@ -37,7 +44,7 @@ export function groupSlots(
   return kernelOf(
     profile,
     lines(
-      `kernel ${named("groupSlots", `${topK}of${experts}`)} for ${profile.name}`,
+      `kernel ${named("groupSlots", `${topK}of${experts}`, partial && "partial")} for ${profile.name}`,
       "size S",
       `tensor indices: i32[S * ${topK}] in`,
       `tensor offsets: i32[${experts + 1}] out`,
@@ -65,7 +72,13 @@ export function groupSlots(
       ),
       mine(
         experts + 1,
-        lines(make("first", "i32", 1, 1, 2), `vector copy ${begin} -> first`, "copy first -> offsets[e : 1]"),
+        lines(
+          partial && "if 0 < e + 1 {",
+          make("first", "i32", 1, 1, 2),
+          `vector copy ${begin} -> first`,
+          "copy first -> offsets[e : 1]",
+          partial && "}",
+        ),
       ),
       eachChunk(
         lines(
@@ -118,10 +131,20 @@ const numbers = (make: ReturnType<typeof buffer>, topK: number): string =>
     `copy place[block * ${topK} : some * ${topK}] -> near[0 : 1, 0 : some * ${topK}]`,
   );
 
+/** Loads where the first group begins, and leaves `body` out for places before it: a loop of one turn or none, whose buffers take turns of their own. */
+const firstGroup = (make: ReturnType<typeof buffer>, partial: boolean) => ({
+  tensor: partial && "tensor offsets: i32[1] in",
+  load: partial && lines(make("start", "i32", 1, 1, 2), "copy offsets[0 : 1] -> start", "read first = start"),
+  within: (body: string): string =>
+    partial ? lines("for here in 0 .. min(1, max(0, p + 1 - first)) {", body, "}") : body,
+});
+
 /** Rows to bring into the order of their groups. */
 export type PermuteSpec = {
   readonly x: View;
   readonly topK: number;
+  /** Slots before the first group are of experts elsewhere, and left out. */
+  readonly partial: boolean;
   /** Each row of x has a float32 of its own, which goes with it. */
   readonly scaled: boolean;
 };
@@ -130,30 +153,32 @@ export type PermuteSpec = {
  * Each token's row of x to the places of its slots. Tensors: `x` [S, width], `scales` f32 [S] where rows have one, `place` i32 [S * topK]; `rows`
  * [S * topK, width], `rowScales` f32 [S * topK].
  */
-export function permuteRows(profile: Profile, { x, topK, scaled }: PermuteSpec): Kernel {
+export function permuteRows(profile: Profile, { x, topK, scaled, partial }: PermuteSpec): Kernel {
   const { width, dtype } = x;
   const slots = `S * ${topK}`;
   const rows: View = { dtype, width };
   const apart = pitch("f32", 1);
   const tile = tileOf(profile, width, 1, { chunk: (copies * dtypes[dtype].bits) / 8, column: 2 * apart, once: (8 * held * topK) / width }); // prettier-ignore
   const make = buffer(profile);
+  const groups = firstGroup(make, partial);
   const eachSlot = (body: string): string =>
-    lines("for r in 0 .. rows {", `for j in 0 .. ${topK} {`, `read p = near[0, (at + r) * ${topK} + j]`, body, "}", "}"); // prettier-ignore
+    lines("for r in 0 .. rows {", `for j in 0 .. ${topK} {`, `read p = near[0, (at + r) * ${topK} + j]`, groups.within(body), "}", "}"); // prettier-ignore
   return kernelOf(
     profile,
     lines(
-      `kernel ${named("permuteRows", `${topK}x${width}`, dtype, scaled && "scaled")} for ${profile.name}`,
+      `kernel ${named("permuteRows", `${topK}x${width}`, dtype, scaled && "scaled", partial && "partial")} for ${profile.name}`,
       "size S",
       tensor("x", x, "in"),
       scaled && "tensor scales: f32[S] in",
       `tensor place: i32[${slots}] in`,
+      groups.tensor,
       tensor("rows", rows, "out", slots),
       scaled && `tensor rowScales: f32[${slots}] out`,
       `on ${profile.vector.core} {`,
       overNumberedRows(
         tile,
         1,
-        numbers(make, topK),
+        lines(numbers(make, topK), groups.load),
         lines(
           overColumns(
             tile,
@@ -177,14 +202,19 @@ export function permuteRows(profile: Profile, { x, topK, scaled }: PermuteSpec):
   );
 }
 
-/** What experts gave, and the rows that it becomes. */
-export type CombineSpec = { readonly rows: DType; readonly out: View; readonly topK: number };
+/** What experts gave, and the rows that it becomes; `partial` as in `PermuteSpec`. */
+export type CombineSpec = {
+  readonly rows: DType;
+  readonly out: View;
+  readonly topK: number;
+  readonly partial: boolean;
+};
 
 /**
  * Each token's rows by their weights, summed in the order of its choices. Tensors: `rows` [S * topK, width], `place` and `weights` f32
  * [S * topK]; `out`.
  */
-export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec): Kernel {
+export function combineRows(profile: Profile, { rows, out, topK, partial }: CombineSpec): Kernel {
   const { width } = out;
   const slots = `S * ${topK}`;
   const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
@@ -194,14 +224,16 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
   const { cols } = tileOf(profile, width, 1, need);
   const tile = { rows: 1, cols };
   const make = buffer(profile);
+  const groups = firstGroup(make, partial);
   const whole = (name: string): string => `${name}[0 : 1, 0 : cols]`;
   return kernelOf(
     profile,
     lines(
-      `kernel ${named("combineRows", `${topK}x${width}`, typesOf(rows, out.dtype))} for ${profile.name}`,
+      `kernel ${named("combineRows", `${topK}x${width}`, typesOf(rows, out.dtype), partial && "partial")} for ${profile.name}`,
       "size S",
       tensor("rows", { dtype: rows, width }, "in", slots),
       `tensor place: i32[${slots}] in`,
+      groups.tensor,
       `tensor weights: f32[${slots}] in`,
       tensor("out", out, "out"),
       `on ${profile.vector.core} {`,
@@ -210,6 +242,7 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
         1,
         lines(
           numbers(make, topK),
+          groups.load,
           make("share", "f32", held * topK, apart),
           `copy weights[block * ${topK} : some * ${topK}] -> share[0 : some * ${topK}, 0 : 1] transposed`,
         ),
@@ -224,12 +257,16 @@ export function combineRows(profile: Profile, { rows, out, topK }: CombineSpec):
               `vector fill -> ${whole("sum")} with 0`,
               `for j in 0 .. ${topK} {`,
               `read p = near[0, r * ${topK} + j]`,
-              make("x0", rows, 1, cols, copies),
-              ...between.map((it) => make(`as_${it}`, it, 1, cols)),
-              `copy rows[p, c : cols] -> ${whole("x0")}`,
-              cast(profile, { box: whole("x0"), dtype: rows }, { box: whole("h"), dtype: "f32" }, (it) => whole(`as_${it}`)), // prettier-ignore
-              `vector mulColumn ${whole("h")}, share[r * ${topK} + j, 0 : 1] -> ${whole("h")}`,
-              `vector add ${whole("sum")}, ${whole("h")} -> ${whole("sum")}`,
+              groups.within(
+                lines(
+                  make("x0", rows, 1, cols, copies),
+                  ...between.map((it) => make(`as_${it}`, it, 1, cols)),
+                  `copy rows[p, c : cols] -> ${whole("x0")}`,
+                  cast(profile, { box: whole("x0"), dtype: rows }, { box: whole("h"), dtype: "f32" }, (it) => whole(`as_${it}`)), // prettier-ignore
+                  `vector mulColumn ${whole("h")}, share[r * ${topK} + j, 0 : 1] -> ${whole("h")}`,
+                  `vector add ${whole("sum")}, ${whole("h")} -> ${whole("sum")}`,
+                ),
+              ),
               "}",
               make("y", out.dtype, 1, cols, 2),
               `vector copy ${whole("sum")} -> ${whole("y")}`,
