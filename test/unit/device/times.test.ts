@@ -37,8 +37,16 @@ describe.each(machines)("on %s", (_, profile) => {
     ["rounding", roundRows(profile, f32, rounded), 5 * width],
     ["a cast", copyRows(profile, { from: f32, to: bf16 }), 6 * width],
     ["the embedding", gatherRows(profile, { table: "bf16", entries: 129280, out: bf16 }), 4 * width],
-    ["rows to experts", permuteRows(profile, { x: bf16, topK, scaled: false, partial: false }), (2 + 2 * topK) * width],
-    ["rows from experts", combineRows(profile, { rows: "bf16", out: bf16, topK, partial: false }), (2 + 2 * topK) * width],
+    [
+      "rows to experts",
+      permuteRows(profile, { x: bf16, topK, scaled: false, partial: false }),
+      (2 + 2 * topK) * width,
+    ],
+    [
+      "rows from experts",
+      combineRows(profile, { rows: "bf16", out: bf16, topK, partial: false }),
+      (2 + 2 * topK) * width,
+    ],
   ] as const)("%s", (_name, kernel, bytes) => {
     expect(share(kernel, profile, bytes)).toBeGreaterThan(0.85);
   });
