@@ -13,6 +13,7 @@ import { oneDevice, rankCount } from "../cluster/mesh.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
 import { decoderParts, phasesOf, withCaches, type CompileOptions } from "./compile.ts";
+import { withKnownTurns } from "./known-turns.ts";
 import { openOnnx } from "./model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
@@ -78,7 +79,9 @@ export async function emitOnnxDecoder(path: string, options: CompileOptions): Pr
   if (!func) throw new Error("a graph has one function");
   const decoder = asDecoder(func);
   if ("because" in decoder) return fail("onnx/not-decoder", { kind: "file", file: path }, decoder.because);
-  const module = runPasses(withCaches(decoder.module, options), phasesOf(options), options.passes);
+  const tensors = stored(weights);
+  const known = withKnownTurns(decoder.module, tensors);
+  const module = runPasses(withCaches(known, options), phasesOf(options), options.passes);
   const facts = {
     family: "onnx",
     parameters: parameterCount(model),
@@ -87,7 +90,7 @@ export async function emitOnnxDecoder(path: string, options: CompileOptions): Pr
     maxPositions: mostPositions,
     eos: [],
   };
-  const parts = decoderParts({ module, facts, tensors: stored(weights), dir: dirname(path) }, options);
+  const parts = decoderParts({ module, facts, tensors, dir: dirname(path) }, options);
   return { kind: "onnx", ...lowered, weights, module, parts };
 }
 

@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { readDatum } from "../../fixtures/scripts/test-data.ts";
 import { parseMesh } from "../../src/cluster/mesh.ts";
 import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
+import { profileOf } from "../../src/driver/target.ts";
 import { emitOnnx, emitOnnxDecoder } from "../../src/driver/compile-onnx.ts";
 import { structureOf } from "../../src/driver/structure.ts";
 import type { Module } from "../../src/ir/graph.ts";
@@ -116,6 +117,23 @@ test.for(["v2-lite-tiny-hf", "v3-tiny-hf", "v3-tiny-prefill-batched_mm", "r1-dis
     }
   },
 );
+
+test("r1-distill-qwen2-tiny is a decoder for a device, with the logits that the CPU's plan has", async ({
+  skip,
+}) => {
+  const model = shared("onnx/exports/r1-distill-qwen2-tiny-hf-ort-cpu/model.onnx", skip);
+  const quantization = planQuantization(namedScheme("int8") ?? expect.fail("int8"));
+  const device = { profile: profileOf("ascend-910b3"), tiles: new Map(), trials: 1 };
+  const rows: Float32Array[][] = [[], []];
+  for (const [i, options] of [{}, { device }].entries()) {
+    const dir = join(temp, `decoder-${i}`);
+    await write(dir, await emitOnnxDecoder(model, { context: 64, quantization, ...options }));
+    const session = openSession(readPlan(dir), 1);
+    await session.feed([5, 17, 3, 88, 41, 9, 7], "prefill", (logits) => rows[i]?.push(logits.slice()));
+    await session.close();
+  }
+  rows[0]?.forEach((row, at) => row.forEach((x, j) => expect(Math.abs(x - (rows[1]?.[at]?.[j] ?? NaN))).toBeLessThan(1e-4))); // prettier-ignore
+});
 
 test("a decoder of codes is found to be its model, layer by layer", async ({ skip }) => {
   const model = shared("onnx/exports/v3-tiny-hf/model.onnx", skip);

@@ -1,12 +1,17 @@
 /** An exported graph as a decoder: what it computes in pieces is what the graph computes at once. */
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { withKnownTurns } from "../../src/driver/known-turns.ts";
+import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { asDecoder } from "../../passes/raise/decoder.ts";
 import { interpret } from "../../src/interp/interpret.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
 import { buildFunc } from "../../src/ir/builder.ts";
-import type { Func } from "../../src/ir/graph.ts";
-import { source } from "../../src/tensor/recipe.ts";
+import { isOp, type Func } from "../../src/ir/graph.ts";
+import { constant, source } from "../../src/tensor/recipe.ts";
+import { writeSafetensors } from "../../src/tensor/safetensors-file.ts";
 import { randomWeight } from "../support/numeric.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const [width, heads, vocab] = [8, 2, 11];
 
@@ -76,6 +81,15 @@ describe("a graph as a decoder", () => {
 
   test("counts layers and words", () => {
     expect(decoder).toMatchObject({ layers: 1, vocab });
+  });
+
+  test("has the frequencies of its turns read from the file, for devices that have tables made of them", () => {
+    const file = join(tempFolder(), "weights.safetensors");
+    const data = new Uint8Array(Float32Array.of(1, 0.5).buffer);
+    writeSafetensors(file, [{ name: "frequencies", dtype: "f32", shape: [2], data }]);
+    const known = withKnownTurns({ funcs }, readHeader(file).tensors);
+    const recipes = known.funcs.flatMap(({ body }) => body.flatMap((node) => (isOp(node, "weight") ? [node.attrs.recipe] : []))); // prettier-ignore
+    expect(recipes.filter((it) => it.kind === "literal")).toEqual(Array.from({ length: 4 }, () => constant([2], [1, 0.5]))); // prettier-ignore
   });
 
   test("is refused where tokens meet otherwise than by attention", () => {
