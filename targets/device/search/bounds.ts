@@ -1,0 +1,120 @@
+/**
+ * What no tiling of a product can do without. Each bound is the least work that one part of the machine has, in cycles of the whole chip, all of
+ * its like working evenly: none can be undercut, and the largest says what the product is bound by (Williams et al. 2009, the roofline model).
+ */
+import { globalSpace, type Path, type Profile } from "../../../src/machine/profile.ts";
+import {
+  matrixCycles,
+  matrixRate,
+  memoryBytesPerCycle,
+  pathBetween,
+  pathRate,
+} from "../../../src/machine/rates.ts";
+import { coresOf } from "../../../src/machine/schedule/cores.ts";
+import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
+import { flowOf } from "../kernels/matrix/flow.ts";
+import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { castSteps } from "../kernels/vector/tile.ts";
+
+/**
+ * - cube: fragments that hold a multiply-add, at the matrix units' rate.
+ * - memory: operands read once, of experts those that have rows, and the result written once, at the rate that the memory sustains.
+ * - store: sums taken out of the accumulators once each.
+ * - vector: what makes results of sums, and of codes weights, element by element.
+ */
+export type Bounds = {
+  readonly cube: number;
+  readonly memory: number;
+  readonly store: number;
+  readonly vector: number;
+};
+export type Bound = keyof Bounds;
+
+export type LeastWork = {
+  readonly bounds: Bounds;
+  /** The largest of them. */
+  readonly binds: Bound;
+  /** Bytes that memory must give and take. */
+  readonly bytes: number;
+  /** Cycles that no work fills: until the first operand is there, and from the last store until it is seen. */
+  readonly latency: number;
+  /** Cycles that the kernel takes at least: the largest bound, and the latency before and behind it. */
+  readonly cycles: number;
+};
+
+const bytesOf = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
+const waits = (...paths: readonly (Path | undefined)[]): number =>
+  paths.reduce((n, it) => n + (it?.latency?.value ?? 0), 0);
+
+/** The least work of a product of so many rows; of experts, the rows are dealt out evenly. */
+export function leastWork(profile: Profile, spec: GemmSpec, rows: number): LeastWork {
+  const { matrix, vector, groups, memory } = profile;
+  const flow = flowOf(profile, spec);
+  const rate = matrixRate(profile, spec.a.dtype, flow.weight);
+  const [n, k] = [widthOf(spec), depthOf(spec)];
+  const heads = spec.a.heads ?? 1;
+  // Fewer rows than experts meet as many experts as there are rows.
+  const matrices = spec.experts === undefined ? matricesOf(spec) : Math.min(spec.experts, rows);
+  const results = rows * n * heads;
+  const weights = matrices * n * k;
+  const fragments = rate
+    ? matrices * matrixCycles(rate, spec.experts === undefined ? rows : rows / matrices, n, k)
+    : Infinity;
+  const read = bytesOf(spec.a.dtype, rows * k * heads) + bytesOf(spec.w.dtype, weights) + scaleBytes(spec, matrices, rows); // prettier-ignore
+  const bytes = read + bytesOf(spec.out.dtype, results);
+  const sustained = memoryBytesPerCycle(profile) * memory.sustained.value;
+  const beside = flow.leaves === "vector" && flow.isWhole;
+  const out = pathBetween(profile, matrix.c, beside ? vector.space : globalSpace);
+  const outType = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
+  const vectors = groups.value * (flow.isWhole ? 1 : coresOf(profile, vector.core));
+  const bounds: Bounds = {
+    cube: fragments / groups.value,
+    memory: bytes / sustained,
+    store: out ? bytesOf(outType, results * sumsOf(spec)) / pathRate(out, outType) / groups.value : 0,
+    vector: (4 * (results * passesOfSums(profile, spec) + weights * passesOfWeights(profile, spec))) / vector.bytesPerCycle.value / vectors, // prettier-ignore
+  };
+  const [load, take, give] = [
+    pathBetween(profile, globalSpace, flow.stage),
+    pathBetween(profile, globalSpace, vector.space),
+    pathBetween(profile, vector.space, globalSpace),
+  ];
+  const latency = flow.leaves === "straight" ? waits(load, out) : beside ? waits(load, give) : waits(load, out, take, give); // prettier-ignore
+  const entries = Object.entries(bounds) as [Bound, number][]; // entries forgets the keys
+  const [binds] = entries.reduce((most, it) => (it[1] > most[1] ? it : most));
+  const { cube, store, vector: passes } = bounds;
+  // Results are written while others are still read, but the last not before all has been.
+  const cycles = Math.max(bounds.memory, latency + Math.max(cube, store, passes, read / sustained));
+  return { bounds, binds, bytes, latency, cycles };
+}
+
+/** Bytes of scales, zero points and bias. */
+function scaleBytes(spec: GemmSpec, matrices: number, rows: number): number {
+  const { w, bias } = spec;
+  const columns = matrices * groupsOf(spec) * widthOf(spec);
+  const scales = w.kind === "plain" ? 0 : columns * (w.kind === "coded" && w.zeros ? 2 : 1);
+  return 4 * (scales + (w.kind === "integer" ? rows : 0) + (bias ? widthOf(spec) : 0));
+}
+
+/** Passes in float32 that make a result of its sums, each as often as the vector unit's plainest work. */
+function passesOfSums(profile: Profile, spec: GemmSpec): number {
+  const flow = flowOf(profile, spec);
+  if (flow.leaves === "straight") return 0;
+  const { elementwise, convert } = profile.vector.factors;
+  const sums = sumsOf(spec);
+  const isInteger = spec.w.kind === "integer";
+  const each = (flow.acc === "f32" ? 0 : convert.value) + (isInteger ? elementwise.value : 0) + (sums > 1 ? elementwise.value : 0); // prettier-ignore
+  const last = (isInteger ? elementwise.value : 0) + (spec.bias ? elementwise.value : 0);
+  const casts = spec.out.dtype === "f32" ? 0 : 1 + castSteps(profile, "f32", spec.out.dtype).length;
+  return sums * each + last + casts * convert.value;
+}
+
+/** Passes in float32 that make a weight of its code. */
+function passesOfWeights(profile: Profile, spec: GemmSpec): number {
+  const { w } = spec;
+  const flow = flowOf(profile, spec);
+  if (!flow.isMade) return 0;
+  const { elementwise, convert } = profile.vector.factors;
+  if (w.kind !== "coded") return (1 + castSteps(profile, w.dtype, flow.weight).length) * convert.value;
+  const casts = 1 + castSteps(profile, w.dtype, "f32").length + (flow.weight === "f32" ? 0 : 1 + castSteps(profile, "f32", flow.weight).length); // prettier-ignore
+  return casts * convert.value + (w.zeros ? 2 : 1) * elementwise.value;
+}
