@@ -1,5 +1,6 @@
 /** `moec simulate PLAN`: how long a plan takes on its device, kernel by kernel. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import { limits } from "../../machine/simulate/limit.ts";
 import { printStmt } from "../../machine/schedule/printer.ts";
 import { readPlan } from "../../plan/read-plan.ts";
 import { traceWriter } from "../../report/trace.ts";
@@ -33,16 +34,19 @@ function textOf({ microseconds, joules, kernels }: Simulated, machine: string): 
     it.microseconds.toFixed(1),
     percent(it.microseconds / microseconds),
     percent(it.roofline),
+    it.limit,
     busiest(it),
     mebibytes(it.memoryBytes),
   ]);
   const launches = kernels.reduce((n, it) => n + it.launches, 0);
+  const explained = [...new Set(kernels.map((it) => it.limit))].map((it) => `limit ${it}: ${limits[it]}\n`);
   return [
     table([
-      ["kernel", "launches", "us", "of all", "of roofline", "busiest engine", "MiB of memory"],
+      ["kernel", "launches", "us", "of all", "of roofline", "limit", "busiest engine", "MiB of memory"],
       ...rows,
     ]),
     `${microseconds.toFixed(1)} us in ${number(launches)} launches on ${machine}; ${joules.toPrecision(3)} J by the profile's model of energy, which nobody has published\n`,
+    explained.join(""),
   ].join("\n");
 }
 

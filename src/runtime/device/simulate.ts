@@ -2,6 +2,7 @@
 import type { Profile } from "../../machine/profile.ts";
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import type { Reader } from "../../machine/simulate/outline.ts";
+import { limitOf, type Limit } from "../../machine/simulate/limit.ts";
 import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
 import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
 import { compileExpr } from "../../machine/schedule/expr.ts";
@@ -15,6 +16,8 @@ export type KernelTime = {
   readonly microseconds: number;
   /** Share of the time that the chip would need at its peaks. */
   readonly roofline: number;
+  /** What keeps it from being faster; of several launches, what does for the longest. */
+  readonly limit: Limit;
   /** Share of the time that each engine of the first group works, by `core.engine`. */
   readonly utilisation: Readonly<Record<string, number>>;
   /** Bytes over each path, by `from to`. */
@@ -46,14 +49,15 @@ function createTimer(profile: Profile): Timer {
 /** Time every launch of a program in one call. */
 export function simulate({ device, profile, kernels }: Loaded, program: string, call: Call): Simulated {
   const timer = createTimer(profile);
-  const found = new Map<string, KernelTime>();
+  const found = new Map<string, KernelTime[]>();
   for (const launch of device.programs.find((it) => it.name === program)?.steps.filter(isLaunch) ?? []) {
     const kernel = kernelOf(kernels, launch.kernel);
     const one = kernelTime(kernel, timer(kernel, launchSizes(launch, call)), profile);
-    const before = found.get(launch.kernel);
-    found.set(launch.kernel, before ? together(before, one) : one);
+    found.set(launch.kernel, [...(found.get(launch.kernel) ?? []), one]);
   }
-  const all = [...found.values()].sort((a, b) => b.microseconds - a.microseconds);
+  const all = [...found.values()]
+    .map((of) => ({ ...of.reduce(together), limit: longestLimit(of) }))
+    .sort((a, b) => b.microseconds - a.microseconds);
   return {
     microseconds: all.reduce((n, it) => n + it.microseconds, 0),
     joules: all.reduce((n, it) => n + it.joules, 0),
@@ -69,11 +73,19 @@ function kernelTime(kernel: Kernel, timing: Timing, profile: Profile): KernelTim
     launches: 1,
     microseconds,
     roofline: Math.max(matrix, memory) / microseconds,
+    limit: limitOf(profile, timing),
     utilisation: Object.fromEntries([...timing.busy].map(([engine, cycles]) => [engine, cycles / profile.clock.value / microseconds])), // prettier-ignore
     bytes: Object.fromEntries(timing.bytes),
     memoryBytes: timing.memoryBytes,
     joules: energyOf(timing, kernel, profile, microseconds),
   };
+}
+
+/** What limits launches of a kernel for most of their time. */
+function longestLimit(of: readonly KernelTime[]): Limit {
+  const times = new Map<Limit, number>();
+  for (const { limit, microseconds } of of) times.set(limit, (times.get(limit) ?? 0) + microseconds);
+  return [...times].reduce((most, it) => (it[1] > most[1] ? it : most))[0];
 }
 
 /** Two of one kernel: times and bytes add, shares are of the whole time. */
@@ -87,6 +99,7 @@ function together(a: KernelTime, b: KernelTime): KernelTime {
     launches: a.launches + b.launches,
     microseconds,
     roofline: share(a.roofline, b.roofline),
+    limit: a.limit,
     utilisation: merged(a.utilisation, b.utilisation, share),
     bytes: merged(a.bytes, b.bytes, (p, q) => p + q),
     memoryBytes: a.memoryBytes + b.memoryBytes,

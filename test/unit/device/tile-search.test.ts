@@ -12,7 +12,7 @@ import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
 import { candidates } from "../../../targets/device/search/candidates.ts";
-import { limitOf } from "../../../targets/device/search/limit.ts";
+import { limitOf } from "../../../src/machine/simulate/limit.ts";
 import { publishedTiles } from "../../../targets/device/search/published.ts";
 import { bestTile, evenOffsets, timed } from "../../../targets/device/search/search.ts";
 import { faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";

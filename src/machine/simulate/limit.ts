@@ -1,7 +1,7 @@
 /** What keeps a kernel from being faster. */
-import { globalSpace, type Profile } from "../../../src/machine/profile.ts";
-import { memoryBytesPerCycle, microseconds } from "../../../src/machine/rates.ts";
-import type { Timing } from "../../../src/machine/simulate/time.ts";
+import { globalSpace, type Profile } from "../profile.ts";
+import { memoryBytesPerCycle, microseconds } from "../rates.ts";
+import type { Timing } from "./time.ts";
 
 export const limits = {
   cube: "the matrix unit works nearly all the time",
@@ -9,6 +9,7 @@ export const limits = {
   L2: "tiles are so small for their depth that reading them again through the shared cache takes the time",
   L1: "filling the matrix unit's operands from the staging space takes the time",
   vector: "the vector unit, or its copies, take the time",
+  store: "taking sums out of the accumulators takes the time",
   waves: "the tiles do not divide among the groups, and some wait for others",
   launch: "the kernel is shorter than its launch",
   latency: "nothing is busy: what is staged does not last until more has come",
@@ -22,6 +23,7 @@ export type Shares = {
   readonly L2: number;
   readonly L1: number;
   readonly vector: number;
+  readonly store: number;
 };
 
 /** Of the busiest group, and the memory that all share, by its sustained rate. */
@@ -50,6 +52,7 @@ export function sharesOf(profile: Profile, { busy, bytes, memoryBytes, cycles }:
         (it) => it.core === vector.core && (it.to === vector.space || it.from === vector.space),
       ),
     ]),
+    store: most(paths.filter((it) => it.from === matrix.c)),
   };
 }
 
