@@ -78,41 +78,46 @@ function instructionOf(operation: Operation, env: Env): Instruction | undefined 
   return { kind: "instruction", operation, places, values: sizesOf(env, values), id };
 }
 
-/** An instruction that stands for so many like it. */
-export type Sketched = { readonly instruction: Instruction; readonly times: number };
+/** What looks over a body from afar: at each instruction, which stands for so many like it, and at each loop with its number of turns. */
+export type Onlooker = {
+  /** To a `read`, the number read. */
+  readonly instruction: (it: Instruction, times: number) => Answer;
+  readonly loop?: (turns: number) => void;
+};
 
 /**
  * As `walk`, but of every loop only so many turns at its beginning and its end: enough to tell what the rest lies between. The last of
  * those at the beginning stands for all that are left out.
  */
-export function* sketch(
+export function sketch(
   body: readonly Prepared[],
   env: Env,
   ends: number,
+  onlooker: Onlooker,
   times = 1,
-): Generator<Sketched, void, Answer> {
+): void {
   for (const it of body) {
     switch (it.kind) {
       case "let":
         env[it.slot] = it.value(env);
         break;
       case "if":
-        if (it.when(env) !== 0) yield* sketch(it.body, env, ends, times);
+        if (it.when(env) !== 0) sketch(it.body, env, ends, onlooker, times);
         break;
       case "loop": {
-        const turns = turnsOf(it, env);
-        const middle = Math.max(0, turns.length - 2 * ends);
-        for (const [i, turn] of turns.entries()) {
-          if (i >= ends && i < ends + middle) continue;
-          env[it.slot] = turn;
-          yield* sketch(it.body, env, ends, i === ends - 1 ? times * (1 + middle) : times);
+        const { first, by, turns } = extentOf(it, env);
+        onlooker.loop?.(turns);
+        const middle = Math.max(0, turns - 2 * ends);
+        for (let i = 0; i < turns; i += i === ends - 1 ? 1 + middle : 1) {
+          env[it.slot] = first + i * by;
+          sketch(it.body, env, ends, onlooker, i === ends - 1 ? times * (1 + middle) : times);
         }
         break;
       }
       case "operation": {
         const instruction = instructionOf(it, env);
         if (!instruction) break;
-        const answer = yield { instruction, times };
+        const answer = onlooker.instruction(instruction, times);
         if (it.slot >= 0) env[it.slot] = answer ?? 0;
         break;
       }
@@ -120,10 +125,18 @@ export function* sketch(
   }
 }
 
-/** What a loop counts through. */
-export function turnsOf({ from, to, step }: Loop, env: Env): readonly number[] {
+function extentOf(
+  { from, to, step }: Loop,
+  env: Env,
+): { readonly first: number; readonly by: number; readonly turns: number } {
   const [first, end, by] = [from(env), to(env), Math.max(1, step(env))];
-  return Array.from({ length: Math.max(0, Math.ceil((end - first) / by)) }, (_, i) => first + i * by);
+  return { first, by, turns: Math.max(0, Math.ceil((end - first) / by)) };
+}
+
+/** What a loop counts through. */
+export function turnsOf(loop: Loop, env: Env): readonly number[] {
+  const { first, by, turns } = extentOf(loop, env);
+  return Array.from({ length: turns }, (_, i) => first + i * by);
 }
 
 function* walkLoop(loop: Loop, env: Env): Walk {

@@ -1,7 +1,7 @@
 /** A kernel's turns seen from afar: which are alike, and what each reads of global memory. */
 import { dtypes } from "../../tensor/dtype.ts";
 import type { Env } from "../schedule/expr.ts";
-import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
+import type { Loop, Operation, Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { bytesOf } from "./cost.ts";
 import { sketch, turnsOf, type Instruction } from "../schedule/walk.ts";
 
@@ -20,13 +20,34 @@ export type Span = {
 export const readBy = (reader: Reader, { places: [place] }: Instruction): number =>
   place ? reader(place.box.decl.name, place.at) : 0;
 
+/**
+ * How a turn looks: what it does at either end of each loop in it, and how often these go round. Turns of one form take the same time, and
+ * those of one shape as much longer as their loops go round more often.
+ */
+export type Form = { readonly shape: string; readonly rounds: readonly number[] };
+
 /** The forms of the turns of a part's outermost loops, or of those that count, in order. */
 export const formsOf = (
   part: PreparedPart,
   env: Env,
   reader: Reader,
   counted: readonly Loop[],
-): readonly string[] => turnsOfPart(part.body, env, reader, 1, counted).map((it) => it.form);
+): readonly Form[] =>
+  eachTurn(part.body, env, reader, counted, (body) => {
+    const rounds: number[] = [];
+    let shape = "";
+    sketch(body, env, 1, {
+      loop: (turns) => {
+        shape += turns > 2 ? "*" : turns;
+        rounds.push(turns);
+      },
+      instruction: (it) => {
+        for (const { size } of it.places) shape += `${size.join("x")},`;
+        return answerOf(reader, it);
+      },
+    });
+    return { shape, rounds };
+  });
 
 /** Turns at either end of loops that are looked at for what they read: those in which pipelines fill and drain read less. */
 const ends = 4;
@@ -34,49 +55,47 @@ const ends = 4;
 /** What the turns of a part's outermost loops read of memory. */
 export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly (readonly Span[])[] => {
   const body = readsOf(part.body);
-  return turnsOfPart(body, env, reader, ends, body.filter((it) => it.kind === "loop")).map((it) => it.spans); // prettier-ignore
+  return eachTurn(body, env, reader, body.filter((it) => it.kind === "loop"), (inside) => {
+    const spans = new Map<string, Span>();
+    sketch(inside, env, ends, {
+      instruction: (it, times) => {
+        if (it.operation.stmt.kind === "copy") include(spans, it, times);
+        return answerOf(reader, it);
+      },
+    });
+    return [...spans.values()];
+  }); // prettier-ignore
 };
+
+/** Whether it copies from a tensor; scratch does not leave the cache. */
+const isFromMemory = ({ stmt, regions: [source] }: Operation): boolean =>
+  stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
 
 /** The statements of a body that read tensors, and those that say which turns do. */
 const readsOf = (body: readonly Prepared[]): readonly Prepared[] =>
   body.flatMap((it): readonly Prepared[] => {
     if (it.kind === "let") return [it];
     if (it.kind === "operation")
-      return it.stmt.kind === "read" || (it.stmt.kind === "copy" && it.regions[0]?.box.kind === "tensor")
-        ? [it]
-        : [];
+      return it.stmt.kind === "read" ? [it] : isFromMemory(it) ? [{ ...it, regions: it.regions.slice(0, 1) }] : []; // prettier-ignore
     const inside = readsOf(it.body);
     return inside.some((of) => of.kind !== "let") ? [{ ...it, body: inside }] : [];
   });
 
-/** One turn of an outermost loop: turns of one form take the same time. */
-type TurnOutline = { readonly form: string; readonly spans: readonly Span[] };
+const answerOf = (reader: Reader, it: Instruction): number | undefined =>
+  it.operation.stmt.kind === "read" ? readBy(reader, it) : undefined;
 
-function turnsOfPart(
+/** What `look` finds in each turn of the loops that count. */
+function eachTurn<T>(
   body: readonly Prepared[],
   env: Env,
   reader: Reader,
-  near: number,
   counted: readonly Prepared[],
-): readonly TurnOutline[] {
-  const turns: TurnOutline[] = [];
-  const look = (inside: readonly Prepared[]): TurnOutline => {
-    const spans = new Map<string, Span>();
-    let form = "";
-    const steps = sketch(inside, env, near);
-    for (let step = steps.next(); !step.done;) {
-      const { instruction, times } = step.value;
-      const { kind } = instruction.operation.stmt;
-      form += `${times} `;
-      for (const { size } of instruction.places) form += `${size.join("x")},`;
-      if (kind === "copy") include(spans, instruction, times);
-      step = steps.next(kind === "read" ? readBy(reader, instruction) : undefined);
-    }
-    return { form, spans: [...spans.values()] };
-  };
+  look: (body: readonly Prepared[]) => T,
+): readonly T[] {
+  const turns: T[] = [];
   for (const it of body) {
     if (it.kind !== "loop" || !counted.includes(it)) {
-      look([it]); // its names are known to what follows
+      sketch([it], env, 1, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
       continue;
     }
     for (const i of turnsOf(it, env)) {
@@ -88,7 +107,7 @@ function turnsOfPart(
 }
 
 function include(spans: Map<string, Span>, { places: [source] }: Instruction, times: number): void {
-  if (source?.box.kind !== "tensor" || source.box.decl.role === "shared") return;
+  if (source?.box.kind !== "tensor") return;
   const { name, dtype } = source.box.decl;
   const { bits } = dtypes[dtype];
   const end = source.at.map((n, i) => n + (source.size[i] ?? 1));

@@ -1,7 +1,12 @@
-/** Outermost turns that do again what others did: they take the time that those took. */
+/** Outermost turns that do again what others did: they take the time that those took, or lie between those that took less and more. */
 import type { Env } from "../schedule/expr.ts";
 import type { Loop, PreparedPart } from "../schedule/prepare.ts";
-import { forward, markOf, movedBy, type Mark, type Skipper } from "./steady.ts";
+import { itineraryOf, keyOf, type Likeness } from "./itinerary.ts";
+import type { Form } from "./outline.ts";
+import { advance, markOf, movedBy, passed, type Mark, type Passed, type Skipper, type State } from "./steady.ts"; // prettier-ignore
+
+/** Leaves out turns on the way, and in the end lets the time pass that they take. */
+export type Repeater = { readonly skip: Skipper; readonly settle: (state: State) => void };
 
 /** When a form of turns is known. */
 export type Known = {
@@ -14,58 +19,62 @@ export type Known = {
 /** Of two passages of one length, the share by which they may differ. */
 const closeness = 1e-3;
 
-type Passage = { readonly from: Mark; readonly to: Mark; readonly isSettled: boolean };
+type Passage = Passed & { readonly isSettled: boolean; readonly isFresh: boolean };
 
 /**
- * A skipper that leaves out what `inner` does, and of the turns of an outermost `loop` those whose form is known, letting the time pass that the
- * last such turn took. `forms` are those of all parts together: cores that signal to one another leave out the same turns.
+ * Leaves out what `inner` does, and of the turns of an outermost `loop` those whose form is known, or lies between two that are walked
+ * through. `forms` are those of all parts together: cores that signal to one another leave out the same turns.
  */
 export function repeater(
   part: PreparedPart,
   env: Env,
   loop: Loop,
-  forms: readonly string[],
+  forms: readonly Form[],
   { times, atMost }: Known,
   inner: Skipper,
-): Skipper {
-  const walked = countedBefore(forms);
+): Repeater {
+  const itinerary = itineraryOf(forms);
   const passages = new Map<string, Passage>();
-  const pass = (form: string, from: Mark, to: Mark): void => {
-    const last = passages.get(form);
-    const [took, before] = [movedBy(from, to), last ? movedBy(last.from, last.to) : 0];
-    passages.set(form, { from, to, isSettled: Math.abs(took - before) <= closeness * took });
+  /** How many passages of each form are to be added. */
+  const owed = new Map<string, number>();
+  const pass = (form: Form, from: Mark, to: Mark): void => {
+    const [key, time] = [keyOf(form), movedBy(from, to)];
+    const isSettled = Math.abs(time - (passages.get(key)?.time ?? 0)) <= closeness * time;
+    passages.set(key, { ...passed(from, to, time), isSettled, isFresh: true });
   };
+  const isTold = ({ of, before }: Likeness): boolean =>
+    of.length > 1 ||
+    of.every(({ key }) => {
+      const passage = passages.get(key);
+      return passage?.isFresh === true && before >= (passage.isSettled ? times : atMost);
+    });
   let before: { readonly index: number; readonly mark: Mark } | undefined;
-  return (at, left, state) => {
-    const steady = inner(at, left, state);
-    if (at !== loop) return steady;
-    if (steady > 0) {
-      // What was walked through before were fewer turns than it takes until all are alike.
-      before = undefined;
-      passages.clear();
-      return steady;
-    }
-    const index = forms.length - left;
-    const mark = markOf(part, env, left, state);
-    if (before?.index === index - 1) pass(forms[before.index] ?? "", before.mark, mark);
-    let skipped = 0;
-    for (; index + skipped < forms.length - 1; skipped++) {
-      const passage = passages.get(forms[index + skipped] ?? "");
-      const seen = walked[index + skipped] ?? 0;
-      if (!passage || seen < (passage.isSettled ? times : atMost)) break;
-      forward(state, passage.from, passage.to, movedBy(passage.from, passage.to), 1);
-    }
-    before = { index: index + skipped, mark: skipped > 0 ? markOf(part, env, left - skipped, state) : mark };
-    return skipped;
+  return {
+    skip: (at, left, state) => {
+      const steady = inner(at, left, state);
+      if (at !== loop) return steady;
+      if (steady > 0) {
+        // What was walked through before were fewer turns than it takes until all are alike.
+        before = undefined;
+        for (const [key, it] of passages) passages.set(key, { ...it, isFresh: false });
+        return steady;
+      }
+      const index = forms.length - left;
+      const mark = markOf(part, env, left, state);
+      const last = before?.index === index - 1 ? forms[before.index] : undefined;
+      if (before && last) pass(last, before.mark, mark);
+      let skipped = 0;
+      for (let it = itinerary[index]; it && isTold(it); it = itinerary[index + ++skipped])
+        for (const { key, share } of it.of) owed.set(key, (owed.get(key) ?? 0) + share);
+      before = { index: index + skipped, mark };
+      return skipped;
+    },
+    settle: (state) => {
+      for (const [key, n] of owed) {
+        const passage = passages.get(key);
+        if (!passage) throw new Error("a turn that was left out has none like it");
+        advance(state, passage, n);
+      }
+    },
   };
-}
-
-/** How many turns of its form stand before each. */
-function countedBefore(forms: readonly string[]): readonly number[] {
-  const times = new Map<string, number>();
-  return forms.map((form) => {
-    const before = times.get(form) ?? 0;
-    times.set(form, before + 1);
-    return before;
-  });
 }

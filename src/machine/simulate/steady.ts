@@ -6,6 +6,8 @@ import type { Env } from "../schedule/expr.ts";
 import { scalarEngine } from "../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { delay, type Memory } from "./bandwidth.ts";
+import { keyOf } from "./itinerary.ts";
+import type { Form } from "./outline.ts";
 
 /** Everything that moves on with time; a skip adds to it. */
 export type State = {
@@ -63,7 +65,7 @@ export const signallingLoops = ({ body }: PreparedPart): readonly Loop[] =>
  * A skipper for one core. `outer` has the forms of the turns of its outermost loops; where it is empty those are never left out, nor are turns that meet
  * other cores, or inner ones that depend on numbers read.
  */
-export function skipper(part: PreparedPart, env: Env, outer: readonly string[]): Skipper {
+export function skipper(part: PreparedPart, env: Env, outer: readonly Form[]): Skipper {
   const outermost = new Set(part.body.filter((it) => it.kind === "loop"));
   const mixed = new Set(
     part.loops.filter((it) =>
@@ -71,21 +73,22 @@ export function skipper(part: PreparedPart, env: Env, outer: readonly string[]):
     ),
   );
   const marks = new Map<Loop, Mark[]>();
+  const keys = outer.map(keyOf);
   return (loop, left, state) => {
     if (mixed.has(loop)) return 0;
-    const total = outer.length;
+    const total = keys.length;
     if (outermost.has(loop) && (total === 0 || outermost.size > 1)) return 0;
     const before = marks.get(loop) ?? [];
     const last = before.at(-1);
-    // A loop that begins anew forgets what it was: its engines may stand differently.
-    const known = last && last.left > left ? before : [];
+    // A loop that begins anew, or of which another left out turns, forgets what it was: its engines may stand differently.
+    const known = last?.left === left + 1 ? before : [];
     if (known.length === 0 && left < worthwhile) return 0;
     const mark = markOf(part, env, left, state);
     marks.set(loop, [...known, mark].slice(-remembered));
     const [earlier, by] = recurrence(known, mark);
     if (!earlier) return 0;
     const period = earlier.left - left;
-    const alikeTurns = outermost.has(loop) ? sameForm(outer, total - left, period) : left;
+    const alikeTurns = outermost.has(loop) ? sameForm(keys, total - left, period) : left;
     const times = Math.floor((Math.min(alikeTurns, left) - kept) / period);
     if (times < 1) return 0;
     forward(state, earlier, mark, by, times);
@@ -171,8 +174,26 @@ function isSame(before: Mark, now: Mark, by: number): boolean {
   return a.length === b.length && b.every((t, i) => isShifted(a[i] ?? 0, t));
 }
 
+/** What passes between two marks. */
+export type Passed = { readonly time: number; readonly totals: Snapshot };
+
+export const passed = (from: Mark, to: Mark, time: number): Passed => ({
+  time,
+  totals: {
+    busy: difference(from.totals.busy, to.totals.busy),
+    bytes: difference(from.totals.bytes, to.totals.bytes),
+    memoryBytes: to.totals.memoryBytes - from.totals.memoryBytes,
+    macs: to.totals.macs - from.totals.macs,
+  },
+});
+
+const difference = (
+  from: ReadonlyMap<string, number>,
+  to: ReadonlyMap<string, number>,
+): ReadonlyMap<string, number> => new Map([...to].map(([key, n]) => [key, n - (from.get(key) ?? 0)]));
+
 /** Let the time between two marks pass so many times more, for all that moved in it. */
-export function forward(state: State, from: Mark, to: Mark, step: number, n: number): void {
+function forward(state: State, from: Mark, to: Mark, step: number, n: number): void {
   const by = n * step;
   for (const clock of clocks)
     for (const [engine, t] of state[clock])
@@ -182,16 +203,22 @@ export function forward(state: State, from: Mark, to: Mark, step: number, n: num
     state.flags.set(flag, at.map((t, i) => (Math.abs(t - (was[i] ?? 0)) > exactness ? t + by : t))); // prettier-ignore
   }
   if ((to.taken[0] ?? 0) > (from.taken[0] ?? 0)) delay(state.memory, by);
-  const { totals } = state;
-  const add = (
-    to: Map<string, number>,
-    a: ReadonlyMap<string, number>,
-    b: ReadonlyMap<string, number>,
-  ): void => {
-    for (const [key, value] of b) to.set(key, (to.get(key) ?? 0) + n * (value - (a.get(key) ?? 0)));
+  count(state, passed(from, to, step), n);
+}
+
+/** At the end of a kernel: what passed somewhere in it, so many times more. */
+export function advance(state: State, of: Passed, n: number): void {
+  for (const clock of clocks)
+    for (const [engine, t] of state[clock]) state[clock].set(engine, t + n * of.time);
+  count(state, of, n);
+}
+
+function count({ totals }: State, of: Passed, n: number): void {
+  const add = (to: Map<string, number>, more: ReadonlyMap<string, number>): void => {
+    for (const [key, value] of more) to.set(key, (to.get(key) ?? 0) + n * value);
   };
-  add(totals.busy, from.totals.busy, to.totals.busy);
-  add(totals.bytes, from.totals.bytes, to.totals.bytes);
-  totals.memoryBytes += n * (to.totals.memoryBytes - from.totals.memoryBytes);
-  totals.macs += n * (to.totals.macs - from.totals.macs);
+  add(totals.busy, of.totals.busy);
+  add(totals.bytes, of.totals.bytes);
+  totals.memoryBytes += n * of.totals.memoryBytes;
+  totals.macs += n * of.totals.macs;
 }

@@ -12,9 +12,9 @@ import type { Loop, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { formsOf, readBy, readings, type Reader } from "./outline.ts";
-import { repeater } from "./repeat.ts";
-import { signallingLoops, skipper, type Skipper } from "./steady.ts";
+import { formsOf, readBy, readings, type Form, type Reader } from "./outline.ts";
+import { repeater, type Repeater } from "./repeat.ts";
+import { signallingLoops, skipper } from "./steady.ts";
 import { trafficOf, type Traffic } from "./traffic.ts";
 
 export type TimedLaunch = { readonly sizes: ReadonlyMap<string, number>; readonly reader?: Reader };
@@ -57,8 +57,7 @@ type Clock = {
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
   readonly totals: Totals;
-  readonly skip: Skipper;
-};
+} & Repeater;
 
 type Totals = {
   readonly busy: Map<string, number>;
@@ -97,9 +96,9 @@ export function time(
   const all = Math.max(1, lengths.reduce((n, it) => n + it, 0) / most);
   const cores = coresIn(parts, profile, launch.sizes, 0);
   const outer = coresIn(parts, profile, launch.sizes, 0).map(({ part, env }) =>
-    formsOf(part, env, reader, countedLoops(part, parts)).map((form, i) => `${inTurn[i]}: ${form}`),
-  );
-  const together = inStep(outer, parts) ? sideBySide(outer, (of) => of.join("/")) : [];
+    formsOf(part, env, reader, countedLoops(part, parts)).map(({ shape, rounds }, i) => ({ shape: `${inTurn[i]}: ${shape}`, rounds })),
+  ); // prettier-ignore
+  const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
   const clocks = new Map<Core, Clock>();
   cores.forEach((core, i) => {
     const { part, env } = core;
@@ -111,7 +110,7 @@ export function time(
       flags: new Map(),
       memory: shareOf(profile, working * coresOf(profile, part.core)),
       totals: { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 },
-      skip: onSlice ? () => 0 : skipperOf(part, env, parts, forms),
+      ...(onSlice ? asItIs : repeaterOf(part, env, parts, forms)),
     });
   });
   const run: Run = { profile, traffic: trafficOf(turns, profile.memory.l2Bytes.value), reader, onSlice };
@@ -135,6 +134,7 @@ export function time(
       hold(clockOf(core), engine, Math.max(...at));
     },
   });
+  for (const clock of clocks.values()) clock.settle(clock);
   const totals = sumOf([...clocks.values()].map((it) => it.totals));
   const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
@@ -165,23 +165,32 @@ const isOnlyLoop = ({ body }: PreparedPart, loop: Loop): boolean =>
   body.every((it) => it === loop || it.kind !== "loop");
 
 /** Whether all cores go through one loop each, of the same turns. */
-const inStep = (turns: readonly (readonly string[])[], parts: readonly PreparedPart[]): boolean =>
+const inStep = (turns: readonly (readonly Form[])[], parts: readonly PreparedPart[]): boolean =>
   parts.every((it) => signallingLoops(it).length === 1) &&
   turns.every((it) => it.length === turns[0]?.length);
 
 /** Turns until all are alike: parts that await one another end one before they begin the next, and leave out the same. */
 const known = { together: { times: 2, atMost: 2 }, alone: { times: 8, atMost: 24 } } as const;
 
+/** What several cores do in a turn, as one. */
+const joined = (of: readonly Form[]): Form => ({
+  shape: of.map((it) => it.shape).join("/"),
+  rounds: of.flatMap((it) => it.rounds),
+});
+
+/** Every turn is walked through. */
+const asItIs: Repeater = { skip: () => 0, settle: () => {} };
+
 /** What leaves out the turns of a core. */
-function skipperOf(
+function repeaterOf(
   part: PreparedPart,
   env: Env,
   parts: readonly PreparedPart[],
-  forms: readonly string[],
-): Skipper {
+  forms: readonly Form[],
+): Repeater {
   const steady = skipper(part, env, parts.length === 1 ? forms : []);
   const [loop, another] = countedLoops(part, parts);
-  if (!loop || another) return steady;
+  if (!loop || another) return { ...asItIs, skip: steady };
   return repeater(part, env, loop, forms, parts.length > 1 ? known.together : known.alone, steady);
 }
 

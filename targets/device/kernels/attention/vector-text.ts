@@ -6,13 +6,17 @@ const column = (name: string): string => `${name}[0 : live, 0 : 1]`;
 const scores = "s[0 : live, 0 : n]";
 const seen = "seen[0 : live, 0 : n]";
 
-/** Before the first item: which query a row is of. */
-export const onceText = (cut: Cut): string =>
-  lines(
-    cut.make("order"),
-    isMasked(cut) &&
-      `for i in 0 .. ${cut.tile.share} {\nvector fill -> order[i, 0 : 1] with i / ${cut.tile.heads}\n}`,
-  );
+/** Before the first item: which query a row is of, those known so far giving as many again. */
+export function onceText(cut: Cut): string {
+  const { heads, share } = cut.tile;
+  const doubled = (n: number): readonly string[] => {
+    const more = Math.min(n, share - n);
+    if (more <= 0) return [];
+    return [`vector adds order[0 : ${more}, 0 : 1] -> order[${n} : ${more}, 0 : 1] with ${n / heads}`, ...doubled(2 * n)]; // prettier-ignore
+  };
+  const filled = [`vector fill -> order[0 : ${heads}, 0 : 1] with 0`, ...doubled(heads)];
+  return lines(cut.make("order"), ...(isMasked(cut) ? filled : []));
+}
 
 /** At the beginning of an item: nothing summed, no maximum. */
 export const beginText = ({ chunks, tile, make, column: declare }: Cut): string =>
