@@ -39,6 +39,21 @@ export type PlacedFigure = {
 /** Every figure, in the order of the profile. */
 export const figuresOf = (profile: Profile): readonly PlacedFigure[] => collect(profile, []);
 
+/**
+ * Where figures stand that are models, as nobody has published them: those that times rest on, and those of energy. What a simulation shows
+ * is no surer than these.
+ */
+export function modelled(profile: Profile): {
+  readonly time: readonly string[];
+  readonly energy: readonly string[];
+} {
+  const places = figuresOf(profile)
+    .filter(({ figure }) => figure.confidence === "model")
+    .map((it) => it.place);
+  const isEnergy = (place: string): boolean => place.startsWith("energy.");
+  return { time: places.filter((it) => !isEnergy(it)), energy: places.filter(isEnergy) };
+}
+
 function collect(it: unknown, place: readonly string[]): readonly PlacedFigure[] {
   if (typeof it !== "object" || it === null) return [];
   if (isSourced(it)) return [{ place: place.join("."), figure: it, unit: units[place.at(-1) ?? ""] ?? "" }];

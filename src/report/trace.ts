@@ -12,8 +12,11 @@ export type Span = {
 
 export type TraceWriter = { readonly add: (span: Span) => void; readonly finish: () => void };
 
-/** Write spans as they come; `put` takes the pieces of one JSON document. */
-export function traceWriter(put: (text: string) => void): TraceWriter {
+/** Write spans as they come; `put` takes the pieces of one JSON document, `about` says what is to know of all of them. */
+export function traceWriter(
+  put: (text: string) => void,
+  about: Readonly<Record<string, string>>,
+): TraceWriter {
   const processes = new Map<string, number>();
   const lanes = new Map<string, number>();
   let separator = "";
@@ -28,7 +31,7 @@ export function traceWriter(put: (text: string) => void): TraceWriter {
     onNew(known.size);
     return known.size;
   };
-  put('{"displayTimeUnit":"ns","traceEvents":[\n');
+  put(`{"displayTimeUnit":"ns","otherData":${JSON.stringify(about)},"traceEvents":[\n`);
   return {
     add: ({ process, lane, name, start, end, details }) => {
       const pid = numbered(processes, process, (id) =>

@@ -1,5 +1,7 @@
 /** `moec simulate PLAN`: how long a plan takes on its device, kernel by kernel. */
 import { closeSync, openSync, writeSync } from "node:fs";
+import { modelled } from "../../machine/figures.ts";
+import type { Profile } from "../../machine/profile.ts";
 import { limits } from "../../machine/simulate/limit.ts";
 import { printStmt } from "../../machine/schedule/printer.ts";
 import { readPlan } from "../../plan/read-plan.ts";
@@ -18,6 +20,9 @@ type Options = {
   readonly trace: string | undefined;
 };
 
+/** Figures that the text names of those that are models. */
+const shownFigures = 4;
+
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
 
@@ -27,7 +32,17 @@ function busiest({ utilisation }: KernelTime): string {
   return `${engine} ${percent(share)}`;
 }
 
-function textOf({ microseconds, joules, kernels }: Simulated, machine: string): string {
+/** What of a simulation rests on figures that nobody has published. */
+function caution(profile: Profile): string {
+  const { time } = modelled(profile);
+  const [figures, are] = time.length === 1 ? ["figure", "is"] : ["figures", "are"];
+  const more = time.length > shownFigures ? ", …" : "";
+  return time.length === 0
+    ? ""
+    : `times rest on ${time.length} ${figures} that ${are} a model, as nobody has published them: ${time.slice(0, shownFigures).join(", ")}${more}; moec targets ${profile.name} tells all\n`;
+}
+
+function textOf({ microseconds, joules, kernels }: Simulated, profile: Profile): string {
   const rows = kernels.map((it) => [
     it.kernel,
     `${it.launches}`,
@@ -45,7 +60,7 @@ function textOf({ microseconds, joules, kernels }: Simulated, machine: string): 
       ["kernel", "launches", "us", "of all", "of roofline", "limit", "busiest engine", "MiB of memory"],
       ...rows,
     ]),
-    `${microseconds.toFixed(1)} us in ${number(launches)} launches on ${machine}; ${joules.toPrecision(3)} J by the profile's model of energy, which nobody has published\n`,
+    `${microseconds.toFixed(1)} us in ${number(launches)} launches on ${profile.name}; ${joules.toPrecision(3)} J by the profile's model of energy, which nobody has published\n${caution(profile)}`,
     explained.join(""),
   ].join("\n");
 }
@@ -54,7 +69,10 @@ function textOf({ microseconds, joules, kernels }: Simulated, machine: string): 
 function writeTrace(loaded: Loaded, program: string, call: Call, file: string): void {
   const fd = openSync(file, "w");
   try {
-    const trace = traceWriter((text) => void writeSync(fd, text));
+    const trace = traceWriter((text) => void writeSync(fd, text), {
+      machine: loaded.profile.name,
+      models: modelled(loaded.profile).time.join(", "),
+    });
     traceCall(loaded, program, call, ({ core, index, engine, start, end, instruction, kernel, value }) =>
       trace.add({
         process: `${loaded.profile.name} group 0`,
@@ -115,7 +133,8 @@ export const simulateCommand: CommandSpec<Options> = {
       fail("run/context", undefined, past + call.tokens, plan.manifest.context);
     const found = simulate(loaded, phase, call);
     if (trace !== undefined) writeTrace(loaded, phase, call, trace);
-    cx.stdout.write(cx.json ? `${JSON.stringify({ machine: loaded.profile.name, phase, ...call, ...found, energy: "a model" }, undefined, 2)}\n` : textOf(found, loaded.profile.name)); // prettier-ignore
+    const report = { machine: loaded.profile.name, phase, ...call, ...found, energy: "a model", models: modelled(loaded.profile) }; // prettier-ignore
+    cx.stdout.write(cx.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(found, loaded.profile));
     return Promise.resolve(0);
   },
 };

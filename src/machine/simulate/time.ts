@@ -79,11 +79,9 @@ export function time(
 ): Timing {
   const reader = launch.reader ?? (() => 0);
   const parts = prepareParts(kernel, profile);
-  const first = (group: number): readonly Core[] =>
-    coresIn(parts, profile, launch.sizes, group).filter((it) => it.index === 0);
   const turns = Array.from({ length: profile.groups.value }, (_, group) =>
     sideBySide(
-      first(group).map(({ part, env }) => readings(part, env, reader)),
+      coresIn(parts, profile, launch.sizes, group).map(({ part, env }) => readings(part, env, reader)),
       (of) => of.flat(),
     ),
   );

@@ -29,7 +29,7 @@ const rowBytes = vendor(128, `${arch}: align the inner axis to 128 bytes`);
 const copies = "asc-devkit, best practices of DataCopy, 950 with 32 cores";
 const read = {
   ...globalRead,
-  startup: derived(39, `fitted on ${copies}: 36864 copies of 128 bytes a vector core, 881 us of MTE2`),
+  startup: derived(37, `fitted on ${copies}: 36864 copies of 128 bytes a vector core, 881 us of MTE2`),
   latency: vendor(775, `${fits}: pipe head of MTE2 for small copies`),
   rowBytes,
 };

@@ -75,7 +75,7 @@ const copies = "asc-devkit, best practices of DataCopy, A2 with 24 cores at 1.85
 const read = {
   ...globalRead,
   startup: derived(
-    20,
+    18,
     `fitted on ${copies}: 301.99 MB in 49152 copies of 128 bytes a vector core, 548.2 us of MTE2`,
   ),
 };
@@ -94,7 +94,7 @@ const paths: Profile["paths"] = [
       ...read,
       rearranging: {
         rowCycles: derived(
-          5,
+          5.05,
           `fitted on ${copies}: 301.99 MB in tiles of 64 rows of 128 bytes, 283.5 us of MTE2`,
         ),
         coreBytesPerCycle: derived(
