@@ -50,8 +50,11 @@ export function modelled(profile: Profile): {
   const places = figuresOf(profile)
     .filter(({ figure }) => figure.confidence === "model")
     .map((it) => it.place);
-  const isEnergy = (place: string): boolean => place.startsWith("energy.");
-  return { time: places.filter((it) => !isEnergy(it)), energy: places.filter(isEnergy) };
+  // What a space holds and how flags are numbered decides what is legal, not how long it takes.
+  return {
+    time: places.filter((it) => !/^(energy|spaces|flags)\./.test(it)),
+    energy: places.filter((it) => it.startsWith("energy.")),
+  };
 }
 
 function collect(it: unknown, place: readonly string[]): readonly PlacedFigure[] {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Validator, type Schema } from "@cfworker/json-schema";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { figuresOf } from "../../src/machine/figures.ts";
+import { figuresOf, modelled } from "../../src/machine/figures.ts";
 import { faultsOf, parseProfile } from "../../src/machine/profile.ts";
 import { canArrange, route, spaceOf, usableBytes } from "../../src/machine/rates.ts";
 import { CompileError } from "../../src/support/diagnostics.ts";
@@ -95,6 +95,9 @@ test("what nobody has published of Biren's units is marked as a model", () => {
     );
     expect(inside.length).toBeGreaterThan(30);
     expect(inside.filter(({ figure }) => figure.confidence !== "model")).toEqual([]);
+    const { time, energy } = modelled(profile);
+    expect(time).toContain("paths.gm-l1.bytesPerCycle");
+    expect(energy).toContain("energy.watts");
   }
 });
 
