@@ -19,7 +19,10 @@ export type Station = {
 /** What a rank is among the others. */
 export type RankPlace = {
   readonly tensors: Side;
+  /** The ranks that share the experts, those with other sequences among them. */
   readonly experts: Side;
+  /** Those of them that share this rank's tokens: each routes some. */
+  readonly tokens: Side;
   /** Which rank of the expert group holds which experts, by layer of experts. */
   readonly held: (layer: number, experts: number) => LayerMap;
   readonly station: Station;

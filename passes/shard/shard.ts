@@ -9,7 +9,14 @@ import {
 } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import { layerInOrder, type LayerMap } from "../../src/cluster/expert-map.ts";
-import { groupAlong, placeOf, type Mesh } from "../../src/cluster/mesh.ts";
+import {
+  expertGroup,
+  expertPart,
+  expertParts,
+  groupAlong,
+  placeOf,
+  type Mesh,
+} from "../../src/cluster/mesh.ts";
 import { boxOf, whole, type Box } from "./box.ts";
 import { appended, cacheBox, groupCaches, paramOf } from "./caches.ts";
 import { sliced, type Cut, type PieceRule, type RankPlace, type Side } from "./cut.ts";
@@ -44,8 +51,13 @@ export function sharder(module: Module, { mesh, held }: Sharding): (rank: number
       index: place[axis],
       group: groupAlong(mesh, place, axis),
     });
+    const experts = {
+      of: expertParts(mesh),
+      index: expertPart(mesh, place),
+      group: expertGroup(mesh, place),
+    };
     const line = groupAlong(mesh, place, "pp");
-    const sides = { tensors: side("tp"), experts: side("ep"), held: held ?? inOrder(mesh.ep) };
+    const sides = { tensors: side("tp"), experts, tokens: side("ep"), held: held ?? inOrder(experts.of) };
     return {
       funcs: module.funcs.map((func, i) => {
         const stage = stages[i]?.[place.pp];
@@ -73,6 +85,7 @@ function wholeOf(cut: Cut, node: Node, value: Value): Value | readonly Value[] {
   const together = summed(cut, value, node.origin) ?? splitByColumns(cut, node, value);
   if (together) return together;
   if (isOp(node, "cacheAppend")) return appended(cut, node, whole);
+  if (isMixture(node) && cut.experts.of > 1) return mixturePiece(cut, node, whole);
   const operands = node.operands.map((v) => cut.piece(v, whole));
   return cut.emitAll(node.op, operands, node.attrs as never, node.origin); // of the same operator
 }
@@ -118,7 +131,7 @@ function shardFunc(func: Func, place: RankPlace): Func {
     func,
     maker,
     groups,
-    own: tokenRange(func.params[0]?.type.dims[0] ?? 1, place.experts),
+    own: tokenRange(func.params[0]?.type.dims[0] ?? 1, place.tokens),
     piece: (value, box) => pieceOf(cut, params, value, box),
     partial: (value, box) => addend(cut, value, box),
   };

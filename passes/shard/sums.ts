@@ -12,16 +12,16 @@ export function isPartial(cut: Cut, value: Value): boolean {
   return isOp(node, "add") && node.operands.every((it) => isPartial(cut, it));
 }
 
-/** Whether a value is made where its tokens are: by experts, and what is added to their answers. */
+/** Whether a value is made where its tokens are routed: by experts, and what is added to their answers. */
 export function isOwned(cut: Cut, value: Value): boolean {
   const node = cut.maker(value);
-  if (cut.experts.of === 1 || !node || value === cut.station.stage.incoming) return false;
+  if (cut.tokens.of === 1 || !node || value === cut.station.stage.incoming) return false;
   return isMixture(node) || (isOp(node, "add") && node.operands.some((it) => isOwned(cut, it)));
 }
 
-/** What the expert ranks have of a value, each for its own tokens, together. */
+/** What the ranks that share tokens have of a value, each for its own tokens, together. */
 export const gathered = (cut: Cut, value: Value, part: Value, origin: readonly string[]): Value =>
-  cut.emit("allGather", [part], { group: cut.experts.group, axis: 0, size: value.type.dims[0] ?? 0 }, origin);
+  cut.emit("allGather", [part], { group: cut.tokens.group, axis: 0, size: value.type.dims[0] ?? 0 }, origin);
 
 /** The sum of what the tensor ranks add to a part of a value. */
 export const reduced = (cut: Cut, value: Value, box: Box, origin: readonly string[]): Value =>

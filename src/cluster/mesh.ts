@@ -1,11 +1,12 @@
 /**
- * How the ranks of a plan are laid out: a product of axes. Tensor ranks lie next to each other, then the ranks that share
- * experts, then pipeline stages, so that what talks most is nearest.
+ * How the ranks of a plan are laid out: a product of axes. Tensor ranks lie next to each other, then the ranks that share the
+ * tokens of a sequence in its mixtures, then groups that have sequences of their own, then pipeline stages, so that what talks most
+ * is nearest. The experts of a stage are shared by all of its groups: by `dp * ep` parts, each of them cut between `tp` ranks.
  */
 import { fail } from "../support/diagnostics.ts";
 
-/** The axes from the farthest apart to the nearest: pipeline stages, experts, tensors. */
-export const axes = ["pp", "ep", "tp"] as const;
+/** The axes from the farthest apart to the nearest: pipeline stages, groups of other sequences, experts, tensors. */
+export const axes = ["pp", "dp", "ep", "tp"] as const;
 export type Axis = (typeof axes)[number];
 
 /** How many ranks each axis has. */
@@ -14,10 +15,10 @@ export type Mesh = { readonly [A in Axis]: number };
 /** Where a rank stands on each axis. */
 export type Place = Mesh;
 
-export const oneDevice: Mesh = { pp: 1, ep: 1, tp: 1 };
+export const oneDevice: Mesh = { pp: 1, dp: 1, ep: 1, tp: 1 };
 
 const most = 4096;
-const expected = `axes joined by x, such as ep2, tp2xep4 or pp2xep2, of at most ${most} ranks`;
+const expected = `axes joined by x, such as ep2, tp2xep4 or pp2xdp2, of at most ${most} ranks`;
 
 /** The mesh of a text such as `tp2xep4`. Throws `usage/value` for what is none. */
 export function parseMesh(text: string): Mesh {
@@ -44,15 +45,30 @@ export const formatMesh = (mesh: Mesh): string =>
 export const rankCount = (mesh: Mesh): number => axes.reduce((n, axis) => n * mesh[axis], 1);
 
 /** Where rank `rank` stands. */
-export function placeOf({ ep, tp }: Mesh, rank: number): Place {
-  return { pp: Math.floor(rank / (ep * tp)), ep: Math.floor(rank / tp) % ep, tp: rank % tp };
+export function placeOf({ dp, ep, tp }: Mesh, rank: number): Place {
+  const part = Math.floor(rank / tp);
+  const group = Math.floor(part / ep);
+  return { pp: Math.floor(group / dp), dp: group % dp, ep: part % ep, tp: rank % tp };
 }
 
-export const rankAt = (mesh: Mesh, { pp, ep, tp }: Place): number => (pp * mesh.ep + ep) * mesh.tp + tp;
+export const rankAt = (mesh: Mesh, { pp, dp, ep, tp }: Place): number =>
+  ((pp * mesh.dp + dp) * mesh.ep + ep) * mesh.tp + tp;
 
 /** The ranks that differ from the one at `place` on one axis only, itself among them, in order. */
 export const groupAlong = (mesh: Mesh, place: Place, axis: Axis): readonly number[] =>
   Array.from({ length: mesh[axis] }, (_, i) => rankAt(mesh, { ...place, [axis]: i }));
+
+/** How many parts the experts of a layer are shared in. */
+export const expertParts = ({ dp, ep }: Mesh): number => dp * ep;
+
+/** Which of these parts a rank has. */
+export const expertPart = ({ ep }: Mesh, place: Place): number => place.dp * ep + place.ep;
+
+/** The ranks that the one at `place` shares experts with, one for each part, itself among them, in order. */
+export const expertGroup = (mesh: Mesh, place: Place): readonly number[] =>
+  Array.from({ length: expertParts(mesh) }, (_, part) =>
+    rankAt(mesh, { ...place, dp: Math.floor(part / mesh.ep), ep: part % mesh.ep }),
+  );
 
 /** Part `i` of `size` things cut into `parts` runs as equal as they come: begin and end. */
 export const share = (size: number, parts: number, i: number): readonly [begin: number, end: number] => [

@@ -28,7 +28,7 @@ export function cpuParts(
   { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
   const modules = shardModule(module, parallel);
-  const target = cpuTarget(modules, batchTokens);
+  const target = cpuTarget(modules, batchTokens, parallel.mesh.dp);
   const channels = channelsOf(target.ranks.map((it) => it.programs));
   const memory = memoryOfRanks(target, context, channels);
   checkFit({ mesh: parallel.mesh, modules, memory, context, limits: modules.map(() => memoryPerRank) });
@@ -36,7 +36,7 @@ export function cpuParts(
   const files = new Map<string, FileMaker>([["kernels.wasm", target.kernels]]);
   const ranks = target.ranks.map((code, rank) => {
     const { programs, caches } = code;
-    const hcclBuffSizeMB = hcclBuffSizeOf(code.programs);
+    const hcclBuffSizeMB = hcclBuffSizeOf(code.programs, parallel.mesh);
     const own = modules[rank];
     if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
     files.set(`rank-${rank}.json`, () => text.encode(formatPrograms(programs)));

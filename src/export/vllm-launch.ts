@@ -3,7 +3,7 @@
  * DeepSeek-V3.1.md and features/ray.md): tensor ranks and data-parallel groups whose product shares the experts.
  */
 import { hcclBuffSize } from "../cluster/hccl.ts";
-import { rankCount, type Mesh } from "../cluster/mesh.ts";
+import { expertParts, rankCount, type Mesh } from "../cluster/mesh.ts";
 import { devicesOf, nodesOf, type Cluster } from "../cluster/topology.ts";
 import { fail } from "../support/diagnostics.ts";
 
@@ -13,7 +13,7 @@ export type Serving = {
   readonly model: string;
   /** Absent for dense models. */
   readonly experts?: { readonly count: number; readonly topK: number; readonly width: number };
-  /** Tensor ranks, expert ranks (vLLM's data-parallel groups) and stages. */
+  /** Tensor ranks, data-parallel groups and stages. vLLM gives each rank that shares experts sequences of its own, so that `ep` counts as `dp`. */
   readonly mesh: Mesh;
   /** Sequences that run at once on each data-parallel group, and the longest of them. */
   readonly sequences: number;
@@ -37,10 +37,10 @@ function nodeOf(cluster: Cluster): { readonly nodes: number; readonly size: numb
   return { nodes: sizes.length, size, kind };
 }
 
-/** One tensor rank a device of a node, one expert rank a node: what suits nodes whose devices are close. */
+/** One tensor rank a device of a node, one data-parallel group a node: what suits nodes whose devices are close. */
 export function usualMesh(cluster: Cluster): Mesh {
   const { nodes, size } = nodeOf(cluster);
-  return { pp: 1, ep: nodes, tp: size };
+  return { pp: 1, dp: nodes, ep: 1, tp: size };
 }
 
 /** Quoted for a shell. */
@@ -89,7 +89,7 @@ export function vllmLaunchScript(cluster: Cluster, serving: Serving): string {
 
 function environment(serving: Serving, size: number, kind: string): readonly string[] {
   const { experts, mesh, sequences } = serving;
-  const expertRanks = mesh.ep * mesh.tp;
+  const expertRanks = expertParts(mesh) * mesh.tp;
   const buffer =
     experts &&
     hcclBuffSize({
@@ -118,7 +118,7 @@ function environment(serving: Serving, size: number, kind: string): readonly str
 
 function serveFlags(serving: Serving, nodes: number): readonly string[] {
   const { mesh, sequences, context, experts, expertMap, quantized } = serving;
-  const groups = mesh.ep;
+  const groups = expertParts(mesh);
   const extra = expertMap === undefined ? undefined : { eplb_config: { expert_map_path: expertMap } };
   return [
     `--host 0.0.0.0 --port "\${PORT:-8004}"`,

@@ -5,7 +5,7 @@ import { fail } from "../support/diagnostics.ts";
 /** The published form of plan.json. What a plan holds is told here and nowhere else. */
 export const planFormat = "moec-plan";
 export const partFormat = "moec-part";
-export const planVersion = 2;
+export const planVersion = 3;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** Bytes that a rank takes, by what they are for. */
@@ -52,8 +52,8 @@ const head = {
   target: v.string(),
   quantization: v.string(),
   context: whole,
-  /** How many ranks there are on each axis: pipeline stages, experts, tensors. */
-  mesh: v.object({ pp: whole, ep: whole, tp: whole }),
+  /** How many ranks there are on each axis: pipeline stages, groups of other sequences, experts, tensors. */
+  mesh: v.object({ pp: whole, dp: whole, ep: whole, tp: whole }),
   /** What runs on each rank; none in a plan of a graph. */
   ranks: v.array(rank),
   /** The groups of ranks that talk, and the most bytes that one of them brings to a collective. */

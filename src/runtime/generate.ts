@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import type { Random } from "../support/random.ts";
 import { sample, type Sampling } from "./sampling.ts";
-import type { Feeding, LogitsSink, Session } from "./session.ts";
+import type { Feeding, LogitsSink, Sequence } from "./session.ts";
 
 export type GenerateOptions = {
   /** At most this many new tokens. */
@@ -20,13 +20,13 @@ export type GenerateOptions = {
  * an interrupt is heard. Ends early at a `stop` token or where the plan's context is full.
  */
 export async function* generate(
-  session: Session,
+  sequence: Sequence,
   prompt: readonly number[],
   options: GenerateOptions,
 ): AsyncGenerator<number> {
   const { sampling, random, stop } = options;
   let next: number | undefined;
-  await session.feed(prompt, options.by, (logits, position) => {
+  await sequence.feed(prompt, options.by, (logits, position) => {
     options.onPrompt?.(logits, position);
     if (position === prompt.length - 1) next = sample(logits, sampling, random);
   });
@@ -35,7 +35,7 @@ export async function* generate(
     yield token;
     made++;
     await setImmediate();
-    if (made === options.tokens || stop.includes(token) || session.past() === session.context) return;
-    await session.feed([token], "decode", (logits) => (next = sample(logits, sampling, random)));
+    if (made === options.tokens || stop.includes(token) || sequence.past() === sequence.context) return;
+    await sequence.feed([token], "decode", (logits) => (next = sample(logits, sampling, random)));
   }
 }

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { surprise, type Perplexity } from "./perplexity.ts";
-import type { Session } from "./session.ts";
+import type { Sequence, Session } from "./session.ts";
 
 /** How a plan's answers compare with a reference's. */
 export type Judgement = Perplexity & {
@@ -73,20 +73,22 @@ export function judgement(tally: Tally): Judgement {
 /** One window's logits and the experts each token went to. */
 type Answers = { readonly logits: Float32Array; readonly chosen: readonly Set<number>[][] };
 
-async function answers(session: Session, ids: readonly number[]): Promise<Answers> {
-  const logits = new Float32Array(ids.length * session.vocab);
+async function answers(sequence: Sequence, ids: readonly number[]): Promise<Answers> {
+  const logits = new Float32Array(ids.length * sequence.vocab);
   const chosen: Set<number>[][] = [];
-  session.restart();
-  await session.feed(
+  await sequence.feed(
     ids,
     "prefill",
-    (row, position) => logits.set(row, position * session.vocab),
+    (row, position) => logits.set(row, position * sequence.vocab),
     (layer, experts) => (chosen[layer] ??= []).push(new Set(experts)),
   );
   return { logits, chosen };
 }
 
-/** Judge a plan on windows, each scored on its own; one window's logits are held at a time. `onWindow` hears of each window done. */
+/**
+ * Judge a plan on windows, each scored on its own; the logits of as many are held as run at once. `onWindow` hears of each window
+ * done.
+ */
 export async function judge(
   plan: Session,
   reference: Session,
@@ -94,22 +96,39 @@ export async function judge(
   onWindow: (done: number) => void = () => {},
 ): Promise<Tally> {
   const tally = emptyTally();
-  for (const [i, ids] of windows.entries()) {
-    const [found, expected] = [await answers(plan, ids), await answers(reference, ids)];
-    for (let p = 0; p + 1 < ids.length; p++) {
-      const row = (it: Answers) => it.logits.subarray(p * plan.vocab, (p + 1) * plan.vocab);
-      score(tally, row(found), row(expected), ids[p + 1] ?? 0);
+  const atOnce = Math.max(plan.width, reference.width);
+  for (let at = 0; at < windows.length; at += atOnce) {
+    const some = windows.slice(at, at + atOnce);
+    const found = await plan.spread(some, answers);
+    const expected = await reference.spread(some, answers);
+    for (const [i, ids] of some.entries()) {
+      const [own, other] = [found[i], expected[i]];
+      if (own && other) compare(tally, ids, own, other, plan.vocab);
+      onWindow(tally.windows);
+      await setImmediate();
     }
-    expected.chosen.forEach((tokens, layer) => {
-      const agreeing = tokens.filter((set, t) => isSame(set, found.chosen[layer]?.[t])).length;
-      tally.agreeing[layer] = (tally.agreeing[layer] ?? 0) + agreeing;
-    });
-    tally.tokens += ids.length;
-    tally.windows++;
-    onWindow(i + 1);
-    await setImmediate();
   }
   return tally;
+}
+
+/** Add what two answers to a window say of each other. */
+function compare(
+  tally: Tally,
+  ids: readonly number[],
+  found: Answers,
+  expected: Answers,
+  vocab: number,
+): void {
+  for (let p = 0; p + 1 < ids.length; p++) {
+    const row = (it: Answers) => it.logits.subarray(p * vocab, (p + 1) * vocab);
+    score(tally, row(found), row(expected), ids[p + 1] ?? 0);
+  }
+  expected.chosen.forEach((tokens, layer) => {
+    const agreeing = tokens.filter((set, t) => isSame(set, found.chosen[layer]?.[t])).length;
+    tally.agreeing[layer] = (tally.agreeing[layer] ?? 0) + agreeing;
+  });
+  tally.tokens += ids.length;
+  tally.windows++;
 }
 
 const isSame = (a: Set<number>, b: Set<number> | undefined): boolean =>

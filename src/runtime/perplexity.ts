@@ -35,20 +35,21 @@ export async function perplexity(
   windows: readonly (readonly number[])[],
   onWindow: (done: number) => void = () => {},
 ): Promise<Perplexity> {
-  let total = 0;
-  let predictions = 0;
-  let tokens = 0;
-  for (const [i, ids] of windows.entries()) {
-    session.restart();
-    await session.feed(ids, "prefill", (logits, position) => {
+  let done = 0;
+  const surprises = await session.spread(windows, async (sequence, ids) => {
+    const own: number[] = [];
+    await sequence.feed(ids, "prefill", (logits, position) => {
       const target = ids[position + 1];
-      if (target === undefined) return;
-      total += surprise(logits, target);
-      predictions++;
+      if (target !== undefined) own.push(surprise(logits, target));
     });
-    tokens += ids.length;
-    onWindow(i + 1);
+    onWindow(++done);
     await setImmediate();
-  }
+    return own;
+  });
+  // Summed in the order of the windows, whichever ends first.
+  let total = 0;
+  for (const own of surprises) for (const it of own) total += it;
+  const predictions = surprises.reduce((n, own) => n + own.length, 0);
+  const tokens = windows.reduce((n, ids) => n + ids.length, 0);
   return { perplexity: Math.exp(total / predictions), predictions, tokens, windows: windows.length };
 }

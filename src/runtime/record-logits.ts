@@ -3,28 +3,27 @@ import { fail } from "../support/diagnostics.ts";
 import type { LogitsSink } from "./session.ts";
 
 /** Keeps the logits of every position it sees. */
-export type LogitsRecorder = {
-  readonly add: LogitsSink;
-  /** Write them as `logits` [positions, vocab] F32. Throws `plan/write` where the file cannot be written. */
-  readonly save: (file: string) => void;
-};
+export type LogitsRecorder = { readonly add: LogitsSink; readonly rows: readonly Uint8Array[] };
 
-export function logitsRecorder(vocab: number): LogitsRecorder {
+export function logitsRecorder(): LogitsRecorder {
   const rows: Uint8Array[] = [];
-  return {
-    add: (logits) => void rows.push(new Uint8Array(logits.slice().buffer)),
-    save: (file) => {
-      const data = Buffer.concat(rows);
-      try {
-        writeSafetensors(file, [{ name: "logits", dtype: "f32", shape: [rows.length, vocab], data }]);
-      } catch (error) {
-        fail(
-          "plan/write",
-          { kind: "file", file },
-          file,
-          error instanceof Error ? error.message : String(error),
-        );
-      }
-    },
-  };
+  return { rows, add: (logits) => void rows.push(new Uint8Array(logits.slice().buffer)) };
+}
+
+/** Write what was recorded, each under its name, [positions, vocab] F32. Throws `plan/write` where the file cannot be written. */
+export function writeLogits(
+  file: string,
+  vocab: number,
+  recorded: readonly (readonly [name: string, LogitsRecorder])[],
+): void {
+  const tensors = recorded.map(([name, { rows }]) => {
+    const data = Buffer.concat(rows);
+    return { name, dtype: "f32" as const, shape: [rows.length, vocab], data };
+  });
+  try {
+    writeSafetensors(file, tensors);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    fail("plan/write", { kind: "file", file }, file, why);
+  }
 }

@@ -32,18 +32,20 @@ export async function recordRoutes(
   windows: readonly (readonly number[])[],
   onWindow: (done: number) => void,
 ): Promise<RecordedRoutes> {
-  /** By layer, then token. */
-  const chosen: number[][][] = [];
-  for (const [i, ids] of windows.entries()) {
-    session.restart();
-    await session.feed(
+  let done = 0;
+  const byWindow = await session.spread(windows, async (sequence, ids) => {
+    /** By layer, then token. */
+    const own: number[][][] = [];
+    await sequence.feed(
       ids,
       "prefill",
       () => {},
-      (layer, experts) => (chosen[layer] ??= []).push([...experts]),
+      (layer, experts) => (own[layer] ??= []).push([...experts]),
     );
-    onWindow(i + 1);
-  }
+    onWindow(++done);
+    return own;
+  });
+  const chosen = (byWindow[0] ?? []).map((_, layer) => byWindow.flatMap((own) => own[layer] ?? []));
   const tokens = chosen[0]?.length ?? 0;
   const k = chosen[0]?.[0]?.length ?? 0;
   const experts = new Uint16Array(tokens * chosen.length * k);

@@ -5,10 +5,12 @@ import type { Plan } from "../plan/read-plan.ts";
 import { weightNames } from "../plan/program/program.ts";
 import { createDevice } from "./device/device.ts";
 import { createEngine } from "./engine/engine.ts";
+import { lockstep } from "./lockstep.ts";
+import type { Call } from "./ranks/messages.ts";
 import { startTeam, type Answer } from "./ranks/team.ts";
 
-/** A plan loaded and ready: one sequence, whose cache grows with every call. */
-export type Session = {
+/** One sequence of a loaded plan, whose cache grows with every call. */
+export type Sequence = {
   readonly vocab: number;
   readonly context: number;
   /** How many positions the cache holds. */
@@ -25,6 +27,20 @@ export type Session = {
   ) => Promise<void>;
   /** Forget the past and begin another sequence. */
   readonly restart: () => void;
+};
+
+/** A plan loaded and ready: a sequence, and as many more as it has groups of ranks with sequences of their own. */
+export type Session = Sequence & {
+  /** How many sequences run at once. */
+  readonly width: number;
+  /**
+   * Do jobs, each on a sequence begun anew, on as many at once as there are: what each job gives, in the order of the jobs. The
+   * first fault ends them all, and the session is then good for nothing but to be closed.
+   */
+  readonly spread: <J, R>(
+    jobs: readonly J[],
+    work: (sequence: Sequence, job: J, index: number) => Promise<R>,
+  ) => Promise<readonly R[]>;
   readonly close: () => Promise<void>;
 };
 
@@ -38,10 +54,19 @@ export type RoutesSink = (layer: number, experts: Int32Array, position: number) 
 
 /** What runs the programs of a plan, here or in processes of its own. */
 type Runner = {
+  /** How many sequences it runs at once. */
+  readonly width: number;
   readonly maxTokens: (by: Feeding) => Promise<number> | number;
-  readonly run: (by: Feeding, ids: readonly number[], past: number) => Promise<Answer> | Answer;
+  /** A step of every sequence; undefined is one that has nothing to do in it. */
+  readonly run: (calls: readonly (Call | undefined)[]) => Promise<readonly Answer[]>;
   readonly close: () => Promise<void>;
 };
+
+/** What runs one sequence. */
+const alone = (run: (call: Call) => Answer): Pick<Runner, "width" | "run"> => ({
+  width: 1,
+  run: ([call]) => Promise.resolve(call ? [run(call)] : []),
+});
 
 /** The engine of a plan of one rank, in this process. */
 function runHere(plan: Plan, threads: number): Runner {
@@ -58,11 +83,11 @@ function runHere(plan: Plan, threads: number): Runner {
     threads,
   });
   return {
-    maxTokens: engine.maxTokens,
-    run: (by, ids, past) => ({
+    ...alone(({ by, ids, past }) => ({
       logits: engine.run(by, ids, past),
       routes: engine.routes(by, ids.length),
-    }),
+    })),
+    maxTokens: engine.maxTokens,
     close: engine.close,
   };
 }
@@ -70,7 +95,11 @@ function runHere(plan: Plan, threads: number): Runner {
 /** The simulated device of a plan for one. */
 function runOnDevice(plan: Plan): Runner {
   const device = createDevice(plan);
-  return { maxTokens: (by) => device.program(by).maxTokens, run: device.run, close: async () => {} };
+  return {
+    ...alone(({ by, ids, past }) => device.run(by, ids, past)),
+    maxTokens: (by) => device.program(by).maxTokens,
+    close: async () => {},
+  };
 }
 
 function runnerOf(plan: Plan, threads: number): Runner {
@@ -87,8 +116,49 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
       { kind: "file", file: plan.dir },
       manifest.graph.inputs.map((it) => it.name).join(", "),
     );
-  const { vocab } = manifest.model;
   const runner = runnerOf(plan, threads);
+  const steps = lockstep(runner.width, runner.run);
+  const sequences = Array.from({ length: runner.width }, (_, lane) =>
+    sequenceOf(plan, runner.maxTokens, (call) => steps.run(lane, call)),
+  );
+  const [first] = sequences;
+  if (!first) throw new Error("a plan runs a sequence at least");
+  return {
+    ...first,
+    width: runner.width,
+    spread: async (jobs, work) => {
+      const results: Awaited<ReturnType<typeof work>>[] = [];
+      const queue = [...jobs.entries()];
+      const lanes = [...sequences.entries()].slice(0, jobs.length);
+      for (const [lane] of lanes) steps.enter(lane);
+      const workOn = async ([lane, sequence]: (typeof lanes)[number]): Promise<void> => {
+        try {
+          for (let next = queue.shift(); next; next = queue.shift()) {
+            const [index, job] = next;
+            sequence.restart();
+            results[index] = await work(sequence, job, index);
+          }
+        } catch (error) {
+          steps.stop(error);
+          throw error;
+        } finally {
+          steps.leave(lane);
+        }
+      };
+      await Promise.all(lanes.map(workOn));
+      return results;
+    },
+    close: runner.close,
+  };
+}
+
+/** One of a plan's sequences, its calls run by `run`. */
+function sequenceOf(
+  { manifest }: Plan,
+  maxTokens: Runner["maxTokens"],
+  run: (call: Call) => Promise<Answer>,
+): Sequence {
+  const { vocab } = manifest.model;
   let past = 0;
   return {
     vocab,
@@ -99,10 +169,10 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
       if (stranger !== undefined) fail("run/id-range", undefined, stranger, vocab);
       if (past + ids.length > manifest.context)
         fail("run/context", undefined, past + ids.length, manifest.context);
-      const most = await runner.maxTokens(by);
+      const most = await maxTokens(by);
       for (let at = 0; at < ids.length; at += most) {
         const chunk = ids.slice(at, at + most);
-        const answer = await runner.run(by, chunk, past);
+        const answer = await run({ by, ids: chunk, past });
         chunk.forEach((_, i) => sink(answer.logits.subarray(i * vocab, (i + 1) * vocab), past + i));
         if (routes)
           answer.routes.forEach((chosen, layer) => {
@@ -113,6 +183,5 @@ export function openSession(plan: Plan, threads = availableParallelism()): Sessi
       }
     },
     restart: () => void (past = 0),
-    close: runner.close,
   };
 }

@@ -6,6 +6,7 @@ import type {
   Arg,
   Buffer,
   Cache,
+  CallLimits,
   Collective,
   Extent,
   Program,
@@ -75,7 +76,7 @@ export type Lowered = {
 };
 
 /** Lower a function to the engine's program. Operators without a rule are a diagnostic. */
-export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowered {
+export function lower(func: Func, shelf: WeightShelf, limits: CallLimits): Lowered {
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: Buffer[] = [];
@@ -198,7 +199,7 @@ export function lower(func: Func, shelf: WeightShelf, maxTokens: number): Lowere
   });
   const program: Program = {
     name: func.name,
-    maxTokens,
+    ...limits,
     buffers,
     steps,
     inputs: { ids: "ids", positions: "positions" },

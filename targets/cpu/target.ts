@@ -1,5 +1,5 @@
 import type { Func, Module } from "../../src/ir/graph.ts";
-import type { Cache, Program } from "../../src/plan/program/program.ts";
+import { limitsOf, type Cache, type Program } from "../../src/plan/program/program.ts";
 import { weightShelf, type WeightRequest, type WeightShelf } from "../../src/plan/weights.ts";
 import type { Assemble } from "../../src/wasm/assemble.ts";
 import { kernelsText } from "./kernels/module.ts";
@@ -23,16 +23,19 @@ export type CpuFunction = Omit<Lowered, "kernels"> & Pick<CpuCode, "kernels">;
 
 /** Lower a function on its own, its weights onto a shelf. A call takes at most `maxTokens` tokens. */
 export function cpuFunction(func: Func, shelf: WeightShelf, maxTokens: number): CpuFunction {
-  const lowered = lower(func, shelf, maxTokens);
+  const lowered = lower(func, shelf, { maxTokens });
   return { ...lowered, kernels: (assemble) => assemble(kernelsText(lowered.kernels)) };
 }
 
-/** Lower every phase of each rank's module. `batchTokens` is how many tokens one prefill call takes at most. */
-export function cpuTarget(modules: readonly Module[], batchTokens: number): CpuCode {
+/**
+ * Lower every phase of each rank's module. `batchTokens` is how many tokens one prefill call takes at most; `groups`
+ * of ranks have sequences of their own.
+ */
+export function cpuTarget(modules: readonly Module[], batchTokens: number, groups = 1): CpuCode {
   const shelf = weightShelf();
   const kernels = new Map<string, KernelSpec>();
   const ranks = modules.map((module): RankCode => {
-    const lowered = module.funcs.map((func) => lower(func, shelf, func.name === "decode" ? 1 : batchTokens));
+    const lowered = module.funcs.map((func) => lower(func, shelf, limitsOf(func.name, batchTokens, groups)));
     for (const { kernels: specs } of lowered) for (const spec of specs) kernels.set(kernelName(spec), spec);
     return { programs: lowered.map((l) => l.program), caches: lowered[0]?.caches ?? [] };
   });

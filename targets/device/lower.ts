@@ -12,7 +12,7 @@ import {
   type DeviceProgram,
   type DeviceStep,
 } from "../../src/plan/program/device.ts";
-import type { Extent } from "../../src/plan/program/program.ts";
+import type { CallLimits, Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
 import type { WeightShelf } from "../../src/plan/weights.ts";
 import { fail } from "../../src/support/diagnostics.ts";
@@ -112,13 +112,13 @@ function readersOf(func: Func): ReadonlyMap<Value, Readers> {
 const multiplying: ReadonlySet<OpName | "result"> = new Set(["linear", "headLinear", "experts", "attention", "cacheAppend"] as const); // prettier-ignore
 
 /** Lower a function to launches and collectives. Operators without a rule are a diagnostic. */
-export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: number): LoweredDevice {
+export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLimits): LoweredDevice {
   const { profile, precision, weights, kernels, kernel, tables, context: positions, tile } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
   const steps: DeviceStep[] = [];
-  const most = mostSize(maxTokens, positions);
+  const most = mostSize(limits, positions);
   const views = new Map<Value, DeviceView>();
   const caches = new Map<Value, DeviceCache>();
   const readers = readersOf(func);
@@ -232,7 +232,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, maxTokens: num
   const logits = func.results.find((it) => it.name === "logits");
   const program: DeviceProgram = {
     name: func.name,
-    maxTokens,
+    ...limits,
     buffers,
     steps,
     inputs: { ids: "ids", positions: "positions" },

@@ -2,6 +2,7 @@ import type { Module } from "../../src/ir/graph.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import { isLaunch, type DevicePlan } from "../../src/plan/program/device.ts";
+import { limitsOf } from "../../src/plan/program/program.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { KernelCache } from "./context.ts";
 import type { Precision } from "./precision.ts";
@@ -18,12 +19,13 @@ export type DeviceCode = {
 /** What one rank runs, and on what. */
 export type RankOnDevice = { readonly module: Module; readonly profile: Profile };
 
-/** How modules are to be lowered: what numbers they are made of, how products are cut, how many positions there can be, and how many tokens a call of prefill takes. */
+/** How modules are to be lowered: what numbers they are made of, how products are cut, how many positions there can be, how many tokens a call of prefill takes, and how many groups of ranks have sequences of their own. */
 export type DeviceLowering = {
   readonly precision: (profile: Profile) => Precision;
   readonly tiles: (profile: Profile) => TileChooser;
   readonly context: number;
   readonly batchTokens: number;
+  readonly groups: number;
 };
 
 /** What is made for one profile, for all ranks that are of it. */
@@ -32,7 +34,7 @@ type Shop = { readonly precision: Precision; readonly tile: TileChooser; readonl
 /** Lower every phase of every rank's module for its device; ranks share kernels and weights. */
 export function deviceTarget(
   ranks: readonly RankOnDevice[],
-  { batchTokens, precision, tiles, context }: DeviceLowering,
+  { batchTokens, groups, precision, tiles, context }: DeviceLowering,
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
@@ -50,7 +52,7 @@ export function deviceTarget(
   const lowered = ranks.map(({ module, profile }) => {
     const setting = { profile, weights, kernels, tables, ...shopOf(profile), context };
     const funcs = module.funcs.map((func) =>
-      lowerToDevice(func, setting, func.name === "decode" ? 1 : batchTokens),
+      lowerToDevice(func, setting, limitsOf(func.name, batchTokens, groups)),
     );
     return { machine: profile.name, programs: funcs.map((it) => it.program), caches: funcs[0]?.caches ?? [] };
   });

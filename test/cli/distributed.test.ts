@@ -7,7 +7,7 @@ import { executable, moec, root } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const folder = tempFolder();
-const flags = ["--quant", "int4-g32"];
+const flags = ["--quant", "int4-g32", "--parallel", "dp2xep2"];
 const whole = join(folder, "whole");
 
 beforeAll(() => {

@@ -222,7 +222,7 @@ describe.each([
   });
   test("go into a plan as they are", () => {
     const shelf = weightShelf();
-    lower(func, shelf, tokens);
+    lower(func, shelf, { maxTokens: tokens });
     expect(shelf.requests().map((it) => [it.dtype, it.recipe])).toEqual([
       ["f8e8m0", scales],
       ["f4e2m1", codes],

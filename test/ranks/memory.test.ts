@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
+import { parseMesh } from "../../src/cluster/mesh.ts";
+import { emit, lowerModel } from "../../src/driver/compile.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
 import { weightNames } from "../../src/plan/program/program.ts";
 import { layoutMemory } from "../../src/runtime/engine/layout.ts";
@@ -50,6 +52,23 @@ describe("moec compile --json", () => {
     const text = readFileSync(readPlan(dir).file("rank-2.mir"), "utf8");
     expect(text).toContain("dispatch(");
     expect(text).toContain("starts=[0, 10, 21, 32]");
+  });
+});
+
+test("groups with sequences of their own share the experts; the rest, and a cache each, all of them have", () => {
+  const memoryOn = (mesh: string) => {
+    const settings = { context: 512, parallel: { mesh: parseMesh(mesh), redundantExperts: 0 } };
+    return emit(lowered, settings).parts.head.ranks.map((it) => it.memory);
+  };
+  const lowered = lowerModel(model, { context: 512 });
+  const [alone, expert, data, both] = ["tp1", "ep2", "dp2", "dp2xep2"].map(memoryOn);
+  expect(data?.length).toBe(2);
+  data?.forEach((it, rank) => {
+    expect(it.weights).toBe(expert?.[rank]?.weights);
+    expect(it.cache).toBe(alone?.[0]?.cache);
+    // All tokens of both may come to one rank.
+    expect(it.communication).toBeGreaterThan(1.5 * (expert?.[rank]?.communication ?? NaN));
+    expect(both?.[rank]?.weights).toBeLessThan(it.weights);
   });
 });
 

@@ -38,6 +38,49 @@ test("the trained model on expert and tensor ranks writes what transformers writ
   expect(ids).toEqual(golden?.greedy_ids.slice(0, 12));
 });
 
+test("prompts run at once on groups of their own, and are answered in their order", async () => {
+  const schema = v.object({
+    generate: v.array(v.looseObject({ prompt: v.string(), greedy_ids: v.array(v.number()) })),
+  });
+  const golden = v.parse(schema, JSON.parse(readFileSync(join(trained, "golden.json"), "utf8"))).generate;
+  const dir = await compiled(trained, "dp2");
+  const prompts = golden.slice(0, 3).flatMap(({ prompt }) => ["--prompt", prompt]);
+  const { out, code, err } = moec(["run", dir, ...prompts, "-n", "8", "--json"]);
+  expect(code, err).toBe(0);
+  const told = v.object({ answers: v.array(v.looseObject({ ids: v.array(v.number()) })) });
+  expect(v.parse(told, JSON.parse(out)).answers.map((it) => it.ids)).toEqual(
+    golden.slice(0, 3).map((it) => it.greedy_ids.slice(0, 8)),
+  );
+  // One that is too long ends the others with it.
+  const long = Array.from({ length: 5000 }, () => 7).join();
+  const refused = moec(["run", dir, "--ids", "5", "--ids", long, "-n", "4000"]);
+  expect(refused.code).toBe(2);
+  expect(refused.err).toContain("error[run/context]: 5000 positions are needed");
+});
+
+test("groups with sequences of their own give the golden logits, whatever the others are at", async () => {
+  const dir = await compiled(tiny, "dp2xep2", 8, { batchTokens: 24 });
+  const golden = readGolden(tiny);
+  const session = openSession(readPlan(dir));
+  try {
+    // One sequence is fed at once while another comes token by token, and the last has the ranks to itself.
+    const worst = await session.spread(golden.prompts, async (sequence, prompt, k) => {
+      const expected = golden.logits(k);
+      let most = 0;
+      await sequence.feed(prompt, k % 2 === 0 ? "prefill" : "decode", (logits, position) =>
+        logits.forEach((x, i) => {
+          most = Math.max(most, Math.abs(x - (expected[position * session.vocab + i] ?? NaN)));
+        }),
+      );
+      return most;
+    });
+    expect(worst.length).toBe(golden.prompts.length);
+    for (const it of worst) expect(it).toBeLessThan(5e-4);
+  } finally {
+    await session.close();
+  }
+});
+
 test("stages and expert ranks give the golden logits, and tell where every token went", async () => {
   // Prompts are longer than 24 tokens, so that prefill takes more than one call.
   const dir = await compiled(tiny, "pp2xep3", 2, { batchTokens: 24 });
@@ -130,8 +173,10 @@ const isAlive = (pid: number): boolean =>
   existsSync(`/proc/${pid}/stat`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
 
 /** A long run, and its ranks' processes once it has begun to write. */
-async function longRun(): Promise<{ readonly run: ChildProcess; readonly ranks: readonly number[] }> {
-  const dir = await compiled(trained, "ep3");
+async function longRun(
+  mesh: string,
+): Promise<{ readonly run: ChildProcess; readonly ranks: readonly number[] }> {
+  const dir = await compiled(trained, mesh);
   const run = spawn(process.execPath, [executable, "run", dir, "--ids", "0,37,272", "-n", "4000"]);
   if (run.stdout) await once(run.stdout, "data");
   return { run, ranks: childrenOf(run.pid ?? 0) };
@@ -142,7 +187,8 @@ const leftovers = ({ pid }: ChildProcess): readonly string[] =>
   readdirSync("/dev/shm").filter((name) => name.startsWith(`moec-ranks-${pid}-`));
 
 test.runIf(process.platform === "linux")("a rank killed in mid-run ends the whole run", async () => {
-  const { run, ranks } = await longRun();
+  // The killed one has no sequence, and only serves experts.
+  const { run, ranks } = await longRun("dp3");
   expect(ranks.length).toBe(3);
   let err = "";
   run.stderr?.on("data", (text) => (err += String(text)));
@@ -159,7 +205,7 @@ test.runIf(process.platform === "linux")("a rank killed in mid-run ends the whol
 test.runIf(process.platform === "linux")(
   "ranks whose parent is killed leave, wherever they wait",
   async () => {
-    const { run, ranks } = await longRun();
+    const { run, ranks } = await longRun("ep3");
     process.kill(run.pid ?? 0, "SIGKILL");
     const killed = performance.now();
     while (ranks.some(isAlive) && performance.now() - killed < 5000) await sleep(20);

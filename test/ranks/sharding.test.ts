@@ -5,12 +5,12 @@ import { pipeline, quantizing, shardedPhases } from "../../passes/index.ts";
 import { quantizeCaches } from "../../passes/quantize/caches.ts";
 import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
-import { parseMesh, rankCount } from "../../src/cluster/mesh.ts";
+import { expertParts, parseMesh, rankCount } from "../../src/cluster/mesh.ts";
 import type { Module } from "../../src/ir/graph.ts";
 import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { verify } from "../../src/ir/verifier.ts";
 import { runPasses } from "../../src/pass/runner.ts";
-import { interpretModel, largestDifference } from "../support/interpret-model.ts";
+import { interpretModel, largestDifference, type Feed } from "../support/interpret-model.ts";
 import { root } from "../support/moec.ts";
 
 const ids = [5, 17, 3, 88, 41, 9, 7];
@@ -18,7 +18,7 @@ const ids = [5, 17, 3, 88, 41, 9, 7];
 /** The module of every rank of a mesh. */
 function cut(module: Module, text: string, redundant: number): readonly Module[] {
   const mesh = parseMesh(text);
-  const held = (_: number, experts: number) => layerInOrder(experts, mesh.ep, redundant);
+  const held = (_: number, experts: number) => layerInOrder(experts, expertParts(mesh), redundant);
   const shard = sharder(module, { mesh, held });
   return Array.from({ length: rankCount(mesh) }, (_, rank) => shard(rank));
 }
@@ -49,6 +49,45 @@ describe.each([
   );
 });
 
+/** Sequences of different lengths: one fed at once and continued, one token by token, one that ends before the others begin. */
+const sequences: readonly (readonly Feed[])[] = [
+  [{ name: "prefill", ids }, { name: "decode", ids: [4] }, { name: "decode", ids: [60] }],
+  [{ name: "decode", ids: [9] }, { name: "prefill", ids: [3, 44, 8] }],
+  [{ name: "prefill", ids: [12] }],
+]; // prettier-ignore
+
+const spread: readonly (readonly [checkpoint: string, meshes: readonly (readonly [string, number])[]])[] = [
+  ["fixtures/tiny/v3", [["dp2", 0], ["dp3", 3], ["dp2xep2", 3], ["dp2xtp2", 0], ["dp2xep4", 8], ["pp2xdp2", 3]]],
+  ["fixtures/tiny/v2-lite", [["dp3", 0]]],
+  ["fixtures/tiny/qwen2-distill", [["dp2xtp2", 0]]],
+]; // prettier-ignore
+
+describe.each(spread)("sequences of %s", (checkpoint, meshes) => {
+  const model = interpretModel(join(root, checkpoint));
+  const module = runPasses(model.module, pipeline);
+  const alone = sequences.map((feeds) => model.sequences([module], parseMesh("tp1"), [feeds])[0] ?? [NaN]);
+
+  test.each(meshes)(
+    "on %s with %i redundant experts have the logits that they have alone",
+    (text, redundant) => {
+      const mesh = parseMesh(text);
+      const ranks = cut(module, text, redundant).map((own) => runPasses(own, shardedPhases));
+      const found = model.sequences(ranks, mesh, sequences.slice(0, mesh.dp));
+      found.forEach((it, i) => expect(largestDifference(it, alone[i] ?? [])).toBeLessThan(1e-4));
+    },
+  );
+});
+
+test("a group without a sequence idles along", () => {
+  const model = interpretModel(join(root, "fixtures/tiny/v3"));
+  const ranks = cut(runPasses(model.module, pipeline), "dp2", 0);
+  const [own, idle] = model.sequences(ranks, parseMesh("dp2"), [[{ name: "prefill", ids }]]);
+  expect(largestDifference(own ?? [], model.prefill(runPasses(model.module, pipeline), ids))).toBeLessThan(
+    1e-4,
+  );
+  expect(idle?.length).toBe(0);
+});
+
 describe("caches of int8", () => {
   test.each([
     ["fixtures/tiny/v3", "tp2xep2"],
@@ -74,8 +113,8 @@ describe("quantized weights", () => {
     ["int8-128x128", "tp2xep3"],
     ["int4-g32", "ep3"],
     ["w8a8", "ep2xpp2"],
-    ["w4a8", "ep4"],
-    ["mxfp4", "ep2"],
+    ["w4a8", "dp2xep2"],
+    ["mxfp4", "dp2"],
   ])("%s on %s are the same codes behind the same scales", (scheme, mesh) => {
     const module = quantized(scheme);
     const ranks = cut(module, mesh, 2).map((own) => runPasses(own, shardedPhases));

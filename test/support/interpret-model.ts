@@ -1,4 +1,5 @@
 /** A checkpoint run by the interpreter: the slow way that everything else is held to. */
+import { placeOf, type Mesh } from "../../src/cluster/mesh.ts";
 import { openModel } from "../../src/driver/model.ts";
 import { interpretRanks } from "../../src/interp/ranks.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
@@ -9,6 +10,9 @@ import { decodeToF32 } from "../../src/tensor/codec.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 import { readRegion } from "../../src/tensor/source.ts";
 
+/** What a sequence does in one step: which function its tokens go through. */
+export type Feed = { readonly name: string; readonly ids: readonly number[] };
+
 export type InterpretedModel = {
   readonly module: Module;
   /** Logits of every position, row by row, by one call of a module's prefill. */
@@ -18,6 +22,12 @@ export type InterpretedModel = {
   /** The same by modules of many ranks together. */
   readonly prefillRanks: (modules: readonly Module[], ids: readonly number[]) => Tensor["data"];
   readonly decodeRanks: (modules: readonly Module[], ids: readonly number[]) => Float32Array;
+  /** The logits of several sequences, one a data-parallel group of a mesh, that step together; one that has ended idles along. */
+  readonly sequences: (
+    modules: readonly Module[],
+    mesh: Mesh,
+    feeds: readonly (readonly Feed[])[],
+  ) => readonly Float32Array[];
 };
 
 /** The first value for each key; later ones are made only once. */
@@ -73,20 +83,50 @@ export function interpretModel(dir: string): InterpretedModel {
     return given;
   };
   type Caches = ReadonlyMap<string, Tensor>;
+  type Step = Feed & { readonly past: number };
+  const step = (
+    modules: readonly Module[],
+    of: (rank: number) => Step,
+    caches: readonly Caches[],
+  ): readonly Caches[] =>
+    interpretRanks(
+      modules.map((module, rank) => {
+        const { name, ids, past } = of(rank);
+        const func = named(module, name);
+        return { func, inputs: inputsOf(func, ids, past, caches[rank] ?? new Map()) };
+      }),
+      weight,
+    );
   const call = (
     modules: readonly Module[],
     name: string,
     ids: readonly number[],
     past: number,
     caches: readonly Caches[],
-  ): readonly Caches[] =>
-    interpretRanks(
-      modules.map((module, rank) => {
-        const func = named(module, name);
-        return { func, inputs: inputsOf(func, ids, past, caches[rank] ?? new Map()) };
-      }),
-      weight,
-    );
+  ): readonly Caches[] => step(modules, () => ({ name, ids, past }), caches);
+  const sequences: InterpretedModel["sequences"] = (modules, mesh, feeds) => {
+    const rows = Array.from({ length: mesh.dp }, (): number[] => []);
+    const past = rows.map(() => 0);
+    let caches: readonly Caches[] = [];
+    for (let at = 0; at < Math.max(...feeds.map((it) => it.length)); at++) {
+      const now = rows.map((_, lane): Step => ({
+        ...(feeds[lane]?.[at] ?? { name: "prefill", ids: [] }),
+        past: past[lane] ?? 0,
+      }));
+      const results = step(
+        modules,
+        (rank) => now[placeOf(mesh, rank).dp] ?? { name: "", ids: [], past: 0 },
+        caches,
+      );
+      caches = results;
+      now.forEach(({ ids }, lane) => {
+        const own = results.filter((_, rank) => placeOf(mesh, rank).dp === lane);
+        rows[lane]?.push(...logitsOf(own));
+        past[lane] = (past[lane] ?? 0) + ids.length;
+      });
+    }
+    return rows.map((it) => Float32Array.from(it));
+  };
   const logitsOf = (results: readonly Caches[]): Tensor["data"] =>
     results.find((it) => it.has("logits"))?.get("logits")?.data ?? new Float32Array(0);
   const prefillRanks: InterpretedModel["prefillRanks"] = (modules, ids) =>
@@ -105,6 +145,7 @@ export function interpretModel(dir: string): InterpretedModel {
     decode: (module, ids) => decodeRanks([module], ids),
     prefillRanks,
     decodeRanks,
+    sequences,
   };
 }
 

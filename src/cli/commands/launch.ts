@@ -30,7 +30,7 @@ export const launch: CommandSpec<Options> = {
     output: { flags: "-o, --output <file>", help: "the script (default: standard output)" },
     parallel: {
       flags: "--parallel <mesh>",
-      help: "tp tensor ranks, ep data-parallel groups that share the experts, pp stages (default: tp a node, ep the nodes)",
+      help: "tp tensor ranks, dp data-parallel groups, which share the experts, pp stages (default: tp a node, dp the nodes)",
       parse: parseMesh,
     },
     expertMap: {

@@ -139,7 +139,7 @@ export const compileOptions: { readonly [K in keyof Options]-?: OptionSpec<Optio
   },
   parallel: {
     flags: "--parallel <mesh>",
-    help: "ranks on each axis, joined by x: tp tensors, ep experts, pp stages of layers, such as tp2xep4",
+    help: "ranks on each axis, joined by x: tp tensors, ep experts, dp sequences, pp stages of layers, such as tp2xep4",
     parse: parseMesh,
   },
   redundantExperts: {

@@ -37,7 +37,7 @@ export type ForecastCase = {
 export type Choice = {
   readonly phase: Phase;
   readonly layout: Layout;
-  /** Sequences that a rank has for its own, at once. */
+  /** Sequences that a rank has for its own, or for its own and those that share its tokens, at once. */
   readonly sequences: number;
   readonly microBatches: number;
 };
@@ -104,7 +104,7 @@ export function forecastOf(it: ForecastCase, choice: Choice): Forecast {
   const uneven = (mesh.pp * layersPerStage(choice.layout, it.shape)) / layerCount(it.shape);
   const microseconds = time.microseconds * uneven + handingOn(it, step) + constants.stepMicroseconds.value;
   const gained = gainedTokens(it, choice.phase);
-  const inFlight = choice.sequences * mesh.ep * mesh.tp * mesh.pp;
+  const inFlight = choice.sequences * mesh.dp * mesh.tp * mesh.pp;
   const { promptLength, outputLength } = it.demand;
   const positions = choice.phase === "decode" ? promptLength + outputLength : promptLength;
   return {

@@ -4,8 +4,8 @@ import type { DecoderShape } from "./decoder.ts";
 import { layerCount } from "./decoder.ts";
 
 /**
- * Attention is cut between `tp` ranks by heads; every such group has sequences of its own. Experts lie whole on all
- * `ep * tp` ranks of a stage, dispatched to from all of them.
+ * Attention is cut between `tp` ranks by heads; each of `dp` groups has sequences of its own, on `ep` such cuts alike, which share the
+ * tokens of a mixture. Experts lie whole on all `dp * ep * tp` ranks of a stage, dispatched to from all of them.
  */
 export type Layout = {
   readonly mesh: Mesh;
@@ -16,7 +16,10 @@ export type Layout = {
 };
 
 /** Ranks of one stage: those that exchange tokens. */
-export const stageRanks = ({ mesh }: Layout): number => mesh.ep * mesh.tp;
+export const stageRanks = ({ mesh }: Layout): number => mesh.dp * mesh.ep * mesh.tp;
+
+/** Tokens that a rank routes, of those that it has attention for. */
+export const routedTokens = ({ mesh }: Layout, tokens: number): number => tokens / mesh.ep;
 
 /** Ranks that hold routed experts. */
 export const expertRanks = (layout: Layout): number => stageRanks(layout) - layout.sharedRanks;
@@ -40,7 +43,7 @@ export const headRanks = (layout: Layout): number => {
 export const layersPerStage = ({ mesh }: Layout, shape: DecoderShape): number =>
   Math.ceil(layerCount(shape) / mesh.pp);
 
-/** A layout in words: `ep320, 32 redundant experts, 32 ranks of the shared expert`. */
+/** A layout in words: `dp320 + 32 redundant + 32 shared`. */
 export function formatLayout({ mesh, redundantExperts, sharedRanks }: Layout): string {
   const more = [
     ...(redundantExperts > 0 ? [`${redundantExperts} redundant`] : []),

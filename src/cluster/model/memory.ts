@@ -2,7 +2,15 @@
 import { hcclBuffSize } from "../hccl.ts";
 import { attentionWeights, cachedNumbers, gatedWeights, type DecoderShape } from "./decoder.ts";
 import { exchangedBytes } from "./layer/feed-forward.ts";
-import { expertRanks, expertsPerRank, headRanks, layersPerStage, stageRanks, type Layout } from "./layout.ts";
+import {
+  expertRanks,
+  expertsPerRank,
+  headRanks,
+  layersPerStage,
+  routedTokens,
+  stageRanks,
+  type Layout,
+} from "./layout.ts";
 import { floatBytes, type Precision } from "./precision.ts";
 import type { StepWork } from "./layer/work.ts";
 import type { Constants } from "./constants.ts";
@@ -71,7 +79,11 @@ function workspace({ shape, layout }: MemoryCase, tokens: number, imbalance: num
   // A tensor group has all its tokens and some of the heads: as much as a rank's own tokens with all of them.
   const attended = tokens * attention.heads * perHead;
   const routed = mixture
-    ? (tokens * stageRanks(layout) * mixture.topK * imbalance * (3 * mixture.inner + 2 * hidden)) /
+    ? (routedTokens(layout, tokens) *
+        stageRanks(layout) *
+        mixture.topK *
+        imbalance *
+        (3 * mixture.inner + 2 * hidden)) /
       Math.max(1, expertRanks(layout))
     : (tokens * 3 * shape.inner) / layout.mesh.tp;
   return floatBytes * (4 * tokens * layout.mesh.tp * hidden + Math.max(attended, routed));
@@ -83,11 +95,12 @@ function buffers(it: MemoryCase, work: StepWork, tokens: number, imbalance: numb
   const { mixture } = shape;
   const ranks = stageRanks(layout);
   if (!mixture || ranks === 1) return 0;
+  const own = routedTokens(layout, tokens);
   if (work.phase === "prefill") {
-    const sent = exchangedBytes(it, mixture, tokens, constants.headerBytes.value);
+    const sent = exchangedBytes(it, mixture, own, constants.headerBytes.value);
     return 2 * imbalance * (sent.dispatch + sent.combine);
   }
-  const traffic = { tokens: Math.ceil(tokens), width: shape.hidden, topK: mixture.topK, ranks };
+  const traffic = { tokens: Math.ceil(own), width: shape.hidden, topK: mixture.topK, ranks };
   return 2 ** 20 * hcclBuffSize({ ...traffic, localExperts: expertsPerRank(layout, mixture.experts) });
 }
 

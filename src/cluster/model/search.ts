@@ -24,7 +24,7 @@ const mostStages = 8;
 /** One rank in so many holds the shared expert where experts lie one to a rank (CloudMatrix384: 32 of 320). */
 const sharedShare = 10;
 
-/** The layouts of so many devices. */
+/** The layouts of so many devices. Ranks that share tokens (ep) do the same attention several times, and are not tried. */
 export function layoutsOf(
   { attention, mixture, ...shape }: DecoderShape,
   devices: number,
@@ -34,8 +34,8 @@ export function layoutsOf(
     stageSizes(Math.floor(devices / pp)).flatMap((ranks) =>
       powers(Math.min(mostTensorRanks, ranks)).flatMap((tp): readonly Layout[] => {
         if (ranks % tp > 0 || attention.heads % tp > 0 || pp > layers) return [];
-        const mesh = { pp, ep: ranks / tp, tp };
-        if (!mixture) return mesh.ep === 1 ? [{ mesh, redundantExperts: 0, sharedRanks: 0 }] : [];
+        const mesh = { pp, dp: ranks / tp, ep: 1, tp };
+        if (!mixture) return mesh.dp === 1 ? [{ mesh, redundantExperts: 0, sharedRanks: 0 }] : [];
         const apart =
           ranks > mixture.experts && mixture.sharedInner > 0 ? [Math.round(ranks / sharedShare)] : [];
         return [0, ...apart].map((sharedRanks) => ({ mesh, redundantExperts: filling(mixture.experts, ranks - sharedRanks), sharedRanks })); // prettier-ignore
@@ -47,7 +47,7 @@ export function layoutsOf(
 /** The layout of a mesh that was asked for. */
 export const layoutOfMesh = ({ mixture }: DecoderShape, mesh: Mesh, redundantExperts: number): Layout => ({
   mesh,
-  redundantExperts: redundantExperts || (mixture ? filling(mixture.experts, mesh.ep * mesh.tp) : 0),
+  redundantExperts: redundantExperts || (mixture ? filling(mixture.experts, mesh.dp * mesh.ep * mesh.tp) : 0),
   sharedRanks: 0,
 });
 

@@ -64,7 +64,7 @@ function roundOf(
   const forecasts = run.flatMap((pool, i) => {
     const layout = layouts[i];
     if (!layout) return [];
-    const own = { phase, layout, sequences: sequences / rankCount(layout.mesh) };
+    const own = { phase, layout, sequences: (sequences * layout.mesh.ep) / rankCount(layout.mesh) };
     const both = [1, 2].map((microBatches) => forecastOf(pool, { ...own, microBatches }));
     return both.reduce((a, b) => (b.stepMicroseconds < a.stepMicroseconds ? b : a));
   });

@@ -58,6 +58,7 @@ export function deviceParts(
       tiles: (it) => tileChooser(it, trials, tiles),
       context,
       batchTokens,
+      groups: parallel.mesh.dp,
     },
   );
   const exchanged = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p))));
@@ -75,7 +76,10 @@ export function deviceParts(
     if (own && own !== module) files.set(`rank-${rank}.mir`, () => text.encode(printModule(own)));
     const programs = `rank-${rank}.json`;
     files.set(programs, () => text.encode(formatDevicePlan(plan)));
-    const hcclBuffSizeMB = hcclBuffSizeOf(plan.programs.map((it) => collectivesOf(it, () => simulatedBytes)));
+    const hcclBuffSizeMB = hcclBuffSizeOf(
+      plan.programs.map((it) => collectivesOf(it, () => simulatedBytes)),
+      parallel.mesh,
+    );
     return {
       programs,
       caches: cachesOf(plan),
@@ -113,8 +117,8 @@ function memoryOf(own: DevicePlan, channels: readonly Channel[], context: number
 /** Room for the buffers of the larger phase; each has its own. */
 const workspaceBytes = ({ programs }: DevicePlan, context: number): number =>
   Math.max(
-    ...programs.map(({ buffers, maxTokens }) => {
-      const most = mostSize(maxTokens, context);
-      return buffers.reduce((n, it) => n + byteLength(it.dtype, most(it.rows) * it.cols), 0);
+    ...programs.map((program) => {
+      const most = mostSize(program, context);
+      return program.buffers.reduce((n, it) => n + byteLength(it.dtype, most(it.rows) * it.cols), 0);
     }),
   );

@@ -96,6 +96,7 @@ function tooSlow({ decode, prefill }: Search, { tpot, ttft }: Limits): never {
 const ways = (layout: Layout) => [
   { ranks: stageRanks(layout), stride: 1 },
   { ranks: layout.mesh.tp, stride: 1 },
+  { ranks: layout.mesh.ep, stride: layout.mesh.tp },
   { ranks: headRanks(layout), stride: 1 },
   ...(layout.mesh.pp > 1 ? [{ ranks: 2, stride: stageRanks(layout) }] : []),
 ];

@@ -3,7 +3,7 @@ import { shardedPhases } from "../../../passes/index.ts";
 import type { CpuCode } from "../../../targets/cpu/target.ts";
 import { layerInOrder, type ExpertMap } from "../../cluster/expert-map.ts";
 import { hcclBuffSize } from "../../cluster/hccl.ts";
-import { oneDevice, rankCount, type Mesh } from "../../cluster/mesh.ts";
+import { expertParts, oneDevice, rankCount, type Mesh } from "../../cluster/mesh.ts";
 import { isOp, type Module } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
 import type { RankMemory } from "../../plan/manifest.ts";
@@ -34,19 +34,20 @@ export function shardModule(
   if (placement) checkPlacement(module, mesh, placement);
   if (ranks === 1) return [module];
   const held = (layer: number, experts: number) =>
-    placement?.layers[layer] ?? layerInOrder(experts, mesh.ep, redundantExperts);
+    placement?.layers[layer] ?? layerInOrder(experts, expertParts(mesh), redundantExperts);
   const shard = sharder(module, { mesh, held });
   return Array.from({ length: ranks }, (_, rank) => runPasses(shard(rank), shardedPhases));
 }
 
 /** Whether a placement is one for this model on this mesh. Throws `cluster/placement`. */
-function checkPlacement({ funcs }: Module, { ep }: Mesh, { ranks, layers, experts }: ExpertMap): void {
+function checkPlacement({ funcs }: Module, mesh: Mesh, { ranks, layers, experts }: ExpertMap): void {
   const wrong = (what: string, found: number, expected: number): never =>
     fail("cluster/placement", { kind: "flag", flag: "--placement" }, what, found, expected);
   const mixtures =
     funcs[0]?.body.filter((node) => isOp(node, "experts") || isOp(node, "integerExperts")) ?? [];
   const count = Number(mixtures[0]?.operands[3]?.type.dims[0] ?? 0);
-  if (ranks !== ep) wrong("expert ranks", ranks, ep);
+  const parts = expertParts(mesh);
+  if (ranks !== parts) wrong("expert ranks", ranks, parts);
   if (layers.length !== mixtures.length) wrong("layers of experts", layers.length, mixtures.length);
   if (experts !== count) wrong("experts a layer", experts, count);
 }
@@ -74,6 +75,7 @@ export function memoryOfRanks(
 /** The HCCL_BUFFSIZE that a rank's dispatches need on an Ascend cluster, in MB, by their rows of 4 bytes an element; undefined where it has none. */
 export function hcclBuffSizeOf(
   programs: readonly { readonly maxTokens: number; readonly steps: readonly Step[] }[],
+  mesh: Mesh,
 ): number | undefined {
   const sizes = programs.flatMap(({ steps, maxTokens }) =>
     steps.flatMap((step) => {
@@ -81,7 +83,7 @@ export function hcclBuffSizeOf(
       const { x, indices, starts } = step.collective;
       const [ranks, local] = [step.group.length, starts.slice(1).map((end, i) => end - (starts[i] ?? 0))];
       return hcclBuffSize({
-        tokens: Math.ceil(maxTokens / ranks),
+        tokens: Math.ceil(maxTokens / mesh.ep),
         width: x.width / 4,
         topK: indices.width / 4,
         ranks,

@@ -1,5 +1,5 @@
 import { mostOf } from "./sizes.ts";
-import type { CollectiveStep, Extent, Rows, Step } from "./program.ts";
+import type { CallLimits, CollectiveStep, Extent, Rows, Step } from "./program.ts";
 
 /** A group of ranks that talk, and the most bytes that one of them brings to a collective. */
 export type Channel = { readonly group: readonly number[]; readonly bytes: number };
@@ -27,11 +27,11 @@ function messageBytes({ collective: it, group }: CollectiveStep, most: (extent: 
 
 /** The channels that the programs of all ranks need, in the order in which they come up. */
 export function channelsOf(
-  ranks: readonly (readonly { readonly maxTokens: number; readonly steps: readonly Step[] }[])[],
+  ranks: readonly (readonly (CallLimits & { readonly steps: readonly Step[] })[])[],
 ): readonly Channel[] {
   const found = new Map<string, Channel>();
   for (const program of ranks.flat()) {
-    const most = mostOf(program.maxTokens, program.maxTokens);
+    const most = mostOf(program, program.maxTokens);
     for (const step of program.steps) {
       if (!("collective" in step)) continue;
       const key = step.group.join();

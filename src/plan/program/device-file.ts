@@ -25,6 +25,7 @@ const launch = v.object({
 const program = v.object({
   name: v.string(),
   maxTokens: whole,
+  mostTold: v.optional(whole),
   buffers: v.array(v.object({ name: v.string(), dtype, rows: extent, cols: whole })),
   steps: v.array(v.union([launch, collectiveStep])),
   inputs: v.object({ ids: v.string(), positions: v.string() }),

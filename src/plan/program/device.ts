@@ -1,5 +1,5 @@
 import { byteLength, type DType } from "../../tensor/dtype.ts";
-import { mapRows, type CollectiveStep, type Extent } from "./program.ts";
+import { type CallLimits, mapRows, type CollectiveStep, type Extent } from "./program.ts";
 import { count, mostOf } from "./sizes.ts";
 
 /**
@@ -43,11 +43,9 @@ export type DeviceBuffer = {
 /** A region that outlives the call: a row for each position of the context. */
 export type DeviceCache = { readonly name: string; readonly dtype: DType; readonly cols: number };
 
-export type DeviceProgram = {
+export type DeviceProgram = CallLimits & {
   /** The phase: prefill or decode. */
   readonly name: string;
-  /** The most new tokens a call may bring. */
-  readonly maxTokens: number;
   readonly buffers: readonly DeviceBuffer[];
   readonly steps: readonly DeviceStep[];
   /** The buffers that take the ids and positions, i32 [S], and the one that gives the logits, f32 [S, vocab], if this rank has them. */
@@ -87,21 +85,22 @@ export function callSize({ times, dim }: Extent, { tokens, past, told }: Call): 
   return known === undefined ? count({ times, dim }, tokens, past + tokens) : times * known;
 }
 
-/** The most that extents count in any call of at most so many new tokens. */
-export function mostSize(maxTokens: number, context: number): (extent: Extent) => number {
-  const most = mostOf(maxTokens, context);
+/** The most that extents count in any call. */
+export function mostSize(limits: CallLimits, context: number): (extent: Extent) => number {
+  const most = mostOf(limits, context);
   return (extent) => (extent.dim === "P" ? extent.times * (context - 1) : most(extent));
 }
 
 /** The collectives of a program with their rows in bytes, an element of a dtype taking what `bytesOf` says. */
 export function collectivesOf(
-  { maxTokens, steps, buffers }: DeviceProgram,
+  { maxTokens, mostTold, steps, buffers }: DeviceProgram,
   bytesOf: (dtype: DType) => number = (dtype) => byteLength(dtype, 1),
-): { readonly maxTokens: number; readonly steps: readonly CollectiveStep[] } {
+): CallLimits & { readonly steps: readonly CollectiveStep[] } {
   const dtypes = new Map(buffers.map((it) => [it.name, it.dtype]));
   const collectives = steps.flatMap((step) => (isLaunch(step) ? [] : [step]));
   return {
     maxTokens,
+    mostTold,
     steps: collectives.map((step) => inBytes(step, (buffer) => bytesOf(dtypes.get(buffer) ?? "f32"))),
   };
 }

@@ -53,6 +53,7 @@ const programs = v.array(
   v.object({
     name: v.string(),
     maxTokens: whole,
+    mostTold: v.optional(whole),
     buffers: v.array(v.object({ name: v.string(), rows: extent, rowBytes: whole })),
     steps: v.array(step),
     inputs: v.object({ ids: v.string(), positions: v.string() }),

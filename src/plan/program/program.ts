@@ -7,7 +7,7 @@
 
 /**
  * A size that depends on this call: `times` × `dim`, which is 1, the new tokens S, the positions T = past + S, a dim in S as the IR
- * writes it, such as `floor(S,2)`, or a name that a dispatch tells on its way and that is never more than S.
+ * writes it, such as `floor(S,2)`, or a name that a dispatch tells on its way.
  */
 export type Extent = { readonly times: number; readonly dim: string };
 
@@ -92,11 +92,26 @@ export type Buffer = { readonly name: string; readonly rows: Extent; readonly ro
 /** A region that outlives the call: `context` rows of `rowBytes` bytes. */
 export type Cache = { readonly name: string; readonly rowBytes: number };
 
-export type Program = {
+/** The most that one call of a program brings. */
+export type CallLimits = {
+  /** New tokens. */
+  readonly maxTokens: number;
+  /** Rows that a dispatch tells; absent, no more than the call brings. Groups of ranks with other sequences send theirs too. */
+  readonly mostTold?: number | undefined;
+};
+
+/**
+ * The limits of a phase where prefill takes so many tokens at once, and so many groups of ranks have sequences of their own: all may send
+ * as many to one rank, whichever phase that is in.
+ */
+export const limitsOf = (phase: string, batchTokens: number, groups: number): CallLimits => ({
+  maxTokens: phase === "decode" ? 1 : batchTokens,
+  ...(groups > 1 && { mostTold: groups * batchTokens }),
+});
+
+export type Program = CallLimits & {
   /** The phase: prefill or decode. */
   readonly name: string;
-  /** The most new tokens a call may bring. */
-  readonly maxTokens: number;
   readonly buffers: readonly Buffer[];
   readonly steps: readonly Step[];
   /** The buffer that takes the token ids (i32 [S]) and the positions (i32 [S]), and the one that gives the logits, if this rank has them. */

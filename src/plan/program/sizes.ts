@@ -1,5 +1,5 @@
 import { bindDim, dimNames } from "../../ir/dim.ts";
-import { extentsOf, type Extent, type Program } from "./program.ts";
+import { extentsOf, type CallLimits, type Extent, type Program } from "./program.ts";
 
 /** The dims that a program counts by, each once: the place of its size in the table of a call. */
 export function sizeTable(program: Program): readonly string[] {
@@ -27,14 +27,18 @@ export const count = ({ times, dim }: Extent, tokens: number, positions: number)
   times * (isTold(dim) ? tokens : plainSize(dim, tokens, positions));
 
 /**
- * The most that extents count in any call of at most so many tokens; a share of more tokens may be smaller. Dims are few and asked for
- * often, so each is looked at once.
+ * The most that extents count in any call of a program; a share of more tokens may be smaller. Dims are few and asked for often, so
+ * each is looked at once.
  */
-export function mostOf(maxTokens: number, context: number): (extent: Extent) => number {
+export function mostOf(
+  { maxTokens, mostTold = maxTokens }: CallLimits,
+  context: number,
+): (extent: Extent) => number {
   const known = new Map<string, number>();
   const ofDim = (dim: string): number => {
     const one = { times: 1, dim };
-    if (dim === "1" || dim === "S" || dim === "T" || isTold(dim)) return count(one, maxTokens, context);
+    if (isTold(dim)) return mostTold;
+    if (dim === "1" || dim === "S" || dim === "T") return count(one, maxTokens, context);
     return Math.max(...Array.from({ length: maxTokens }, (_, i) => count(one, i + 1, context)));
   };
   return ({ times, dim }) => {

@@ -173,9 +173,9 @@ function memoryOf(plan: Plan, device: DevicePlan): Memory {
   };
 }
 
-function roomsOf({ buffers, maxTokens }: DeviceProgram, context: number): ReadonlyMap<string, Room> {
-  const most = mostSize(maxTokens, context);
-  return new Map(buffers.map(({ name, dtype, rows, cols }) => [name, { dtype, cols, values: valuesFor(dtype, most(rows) * cols) }])); // prettier-ignore
+function roomsOf(program: DeviceProgram, context: number): ReadonlyMap<string, Room> {
+  const most = mostSize(program, context);
+  return new Map(program.buffers.map(({ name, dtype, rows, cols }) => [name, { dtype, cols, values: valuesFor(dtype, most(rows) * cols) }])); // prettier-ignore
 }
 
 /** The logits of so many tokens, none where the program gives none. */

@@ -48,7 +48,7 @@ function placeBuffers(
   base: number,
 ): { at: Map<string, number>; end: number } {
   const spans = lifetimes(program);
-  const most = mostOf(program.maxTokens, context);
+  const most = mostOf(program, context);
   const placed: { from: number; to: number; first: number; last: number }[] = [];
   const at = new Map<string, number>();
   let end = base;

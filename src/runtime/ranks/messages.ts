@@ -2,6 +2,9 @@ import type { Diagnostic } from "../../support/diagnostics.ts";
 import type { Feeding } from "../session.ts";
 import type { FabricPlan } from "./fabric.ts";
 
+/** Tokens of one sequence, at positions past, past+1, … */
+export type Call = { readonly by: Feeding; readonly ids: readonly number[]; readonly past: number };
+
 /** What a rank's process is told, first to start. */
 export type Order =
   | {
@@ -15,12 +18,7 @@ export type Order =
       /** Whether this rank is the one that gives the logits. */
       readonly answers: boolean;
     }
-  | {
-      readonly kind: "feed";
-      readonly by: Feeding;
-      readonly ids: readonly number[];
-      readonly past: number;
-    }
+  | ({ readonly kind: "feed" } & Call)
   | { readonly kind: "close" };
 
 /** What it says back. */

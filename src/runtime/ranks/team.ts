@@ -1,24 +1,28 @@
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { rankAt, type Mesh } from "../../cluster/mesh.ts";
+import { placeOf, rankAt, type Mesh } from "../../cluster/mesh.ts";
 import type { Plan } from "../../plan/read-plan.ts";
 import type { Feeding } from "../session.ts";
 import { planFabric, type FabricPlan } from "./fabric.ts";
-import type { Report } from "./messages.ts";
+import type { Call, Report } from "./messages.ts";
 import { startProcesses } from "./processes.ts";
 
 /** The processes of all ranks of a plan, which work together. */
 export type Team = {
   /** How many tokens one call takes at most. */
   readonly maxTokens: (by: Feeding) => Promise<number>;
+  /** How many sequences run at once: one in each data-parallel group. */
+  readonly width: number;
   /**
-   * Run tokens at positions past, past+1, …: their logits, and the experts that each router of the model chose, [tokens, k]. Throws
+   * A step of all ranks, with what each group runs in it: its answer, empty where it has nothing to do and only serves the others. Throws
    * `run/rank-lost` where a process is gone, and what a rank itself throws.
    */
-  readonly run: (by: Feeding, ids: readonly number[], past: number) => Promise<Answer>;
+  readonly run: (calls: readonly (Call | undefined)[]) => Promise<readonly Answer[]>;
   readonly close: () => Promise<void>;
 };
+
+/** Their logits, and the experts that each router of the model chose, [tokens, k]. */
 
 export type Answer = { readonly logits: Float32Array; readonly routes: readonly Int32Array[] };
 
@@ -47,20 +51,26 @@ function shareFile(plan: Plan): { readonly fabric: FabricPlan; readonly remove: 
 /** Looking again and again only pays where every thread has a core to itself. */
 const spinsFor = (threads: number): number => (threads <= availableParallelism() ? 200 : 0);
 
-/** Stages have the layers in turn; within one, expert ranks have the tokens in turn. Tensor ranks route alike. */
-function routesOf({ pp, ep, tp }: Mesh, reports: readonly Fed[]): readonly Int32Array[] {
-  return Array.from({ length: pp }, (_, stage) => {
-    const sharers = Array.from({ length: ep }, (_, i) => reports[(stage * ep + i) * tp]?.routes ?? []);
+/** Stages have the layers in turn; within one, the expert ranks of a group have its tokens in turn. Tensor ranks route alike. */
+function routesOf(mesh: Mesh, dp: number, reports: readonly Fed[]): readonly Int32Array[] {
+  return Array.from({ length: mesh.pp }, (_, pp) => {
+    const at = (ep: number) => rankAt(mesh, { pp, dp, ep, tp: 0 });
+    const sharers = Array.from({ length: mesh.ep }, (_, ep) => reports[at(ep)]?.routes ?? []);
     return (sharers[0] ?? []).map((_, layer) =>
       Int32Array.from(sharers.flatMap((it) => [...(it[layer] ?? [])])),
     );
   }).flat();
 }
 
+/** What a group runs that has nothing to do: no tokens, which is a step that every other can take meanwhile. */
+const idling: Call = { by: "prefill", ids: [], past: 0 };
+
 /** Start a process for each rank of a plan; the threads are shared between them, one for each at least. */
 export function startTeam(plan: Plan, threads: number): Team {
   const { mesh, ranks } = plan.manifest;
-  const answering = rankAt(mesh, { pp: mesh.pp - 1, ep: 0, tp: 0 });
+  const answering = Array.from({ length: mesh.dp }, (_, dp) =>
+    rankAt(mesh, { pp: mesh.pp - 1, dp, ep: 0, tp: 0 }),
+  );
   const each = Math.max(1, Math.floor(threads / ranks.length));
   const { fabric, remove } = shareFile(plan);
   const { ask, close } = startProcesses(ranks.length, remove);
@@ -71,19 +81,23 @@ export function startTeam(plan: Plan, threads: number): Team {
     threads: each,
     fabric,
     spins: spinsFor(each * ranks.length),
-    answers: rank === answering,
+    answers: answering.includes(rank),
   })).then((reports) => {
     remove();
     return reports[0];
   });
   started.catch(() => {}); // told to whoever runs something
   return {
+    width: mesh.dp,
     maxTokens: async (by) => (await started)?.maxTokens[by] ?? 1,
-    run: async (by, ids, past) => {
+    run: async (calls) => {
       await started;
-      const reports = await ask<Fed>(() => ({ kind: "feed", by, ids, past }));
-      const logits = reports[answering]?.logits ?? new Float32Array(0);
-      return { logits, routes: routesOf(mesh, reports) };
+      const callOf = (rank: number): Call => calls[placeOf(mesh, rank).dp] ?? idling;
+      const reports = await ask<Fed>((rank) => ({ kind: "feed", ...callOf(rank) }));
+      return answering.map((rank, dp) => ({
+        logits: reports[rank]?.logits ?? new Float32Array(0),
+        routes: routesOf(mesh, dp, reports),
+      }));
     },
     close,
   };

@@ -66,9 +66,9 @@ describe("a forecast", () => {
 
   test("never puts more weights on a device when there are more of them", () =>
     fc.assert(
-      fc.property(anyLayout, fc.constantFrom("pp", "ep", "tp"), (layout, axis) => {
+      fc.property(anyLayout, fc.constantFrom("pp", "dp", "ep", "tp"), (layout, axis) => {
         const mesh = { ...layout.mesh, [axis]: 2 * layout.mesh[axis] };
-        if (mesh.tp > 128 || mesh.pp > 61 || mesh.ep * mesh.tp > 256) return;
+        if (mesh.tp > 128 || mesh.pp > 61 || mesh.dp * mesh.ep * mesh.tp > 256) return;
         const weights = (it: Layout) => {
           const { cache: _, workspace: __, communication: ___, ...own } = forecastOf(pool, chosen("decode", it, 1)).memory;
           return Object.values(own).reduce((a, b) => a + b, 0);

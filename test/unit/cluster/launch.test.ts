@@ -53,7 +53,7 @@ describe("the script for two nodes of eight", () => {
 });
 
 test("stages take whole nodes", () => {
-  const args = called(script("2x8 ascend-910b3", { mesh: { pp: 2, ep: 1, tp: 8 } }), "serve");
+  const args = called(script("2x8 ascend-910b3", { mesh: { pp: 2, dp: 1, ep: 1, tp: 8 } }), "serve");
   expect(flag(args, "--pipeline-parallel-size")).toBe("2");
   expect(args).not.toContain("--data-parallel-size");
 });
@@ -63,10 +63,10 @@ describe("there is none", () => {
     ["8x biren-br100", "no public plugin"],
     ["ascend-biren-stages", "mixes devices"],
   ])("for %s", (name, why) => {
-    expect(() => script(name, { mesh: { pp: 1, ep: 1, tp: 8 } })).toThrow(why);
+    expect(() => script(name, { mesh: { pp: 1, dp: 1, ep: 1, tp: 8 } })).toThrow(why);
   });
   test("for a mesh of another size", () => {
-    expect(() => script("8x ascend-910b3", { mesh: { pp: 1, ep: 1, tp: 4 } })).toThrow(
+    expect(() => script("8x ascend-910b3", { mesh: { pp: 1, dp: 1, ep: 1, tp: 4 } })).toThrow(
       "8 devices, the mesh 4",
     );
   });

@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   axes,
+  expertGroup,
+  expertPart,
   formatMesh,
   groupAlong,
   parseMesh,
@@ -12,15 +14,16 @@ import {
 } from "../../../src/cluster/mesh.ts";
 
 const meshes = fc.record({
-  pp: fc.integer({ min: 1, max: 6 }),
-  ep: fc.integer({ min: 1, max: 6 }),
-  tp: fc.integer({ min: 1, max: 6 }),
+  pp: fc.integer({ min: 1, max: 4 }),
+  dp: fc.integer({ min: 1, max: 4 }),
+  ep: fc.integer({ min: 1, max: 4 }),
+  tp: fc.integer({ min: 1, max: 4 }),
 });
 
 describe("a mesh", () => {
   test("is read whatever the order of its axes, and written in one", () => {
-    expect(parseMesh("tp2xep4")).toEqual({ pp: 1, ep: 4, tp: 2 });
-    expect(formatMesh(parseMesh("tp2xpp3xep4"))).toBe("pp3xep4xtp2");
+    expect(parseMesh("tp2xep4")).toEqual({ pp: 1, dp: 1, ep: 4, tp: 2 });
+    expect(formatMesh(parseMesh("tp2xpp3xep4xdp5"))).toBe("pp3xdp5xep4xtp2");
     expect(formatMesh(parseMesh("ep1"))).toBe("tp1");
     fc.assert(fc.property(meshes, (mesh) => void expect(parseMesh(formatMesh(mesh))).toEqual(mesh)));
   });
@@ -32,7 +35,8 @@ describe("a mesh", () => {
     "ep2x",
     "xep2",
     "ep2xep4",
-    "dp2",
+    "dp",
+    "cp2",
     "ep-2",
     "ep2 x tp2",
     "ep9999",
@@ -55,6 +59,13 @@ describe("a mesh", () => {
       }),
     );
   });
+});
+
+test("experts are shared by all groups of a stage, each of its tensor ranks with those of the same columns", () => {
+  const mesh = parseMesh("pp2xdp3xep2xtp2");
+  const place = { pp: 1, dp: 1, ep: 0, tp: 1 };
+  expect(expertGroup(mesh, place)).toEqual([13, 15, 17, 19, 21, 23]);
+  expect(expertGroup(mesh, place)[expertPart(mesh, place)]).toBe(rankAt(mesh, place));
 });
 
 test("shares are as equal as they come and leave nothing out", () => {

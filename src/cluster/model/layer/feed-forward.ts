@@ -10,7 +10,7 @@ import {
 } from "./attention.ts";
 import type { Constants } from "../constants.ts";
 import type { MixtureShape } from "../decoder.ts";
-import { expertRanks, expertsPerRank, stageRanks } from "../layout.ts";
+import { expertRanks, expertsPerRank, routedTokens, stageRanks } from "../layout.ts";
 import { floatBytes } from "../precision.ts";
 
 /** A gated feed-forward of `count` equal blocks that `rows` tokens in all meet. */
@@ -68,7 +68,8 @@ export function sparseTasks(
   constants: Constants,
 ): readonly Task[] {
   const { shape, layout, float, work } = cx;
-  const own = ownTokens(work);
+  const all = ownTokens(work);
+  const own = routedTokens(layout, all);
   const ranks = stageRanks(layout);
   const { experts, topK, inner, sharedInner } = mixture;
   const fullest = Math.min(imbalance, expertRanks(layout));
@@ -76,6 +77,8 @@ export function sparseTasks(
   const sent = exchangedBytes(cx, mixture, own, constants.headerBytes.value);
   const exchange = (name: string, bytes: number): readonly Task[] =>
     ranks === 1 ? [] : [{ exchange: { name, ranks, stride: 1, bytes } }];
+  const { ep, tp } = layout.mesh;
+  const together = { name: "gather answers", ranks: ep, stride: tp, bytes: all * shape.hidden * floatBytes };
   const held = expertsPerRank(layout, experts);
   // A rank of the shared expert has tokens of many ranks; the step waits for whichever rank has most.
   const shared = layout.sharedRanks > 0 ? (own * ranks) / layout.sharedRanks : 0;
@@ -83,7 +86,7 @@ export function sparseTasks(
   const busy = shared > routed ? 1 : Math.max(1, Math.min(held, Math.round(routed)));
   const besides = layout.sharedRanks === 0 && sharedInner > 0;
   return [
-    rowwise("norm", own * shape.hidden * floatBytes * 3),
+    rowwise("norm", all * shape.hidden * floatBytes * 3),
     floatLinear("router", own, experts, shape.hidden, float),
     rowwise("choose", own * experts * 4 * 3),
     ...(ranks === 1 ? [] : [kernel({ name: "send", kind: "rows", rows: sent.rows })]),
@@ -93,5 +96,6 @@ export function sparseTasks(
     ...gated(cx, "experts", rows, inner, busy),
     ...exchange("combine", sent.combine),
     rowwise("sum", sent.combine + own * shape.hidden * floatBytes * 2),
+    ...(ep === 1 ? [] : [{ exchange: together }]),
   ];
 }
