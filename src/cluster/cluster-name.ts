@@ -3,7 +3,7 @@ import { fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
 import { betweenFleets, fleets, type Fleet } from "./presets/fleets.ts";
 import { presets } from "./presets/presets.ts";
-import { deviceCount, type Cluster, type Group, type Members, type Role } from "./topology.ts";
+import { deviceCount, devicesOf, type Cluster, type Group, type Members, type Role } from "./topology.ts";
 
 export const clusterNames: readonly string[] = presets.map((it) => it.name);
 
@@ -44,4 +44,17 @@ function nodesOfFleet(fleet: Fleet, nodes: number, size: number): Group {
   if (size > fleet.nodeSize) fail("cluster/node-size", undefined, fleet.device, size, fleet.nodeSize);
   const node: Group = { link: fleet.inNode, members: [{ count: size, of: fleet.device }] };
   return nodes === 1 ? node : { link: fleet.betweenNodes, members: [{ count: nodes, of: node }] };
+}
+
+/** The cluster that so many devices of a kind usually are: one node, whole nodes, or a part of the supernode that has them; undefined where none is known. */
+export function clusterFor(device: string, count: number): Cluster | undefined {
+  const fleet = fleets.find((it) => it.device === device);
+  if (fleet) {
+    const nodes = Math.ceil(count / fleet.nodeSize);
+    return clusterNamed(nodes === 1 ? `${count}x ${device}` : `${nodes}x${fleet.nodeSize} ${device}`);
+  }
+  const whole = presets
+    .map((it) => clusterNamed(it.name))
+    .find((it) => devicesOf(it).every(({ profile }) => profile === device));
+  return whole && deviceCount(whole.group) >= count ? whole : undefined;
 }

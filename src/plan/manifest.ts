@@ -18,6 +18,8 @@ const rank = v.object({
   memory,
   /** What HCCL_BUFFSIZE must be where the ranks are Ascend devices that dispatch tokens to each other. */
   hcclBuffSizeMB: v.optional(whole),
+  /** Which device of the plan's cluster it is for, where it was compiled for one. */
+  device: v.optional(whole),
 });
 
 const dtype = v.custom<DType>((it) => typeof it === "string" && isDType(it));
@@ -60,7 +62,7 @@ const head = {
   channels: v.array(v.object({ group: v.array(whole), bytes: whole })),
   /** In a plan of a graph: what it takes and gives. Its operators stand in module.mir. */
   graph: v.optional(v.object({ inputs: v.array(graphValue), outputs: v.array(graphValue) })),
-  /** In a plan for a device: its profile's name. Programs are launches there, the profile stands in profile.json. */
+  /** In a plan for devices: the names of their profiles. Programs are launches there, profiles stand in profiles/. */
   machine: v.optional(v.string()),
 };
 

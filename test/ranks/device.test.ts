@@ -1,8 +1,10 @@
 /** Plans of many ranks for a device: one process a rank, each with the simulated device that has its shard. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { clusterNamed } from "../../src/cluster/cluster-name.ts";
 import { parseMesh } from "../../src/cluster/mesh.ts";
 import { emit, lowerModel, write, type CompileOptions } from "../../src/driver/compile.ts";
+import { simulatePlan } from "../../src/driver/device/simulate-plan.ts";
 import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { profileOf } from "../../src/driver/target.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
@@ -62,6 +64,27 @@ describe("plans of many ranks for ascend-910b3", () => {
     const expected = [...rows, ...rows];
     const size = (of: readonly number[]) => Math.sqrt(of.reduce((n, x) => n + x * x, 0));
     expect(size(found.map((x, i) => x - (expected[i] ?? NaN))) / size(expected)).toBeLessThan(0.05);
+  });
+
+  test("a step takes as long as its ranks' kernels, exchanges and waits, and longer over slower links", async () => {
+    const plan = readPlan(await compiled("tp2xep2", 2, codes));
+    const call = { tokens: 16, past: 0 };
+    const { ranks, cluster } = simulatePlan(plan, "prefill", call);
+    expect(cluster?.name).toBe("4x ascend-910b3");
+    for (const { microseconds, kernels, exchanges } of ranks) {
+      const parts = [...kernels, ...exchanges].reduce((n, it) => n + it.microseconds, 0);
+      expect(parts + exchanges.reduce((n, it) => n + it.waited, 0)).toBeCloseTo(microseconds, 6);
+      expect(exchanges.map((it) => it.kind)).toEqual(expect.arrayContaining(["allReduce", "dispatch", "combine"])); // prettier-ignore
+    }
+    const apart = simulatePlan(plan, "prefill", call, clusterNamed("4x1 ascend-910b3"));
+    expect(apart.ranks[0]?.microseconds).toBeGreaterThan(ranks[0]?.microseconds ?? Infinity);
+  });
+
+  test("a stage waits for the one before it", async () => {
+    const { ranks } = simulatePlan(readPlan(await compiled("pp2")), "decode", { tokens: 1, past: 3 });
+    const [first, second] = ranks;
+    expect(second?.exchanges[0]?.waited).toBeGreaterThan(first?.microseconds ?? Infinity);
+    expect(second?.kernels.length).toBeGreaterThan(0);
   });
 
   test("a rank that needs more than its device has is refused, with ways out", () => {

@@ -6,9 +6,12 @@ import { limits } from "../../machine/simulate/limit.ts";
 import { printStmt } from "../../machine/schedule/printer.ts";
 import { readPlan } from "../../plan/read-plan.ts";
 import { traceWriter } from "../../report/trace.ts";
-import type { Call } from "../../plan/program/device.ts";
+import { clusterFrom } from "../../driver/cluster.ts";
+import { simulatePlan, type SimulatedStep } from "../../driver/device/simulate-plan.ts";
+import { isLaunch, type Call } from "../../plan/program/device.ts";
 import { kernelOf, loadDevice, type Loaded } from "../../runtime/device/device.ts";
-import { simulate, traceCall, type KernelTime, type Simulated } from "../../runtime/device/simulate.ts";
+import { traceCall, type KernelTime } from "../../runtime/device/simulate.ts";
+import type { RankTime } from "../../runtime/device/step.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { number, table } from "../../support/text.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
@@ -18,6 +21,8 @@ type Options = {
   readonly tokens: number | undefined;
   readonly past: number;
   readonly trace: string | undefined;
+  readonly rank: number | undefined;
+  readonly cluster: string | undefined;
 };
 
 /** Figures that the text names of those that are models. */
@@ -42,7 +47,7 @@ function caution(profile: Profile): string {
     : `times rest on ${time.length} ${figures} that ${are} a model, as nobody has published them: ${time.slice(0, shownFigures).join(", ")}${more}; moec targets ${profile.name} tells all\n`;
 }
 
-function textOf({ microseconds, joules, kernels }: Simulated, profile: Profile): string {
+function kernelTable({ kernels, microseconds }: RankTime): string {
   const rows = kernels.map((it) => [
     it.kernel,
     `${it.launches}`,
@@ -53,27 +58,117 @@ function textOf({ microseconds, joules, kernels }: Simulated, profile: Profile):
     busiest(it),
     mebibytes(it.memoryBytes),
   ]);
-  const launches = kernels.reduce((n, it) => n + it.launches, 0);
-  const explained = [...new Set(kernels.map((it) => it.limit))].map((it) => `limit ${it}: ${limits[it]}\n`);
-  return [
-    table([
-      ["kernel", "launches", "us", "of all", "of roofline", "limit", "busiest engine", "MiB of memory"],
-      ...rows,
+  return table([
+    ["kernel", "launches", "us", "of all", "of roofline", "limit", "busiest engine", "MiB of memory"],
+    ...rows,
+  ]);
+}
+
+/** What a rank does with others, and how long it waits for them. */
+const exchangeTable = ({ exchanges, microseconds }: RankTime): string =>
+  table([
+    ["exchange", "times", "us", "of all", "us waiting"],
+    ...exchanges.map((it) => [
+      it.kind,
+      `${it.times}`,
+      it.microseconds.toFixed(1),
+      percent(it.microseconds / microseconds),
+      it.waited.toFixed(1),
     ]),
-    `${microseconds.toFixed(1)} us in ${number(launches)} launches on ${profile.name}; ${joules.toPrecision(3)} J by the profile's model of energy, which nobody has published\n${caution(profile)}`,
+  ]);
+
+const total = (of: readonly { readonly microseconds: number }[]): number =>
+  of.reduce((n, it) => n + it.microseconds, 0);
+const waiting = ({ exchanges }: RankTime): number => exchanges.reduce((n, it) => n + it.waited, 0);
+
+/** Every rank's share of the step. */
+const rankTable = (ranks: readonly RankTime[]): string =>
+  table([
+    ["rank", "us", "kernels", "exchanges", "waiting"],
+    ...ranks.map((it, rank) => [
+      `${rank}`,
+      it.microseconds.toFixed(1),
+      total(it.kernels).toFixed(1),
+      total(it.exchanges).toFixed(1),
+      waiting(it).toFixed(1),
+    ]),
+  ]);
+
+/** The rank that is busy longest. */
+const busiestRank = (ranks: readonly RankTime[]): number => {
+  const busy = ranks.map((it) => total(it.kernels) + total(it.exchanges));
+  return busy.indexOf(Math.max(...busy));
+};
+
+function textOf({ ranks, loaded, cluster }: SimulatedStep, rank: number): string {
+  const [own, profile] = [ranks[rank], loaded[rank]?.profile];
+  if (!own || !profile) return "";
+  const launches = own.kernels.reduce((n, it) => n + it.launches, 0);
+  const explained = [...new Set(own.kernels.map((it) => it.limit))].map(
+    (it) => `limit ${it}: ${limits[it]}\n`,
+  );
+  const joules = ranks.reduce((n, it) => n + it.joules, 0);
+  const step = Math.max(...ranks.map((it) => it.microseconds));
+  const energy = `${joules.toPrecision(3)} J by the profile's model of energy, which nobody has published\n`;
+  return [
+    kernelTable(own),
+    ...(cluster
+      ? [
+          exchangeTable(own),
+          rankTable(ranks),
+          `rank ${rank}, the tables before, is on ${profile.name}, ${number(launches)} launches; a step of all ${ranks.length} ranks takes ${step.toFixed(1)} us, exchanges priced by the links of ${cluster.name}; ${energy}${caution(profile)}`,
+        ]
+      : [`${step.toFixed(1)} us in ${number(launches)} launches on ${profile.name}; ${energy}${caution(profile)}`]), // prettier-ignore
     explained.join(""),
   ].join("\n");
 }
 
-/** Every instruction of the first core group, an engine a lane. */
-function writeTrace(loaded: Loaded, program: string, call: Call, file: string): void {
+/** What scripts read: a rank's kernels and exchanges, and each rank's share of the step. */
+function reportOf({ ranks, loaded, cluster }: SimulatedStep, rank: number, phase: string, call: Call) {
+  const [own, profile] = [ranks[rank], loaded[rank]?.profile];
+  const step = Math.max(...ranks.map((it) => it.microseconds));
+  return {
+    machine: profile?.name,
+    phase,
+    ...call,
+    microseconds: step,
+    joules: ranks.reduce((n, it) => n + it.joules, 0),
+    kernels: own?.kernels ?? [],
+    ...(cluster && {
+      cluster: cluster.name,
+      rank,
+      exchanges: own?.exchanges ?? [],
+      ranks: ranks.map((it) => ({
+        microseconds: it.microseconds,
+        kernels: total(it.kernels),
+        exchanges: total(it.exchanges),
+        waiting: waiting(it),
+      })),
+    }),
+    energy: "a model",
+    ...(profile && { models: modelled(profile) }),
+  };
+}
+
+/** Every instruction of the first core group, an engine a lane, and what the rank does with others. */
+function writeTrace(loaded: Loaded, time: RankTime, file: string): void {
   const fd = openSync(file, "w");
   try {
     const trace = traceWriter((text) => void writeSync(fd, text), {
       machine: loaded.profile.name,
       models: modelled(loaded.profile).time.join(", "),
     });
-    traceCall(loaded, program, call, ({ core, index, engine, start, end, instruction, kernel, value }) =>
+    for (const { step, start, microseconds } of time.spans)
+      if (!isLaunch(step))
+        trace.add({
+          process: "links",
+          lane: step.collective.kind,
+          name: `${step.collective.kind} of ${step.group.length} ranks`,
+          start,
+          end: start + microseconds,
+          details: { value: step.value },
+        });
+    traceCall(loaded, time, ({ core, index, engine, start, end, instruction, kernel, value }) =>
       trace.add({
         process: `${loaded.profile.name} group 0`,
         lane: `${core} ${index} ${engine}`,
@@ -115,26 +210,36 @@ export const simulateCommand: CommandSpec<Options> = {
       flags: "--trace <file>",
       help: "write every instruction of the first core group as a trace that Perfetto opens",
     },
+    rank: {
+      flags: "--rank <n>",
+      help: "the rank whose kernels and exchanges to tell (default: the one that is busy longest)",
+      parse: wholeNumber(0),
+    },
+    cluster: {
+      flags: "--cluster <name>",
+      help: "price exchanges by the links of this cluster (default: the one the plan is for, else as such devices usually are joined)",
+    },
   },
   examples: [
     "moec simulate build/moe-6m-npu",
     "moec simulate build/moe-6m-npu --phase decode --past 1000 --json",
     "moec simulate build/moe-6m-npu --tokens 64 --trace trace.json",
+    "moec simulate build/moe-6m-npu8 --rank 0 --cluster '2x4 ascend-910b3'",
   ],
-  run: ([path = ""], { phase, tokens, past, trace }, cx) => {
+  run: ([path = ""], { phase, tokens, past, trace, rank, cluster }, cx) => {
     const plan = readPlan(path);
-    if (plan.manifest.machine === undefined)
-      fail("run/no-device", { kind: "file", file: path }, plan.manifest.target);
-    const loaded = loadDevice(plan);
-    const most = loaded.device.programs.find((it) => it.name === phase)?.maxTokens ?? 1;
+    const { machine, target, context, ranks } = plan.manifest;
+    if (machine === undefined) fail("run/no-device", { kind: "file", file: path }, target);
+    const most = loadDevice(plan).device.programs.find((it) => it.name === phase)?.maxTokens ?? 1;
     const call = { tokens: tokens ?? most, past };
     if (call.tokens > most) fail("usage/value", { kind: "flag", flag: "--tokens" }, "--tokens", `${call.tokens}`, `at most ${most}, what a call may bring`); // prettier-ignore
-    if (past + call.tokens > plan.manifest.context)
-      fail("run/context", undefined, past + call.tokens, plan.manifest.context);
-    const found = simulate(loaded, phase, call);
-    if (trace !== undefined) writeTrace(loaded, phase, call, trace);
-    const report = { machine: loaded.profile.name, phase, ...call, ...found, energy: "a model", models: modelled(loaded.profile) }; // prettier-ignore
-    cx.stdout.write(cx.json ? `${JSON.stringify(report, undefined, 2)}\n` : textOf(found, loaded.profile));
+    if (rank !== undefined && rank >= ranks.length) fail("usage/value", { kind: "flag", flag: "--rank" }, "--rank", `${rank}`, `below ${ranks.length}, the plan's ranks`); // prettier-ignore
+    if (past + call.tokens > context) fail("run/context", undefined, past + call.tokens, context);
+    const found = simulatePlan(plan, phase, call, cluster === undefined ? undefined : clusterFrom(cluster));
+    const shown = rank ?? busiestRank(found.ranks);
+    const [loaded, time] = [found.loaded[shown], found.ranks[shown]];
+    if (trace !== undefined && loaded && time) writeTrace(loaded, time, trace);
+    cx.stdout.write(cx.json ? `${JSON.stringify(reportOf(found, shown, phase, call), undefined, 2)}\n` : textOf(found, shown)); // prettier-ignore
     return Promise.resolve(0);
   },
 };

@@ -24,11 +24,11 @@ export const constants = {
   /** Bytes that go along with a dispatched token: its scale and where it came from, padded. */
   headerBytes: vendor(512, `${paper}: a token of 7168 codes is sent as 7.5 KiB`),
   /** Share of what two micro-batches could at best hide in each other that they do hide. */
-  hidden: fitted(0.421, "what two micro-batches gain in prefill, 23 to 31 %"),
+  hidden: fitted(0.415, "what two micro-batches gain in prefill, 23 to 31 %"),
   /** Tokens of the fullest rank of experts over the mean, balanced by EPLB. */
-  imbalance: fitted(1.91, "prefill of 5,655 tokens a second and NPU"),
+  imbalance: fitted(1.93, "prefill of 5,655 tokens a second and NPU"),
   /** Microseconds of a kernel besides its work. */
-  kernelMicroseconds: fitted(1.77, "decode of 538 tokens a second and NPU"),
+  kernelMicroseconds: fitted(1.76, "decode of 538 tokens a second and NPU"),
   /** Microseconds in which the ranks of an exchange wait for each other. */
   waitMicroseconds: derived(
     17.4,

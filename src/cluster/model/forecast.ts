@@ -88,7 +88,7 @@ function handingOn(it: ForecastCase, { layout, work, shape }: Step): number {
   const { pp } = layout.mesh;
   if (pp === 1) return 0;
   const bytes = work.sequences * work.tokens * shape.hidden * floatBytes;
-  const hop = { name: "send", ranks: 2, stride: stageRanks(layout), bytes: 2 * bytes };
+  const hop = { name: "send", ranks: 2, stride: stageRanks(layout), bytes: 2 * bytes, joins: false };
   return (pp - 1) * duration(exchangeTime(it.machine.network, hop, it.machine.constants));
 }
 

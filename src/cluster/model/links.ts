@@ -2,7 +2,7 @@
 import type { Figure } from "../../support/figure.ts";
 import { memberCount, type Device, type Group, type Link } from "../topology.ts";
 import type { Constants } from "./constants.ts";
-import { idle, type Busy } from "./kernel.ts";
+import { duration, idle, plus, type Busy } from "./kernel.ts";
 
 /** Ranks that exchange: the first is device 0, each next one `stride` devices farther. */
 export type Among = { readonly ranks: number; readonly stride: number };
@@ -11,6 +11,8 @@ export type Exchange = Among & {
   readonly name: string;
   /** Bytes that each rank sends, evenly over all of them, itself among them. */
   readonly bytes: number;
+  /** Whether ranks send the same to all or sum what they get, so that near ones can join it before it goes far: half an all-reduce. */
+  readonly joins: boolean;
 };
 
 /** What lies between the ranks of a group. */
@@ -22,10 +24,16 @@ type Way = {
   readonly links: readonly Link[];
 };
 
+/** Ranks that are joined at one level, and the share of the bytes that is left for it. */
+type Level = { readonly ranks: number; readonly share: number; readonly way: Way };
+
+/** What lies between ranks, all at once or level by level from the nearest. */
+export type Ways = { readonly flat: Way; readonly levels: readonly Level[] };
+
 /** The devices of a layout as exchanges see them. */
 export type Network = {
   readonly devices: readonly Device[];
-  readonly way: (among: Among) => Way;
+  readonly ways: (among: Among) => Ways;
 };
 
 /** Bytes a second that a device sends to `partners` other members of its group. */
@@ -63,36 +71,68 @@ function farthest(devices: readonly Device[]): Way {
   });
 }
 
-/** The network of devices in the order of ranks. Ways are found once. */
-export function networkOf(devices: readonly Device[]): Network {
-  const ways = new Map<string, Way>();
-  const way = ({ ranks, stride }: Among): Way => {
-    const key = `${ranks} ${stride}`;
-    const known = ways.get(key);
-    if (known) return known;
-    const members = Array.from({ length: ranks }, (_, i) => devices[i * stride]).filter(
-      (it) => it !== undefined,
-    );
-    const found = farthest(members);
-    ways.set(key, found);
-    return found;
-  };
-  return { devices, way };
+/** What is joined level by level: neighbours first, then one of each group of them; groups count as equal. */
+function levelsOf(devices: readonly Device[]): readonly Level[] {
+  const [first] = devices;
+  let share = 1;
+  return (first?.groups ?? []).map((_, depth) => depth).toReversed().flatMap((depth): Level[] => {
+    const here = devices.filter((it) => first && near([it], first, depth) === 1);
+    const members = [...Map.groupBy(here, (it) => it.path[depth]).values()].flatMap(([it]) => it ?? []);
+    if (members.length < 2) return [];
+    const level = { ranks: members.length, share, way: farthest(members) };
+    share /= members.length;
+    return [level];
+  }); // prettier-ignore
 }
 
-/** The time of an exchange: data one way, then the flag behind it, and every rank looks at every other's. */
-export function exchangeTime(network: Network, exchange: Exchange, constants: Constants): Busy {
-  const { ranks, bytes } = exchange;
-  if (ranks === 1) return idle;
-  const { secondsPerByte, latency } = network.way(exchange);
-  const { waitMicroseconds, peerMicroseconds } = constants;
+/** What lies between devices that exchange. */
+export const waysAmong = (devices: readonly Device[]): Ways => ({
+  flat: farthest(devices),
+  levels: levelsOf(devices),
+});
+
+/** The network of devices in the order of ranks. Ways are found once. */
+export function networkOf(devices: readonly Device[]): Network {
+  const found = new Map<string, Ways>();
+  const ways = ({ ranks, stride }: Among): Ways => {
+    const key = `${ranks} ${stride}`;
+    const members = Array.from({ length: ranks }, (_, i) => devices[i * stride] ?? []).flat();
+    const known = found.get(key) ?? waysAmong(members);
+    found.set(key, known);
+    return known;
+  };
+  return { devices, ways };
+}
+
+/** What waiting for each other costs exchanges. */
+export type Waits = Pick<Constants, "waitMicroseconds" | "peerMicroseconds">;
+
+/** Data one way, then the flag behind it, and every rank looks at every other's. */
+function over(way: Way, ranks: number, bytes: number, { waitMicroseconds, peerMicroseconds }: Waits): Busy {
   return {
     ...idle,
-    network: bytes * secondsPerByte * 1e6,
-    fixed: waitMicroseconds.value + (ranks - 1) * peerMicroseconds.value + 2e6 * latency,
+    network: bytes * way.secondsPerByte * 1e6,
+    fixed: waitMicroseconds.value + (ranks - 1) * peerMicroseconds.value + 2e6 * way.latency,
   };
 }
+
+/** The time of an exchange between ranks of so many bytes each: what can be joined on the way goes level by level where that is shorter. */
+export function exchangeBetween(
+  { flat, levels }: Ways,
+  { ranks, bytes, joins }: Pick<Exchange, "ranks" | "bytes" | "joins">,
+  waits: Waits,
+): Busy {
+  if (ranks === 1) return idle;
+  const direct = over(flat, ranks, bytes, waits);
+  if (!joins || levels.length < 2) return direct;
+  const steps = levels.map((it) => over(it.way, it.ranks, bytes * it.share, waits)).reduce(plus, idle);
+  return duration(steps) < duration(direct) ? steps : direct;
+}
+
+/** The time of an exchange of a layout's ranks. */
+export const exchangeTime = (network: Network, exchange: Exchange, waits: Waits): Busy =>
+  exchange.ranks === 1 ? idle : exchangeBetween(network.ways(exchange), exchange, waits);
 
 /** The figures of the links between ranks. */
 export const figuresOfWay = (network: Network, among: Among): readonly Figure[] =>
-  [...new Set(network.way(among).links)].flatMap((it) => [it.bandwidth, it.latency, it.efficiency]);
+  [...new Set(network.ways(among).flat.links)].flatMap((it) => [it.bandwidth, it.latency, it.efficiency]);

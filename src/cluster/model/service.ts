@@ -60,7 +60,7 @@ function handOver(it: ForecastCase, prefill: Forecast): number {
   const memory = { ...it, layout: prefill.layout, constants: it.machine.constants };
   const bytes = pp * cacheOfSequence(memory, it.demand.promptLength);
   const ranks = it.machine.network.devices.length;
-  return bytes * it.machine.network.way({ ranks, stride: 1 }).secondsPerByte;
+  return bytes * it.machine.network.ways({ ranks, stride: 1 }).flat.secondsPerByte;
 }
 
 /** How many requests a second `copies` of a layout take. */

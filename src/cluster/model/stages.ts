@@ -79,6 +79,7 @@ function roundOf(
     ranks: between.devices.length,
     stride: 1,
     bytes: tokens * first.shape.hidden * floatBytes,
+    joins: false,
   };
   const handing = (run.length - 1) * duration(exchangeTime(between, hop, first.machine.constants));
   const pace = Math.max(...forecasts.map((it) => it.stepMicroseconds)) * 1e-6;

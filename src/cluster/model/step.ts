@@ -46,7 +46,7 @@ function headPart(cx: LayerContext, count: number): Part {
   const ranks = headRanks(layout);
   const rows = work.sequences * (work.phase === "decode" ? work.tokens : 1) * ranks;
   const among = (name: string, bytes: number): readonly Task[] =>
-    ranks === 1 ? [] : [{ exchange: { name, ranks, stride: 1, bytes: rows * bytes } }];
+    ranks === 1 ? [] : [{ exchange: { name, ranks, stride: 1, bytes: rows * bytes, joins: true } }];
   return {
     name: "head",
     count,

@@ -32,6 +32,9 @@ export type Device = {
   readonly trials: number;
 };
 
+/** The file of a plan that holds the cluster it was compiled for. */
+export const clusterFile = "cluster.json";
+
 /** What the simulated device holds a number in, whatever it takes on the chip. */
 const simulatedBytes = 4;
 

@@ -74,7 +74,12 @@ export type Call = {
   readonly past: number;
   /** What dispatches have told of this call, by the name of what they count. */
   readonly told?: ReadonlyMap<string, number>;
+  /** Of the choices of each row that they brought, those of experts here, where that is reckoned with. */
+  readonly choices?: ReadonlyMap<string, Choices>;
 };
+
+/** So many of so many choices of a row. */
+export type Choices = { readonly here: number; readonly of: number };
 
 /**
  * What an extent counts in a call: new tokens S or a share of them, positions before them P, both together T, or what a dispatch tells; all

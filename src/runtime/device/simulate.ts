@@ -6,7 +6,13 @@ import { limitOf, type Limit } from "../../machine/simulate/limit.ts";
 import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
 import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
 import { compileExpr } from "../../machine/schedule/expr.ts";
-import { isLaunch, type Call } from "../../plan/program/device.ts";
+import {
+  isLaunch,
+  type Call,
+  type Choices,
+  type DeviceLaunch,
+  type DeviceStep,
+} from "../../plan/program/device.ts";
 import { kernelOf, launchSizes, type Loaded } from "./device.ts";
 
 /** What the launches of one kernel take together. */
@@ -27,42 +33,42 @@ export type KernelTime = {
   readonly joules: number;
 };
 
-export type Simulated = {
-  readonly microseconds: number;
-  readonly joules: number;
-  readonly kernels: readonly KernelTime[];
-};
-
 /** Timings of kernels, each form of a launch timed once. */
-export type Timer = (kernel: Kernel, sizes: ReadonlyMap<string, number>) => Timing;
+type Timer = (kernel: Kernel, sizes: ReadonlyMap<string, number>, choices: Choices | undefined) => Timing;
 
 function createTimer(profile: Profile): Timer {
   const known = new Map<string, Timing>();
-  return (kernel, sizes) => {
-    const key = `${kernel.name} ${[...sizes].join()}`;
-    const timing = known.get(key) ?? time(kernel, profile, { sizes, reader: evenReader(kernel, sizes) });
+  return (kernel, sizes, choices) => {
+    const key = `${kernel.name} ${[...sizes].join()} ${choices?.here}`;
+    const reader = evenReader(kernel, sizes, choices);
+    const timing = known.get(key) ?? time(kernel, profile, { sizes, reader });
     known.set(key, timing);
     return timing;
   };
 }
 
-/** Time every launch of a program in one call. */
-export function simulate({ device, profile, kernels }: Loaded, program: string, call: Call): Simulated {
+/** Launches of programs on one profile, timed. */
+export type LaunchTimer = (kernels: Loaded["kernels"], launch: DeviceLaunch, call: Call) => KernelTime;
+
+/** A timer of launches on a profile; what is launched again in the same form is not timed again. */
+export function launchTimer(profile: Profile): LaunchTimer {
   const timer = createTimer(profile);
-  const found = new Map<string, KernelTime[]>();
-  for (const launch of device.programs.find((it) => it.name === program)?.steps.filter(isLaunch) ?? []) {
+  return (kernels, launch, call) => {
     const kernel = kernelOf(kernels, launch.kernel);
-    const one = kernelTime(kernel, timer(kernel, launchSizes(launch, call)), profile);
-    found.set(launch.kernel, [...(found.get(launch.kernel) ?? []), one]);
-  }
-  const all = [...found.values()]
+    return kernelTime(kernel, timer(kernel, launchSizes(launch, call), choicesIn(launch, call)), profile);
+  };
+}
+
+/** The choices of a row that are of experts here, where a dispatch brought it. */
+function choicesIn({ sizes }: DeviceLaunch, { choices }: Call): Choices | undefined {
+  return sizes.flatMap(({ extent }) => choices?.get(extent.dim) ?? [])[0];
+}
+
+/** What the launches of each kernel take together, the longest first. */
+export function byKernel(times: readonly KernelTime[]): readonly KernelTime[] {
+  return [...Map.groupBy(times, (it) => it.kernel).values()]
     .map((of) => ({ ...of.reduce(together), limit: longestLimit(of) }))
     .sort((a, b) => b.microseconds - a.microseconds);
-  return {
-    microseconds: all.reduce((n, it) => n + it.microseconds, 0),
-    joules: all.reduce((n, it) => n + it.joules, 0),
-    kernels: all,
-  };
 }
 
 function kernelTime(kernel: Kernel, timing: Timing, profile: Profile): KernelTime {
@@ -109,9 +115,10 @@ function together(a: KernelTime, b: KernelTime): KernelTime {
 
 /**
  * What `read`s find where there is no data: a running sum [n + 1] over n experts counts the same for each, up to the last
- * axis of the rows that are given at the launch; other tensors hold 0.
+ * axis of the rows that are given at the launch; other tensors hold 0. Where only some of each row's choices are of experts here, the
+ * first of them are, and all others stand before the experts' groups.
  */
-function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>): Reader {
+function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>, choices?: Choices): Reader {
   const names = [...sizes.keys()];
   const env = [...sizes.values()];
   const sizeOf = (tensor: string): number => {
@@ -119,35 +126,40 @@ function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>): Reader 
     return first ? compileExpr(first, (name) => names.indexOf(name))(env) : 0;
   };
   const rows = Math.max(1, ...kernel.tensors.filter((it) => it.dims.length > 1).map((it) => sizeOf(it.name)));
-  return (tensor, [at = 0]) =>
-    tensor === "offsets" ? Math.round((at * rows) / Math.max(1, sizeOf(tensor) - 1)) : 0;
+  const { here, of } = choices ?? { here: 1, of: 1 };
+  const first = rows * (1 - here / of);
+  return (tensor, at) => {
+    const last = at.at(-1) ?? 0;
+    if (tensor === "offsets")
+      return Math.round(first + (last * (rows - first)) / Math.max(1, sizeOf(tensor) - 1));
+    // Places before the first group are those of choices elsewhere.
+    return here < of && (tensor === "start" || (tensor === "near" && last % of < here)) ? 1 : 0;
+  };
 }
 
 /** One instruction of a launch, its times counted from the beginning of the call in microseconds. */
 export type LaunchSlice = Slice & { readonly kernel: string; readonly value: string };
 
-/** Hear of every instruction of the first core group in a call. */
+/** Hear of every instruction of the first core group in the launches of a call, which began when `spans` say. */
 export function traceCall(
-  { device, profile, kernels }: Loaded,
-  program: string,
-  call: Call,
+  { profile, kernels }: Loaded,
+  { spans, call }: { readonly spans: readonly { readonly step: DeviceStep; readonly start: number }[]; readonly call: Call }, // prettier-ignore
   onSlice: (slice: LaunchSlice) => void,
 ): void {
-  let at = 0;
-  for (const launch of device.programs.find((it) => it.name === program)?.steps.filter(isLaunch) ?? []) {
-    const kernel = kernelOf(kernels, launch.kernel);
-    const sizes = launchSizes(launch, call);
-    const begin = at + profile.launch.value;
+  for (const { step, start } of spans) {
+    if (!isLaunch(step)) continue;
+    const kernel = kernelOf(kernels, step.kernel);
+    const sizes = launchSizes(step, call);
+    const begin = start + profile.launch.value;
     const toMicros = (cycles: number): number => begin + cycles / profile.clock.value;
-    const { cycles } = time(kernel, profile, { sizes, reader: evenReader(kernel, sizes) }, (slice) =>
+    time(kernel, profile, { sizes, reader: evenReader(kernel, sizes, choicesIn(step, call)) }, (slice) =>
       onSlice({
         ...slice,
         start: toMicros(slice.start),
         end: toMicros(slice.end),
-        kernel: launch.kernel,
-        value: launch.value,
+        kernel: step.kernel,
+        value: step.value,
       }),
     );
-    at = toMicros(cycles);
   }
 }

@@ -56,6 +56,15 @@ export const planCatalog = {
     message: `the target cannot lower ${op}: ${why}`,
     hint: "do not disable the passes of the lower phase",
   }),
+  "run/no-cluster": (machine: string): Message => ({
+    exit: "usage",
+    message: `how devices of ${machine} are joined is not known`,
+    hint: "give --cluster, one of `moec clusters` or a file of your own",
+  }),
+  "run/small-cluster": (cluster: string, devices: number, ranks: number): Message => ({
+    exit: "usage",
+    message: `${cluster} has ${devices} devices, fewer than the plan's ${ranks} ranks`,
+  }),
   "run/no-tokenizer": (): Message => ({
     exit: "usage",
     message: "the checkpoint came without tokenizer.json, so text cannot be read or written",

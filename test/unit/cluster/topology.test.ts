@@ -2,13 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { formatCluster, parseCluster } from "../../../src/cluster/cluster-file.ts";
 import { clusterNamed, clusterNames } from "../../../src/cluster/cluster-name.ts";
-import {
-  allReduceCost,
-  evenCopies,
-  exchangeCost,
-  figuresBehind,
-  transferCost,
-} from "../../../src/cluster/cost.ts";
+import { holders, pricingOn, type Moved } from "../../../src/cluster/model/collectives.ts";
+import { constants } from "../../../src/cluster/model/constants.ts";
+import { figuresOfWay, networkOf } from "../../../src/cluster/model/links.ts";
 import { devicesOf, joining, nodesOf, type Cluster } from "../../../src/cluster/topology.ts";
 import { knownTargets } from "../../../src/driver/known.ts";
 import { CompileError } from "../../../src/support/diagnostics.ts";
@@ -111,32 +107,35 @@ describe("a cluster of one's own", () => {
 });
 
 describe("moving bytes takes", () => {
-  const [a, b, , d] = ranks(uneven, 0, 1, 2, 3);
-  const seconds = (cost: { readonly seconds: number }) => Number(cost.seconds.toPrecision(9));
-  test("one wire of a mesh from neighbour to neighbour, the network between nodes", () => {
-    if (!a || !b || !d) return;
-    expect(seconds(transferCost(a, b, 1e9))).toBe(1e-3 + 1 / 5); // one of the mesh's two wires
-    expect(seconds(transferCost(a, d, 1e9))).toBe(10e-3 + 1);
-    expect(transferCost(a, a, 1e9).seconds).toBe(0);
+  const figure = (value: number) => ({ ...constants.peerMicroseconds, value });
+  /** Ranks that wait for nothing but links. */
+  const prompt = { ...constants, waitMicroseconds: figure(0), peerMicroseconds: figure(0), headerBytes: figure(0), rowMicroseconds: figure(0) }; // prettier-ignore
+  const seconds = (cluster: Cluster, group: readonly number[], moved: Moved) =>
+    Number((1e-6 * pricingOn(devicesOf(cluster), prompt, 1)(group, moved)).toPrecision(9));
+  const even = parseCluster(file({ link: "net", members: [{ count: 2, group: node(2) }] }), "own.json");
+  test("one wire of a mesh from neighbour to neighbour, the network between nodes, and a flag there and back", () => {
+    const send = { kind: "send", bytes: 1e9 } as const;
+    expect(seconds(uneven, [0, 1], send)).toBe(2e-3 + 1 / 5); // one of the mesh's two wires
+    expect(seconds(uneven, [0, 3], send)).toBe(20e-3 + 1);
   });
   test("an all-reduce there and back on each level, with what the near ones leave on the far", () => {
-    const cluster = parseCluster(file({ link: "net", members: [{ count: 2, group: node(2) }] }), "own.json");
-    const half = 1e-3 + 0.5 / 10 + 10e-3 + 0.25 / 1; // half of 1 GB in the node, half of that half outside
-    expect(seconds(allReduceCost(devicesOf(cluster), 1e9))).toBe(Number((2 * half).toPrecision(9)));
-  });
-  test("an exchange as long as its slowest level", () => {
-    const cost = exchangeCost(devicesOf(uneven), { tokens: 1000, bytesPerToken: 1e6, copies: () => 0.5 });
-    expect(seconds(cost)).toBe(Number((0.5 / 1 + 11e-3).toPrecision(9)));
-  });
-  test("as many copies as members that a token's experts fall on", () => {
-    const joint = { group: uneven.group, taking: 2 };
-    expect(evenCopies(1)(joint)).toBe(0.5);
-    expect(evenCopies(2)(joint)).toBe(0.75);
-  });
-  test("what rests on the figures of the links it went over", () => {
-    if (!a || !b) return;
-    expect(figuresBehind(transferCost(a, b, 1)).map((it) => it.confidence)).toEqual(
-      Array(3).fill("uncertain"),
+    const half = 2e-3 + 0.5 / 10 + 20e-3 + 0.25 / 1; // half of 1 GB in the node, half of that half outside
+    expect(seconds(even, [0, 1, 2, 3], { kind: "allReduce", bytes: 1e9 })).toBe(
+      Number((2 * half).toPrecision(9)),
     );
+  });
+  test("an all-reduce of little all at once, as levels would wait one after the other", () => {
+    const direct = 20e-3 + 10 * (0.25 / 10e9 + 0.5 / 1e9);
+    expect(seconds(even, [0, 1, 2, 3], { kind: "allGather", bytes: 10 })).toBeCloseTo(direct, 9);
+  });
+  test("a dispatch as many copies as ranks that a token's experts fall on", () => {
+    expect(holders(2, 1)).toBe(1);
+    expect(holders(2, 2)).toBe(1.5);
+    const moved = { kind: "dispatch", tokens: 1000, topK: 2, bytesPerToken: 1e6 } as const;
+    expect(seconds(even, [0, 2], moved)).toBe(Number((20e-3 + (1.5e9 * 0.5) / 1e9).toPrecision(9)));
+  });
+  test("what rests on the figures of the links it goes over", () => {
+    const network = networkOf(devicesOf(uneven).slice(0, 2));
+    expect(figuresOfWay(network, { ranks: 2, stride: 1 }).map((it) => it.confidence)).toEqual(Array(3).fill("uncertain")); // prettier-ignore
   });
 });

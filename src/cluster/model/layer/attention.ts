@@ -67,10 +67,10 @@ type Latent = Extract<AttentionShape, { kind: "latent" }>;
 type Grouped = Extract<AttentionShape, { kind: "grouped" }>;
 
 /** Between the ranks that share attention: `perToken` bytes of each token of the group. */
-function among(cx: LayerContext, name: string, perToken: number): readonly Task[] {
+function among(cx: LayerContext, name: string, perToken: number, joins = true): readonly Task[] {
   const { tp } = cx.layout.mesh;
   if (tp === 1) return [];
-  return [{ exchange: { name, ranks: tp, stride: 1, bytes: ownTokens(cx.work) * tp * perToken } }];
+  return [{ exchange: { name, ranks: tp, stride: 1, bytes: ownTokens(cx.work) * tp * perToken, joins } }];
 }
 
 const down = ({ qRank, kvRank, rope }: Latent): number => qRank + kvRank + rope;
@@ -135,7 +135,7 @@ function latentPrefill(cx: LayerContext, it: Latent): readonly Task[] {
       multiplyAdds: group * heads * work.attended * perHead,
       bytes: floatBytes * group * heads * 2 * perHead,
     }),
-    ...among(cx, "exchange heads", (it.heads * it.value * floatBytes) / tp),
+    ...among(cx, "exchange heads", (it.heads * it.value * floatBytes) / tp, false),
     linear("output", own, shape.hidden, it.heads * it.value, precision),
   ];
 }

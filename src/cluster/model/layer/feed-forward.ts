@@ -32,7 +32,17 @@ export function denseTasks(cx: LayerContext): readonly Task[] {
   const among = (name: string): readonly Task[] =>
     tp === 1
       ? []
-      : [{ exchange: { name, ranks: tp, stride: 1, bytes: own * tp * shape.hidden * floatBytes } }];
+      : [
+          {
+            exchange: {
+              name,
+              ranks: tp,
+              stride: 1,
+              bytes: own * tp * shape.hidden * floatBytes,
+              joins: true,
+            },
+          },
+        ];
   return [
     rowwise("norm", own * shape.hidden * floatBytes * 3),
     ...among("gather tokens"),
@@ -76,9 +86,15 @@ export function sparseTasks(
   const routed = (own * ranks * topK * fullest) / expertRanks(layout);
   const sent = exchangedBytes(cx, mixture, own, constants.headerBytes.value);
   const exchange = (name: string, bytes: number): readonly Task[] =>
-    ranks === 1 ? [] : [{ exchange: { name, ranks, stride: 1, bytes } }];
+    ranks === 1 ? [] : [{ exchange: { name, ranks, stride: 1, bytes, joins: false } }];
   const { ep, tp } = layout.mesh;
-  const together = { name: "gather answers", ranks: ep, stride: tp, bytes: all * shape.hidden * floatBytes };
+  const together = {
+    name: "gather answers",
+    ranks: ep,
+    stride: tp,
+    bytes: all * shape.hidden * floatBytes,
+    joins: true,
+  };
   const held = expertsPerRank(layout, experts);
   // A rank of the shared expert has tokens of many ranks; the step waits for whichever rank has most.
   const shared = layout.sharedRanks > 0 ? (own * ranks) / layout.sharedRanks : 0;
