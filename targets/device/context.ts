@@ -8,7 +8,7 @@ import type { Collective, Extent } from "../../src/plan/program/program.ts";
 import type { View } from "../../src/plan/views.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import type { Precision } from "./precision.ts";
-import type { TileChooser } from "./search/chooser.ts";
+import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import type { QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 
@@ -55,6 +55,8 @@ export type DeviceContext = {
   readonly kernel: KernelCache;
   /** How a product of at most so many rows is cut. */
   readonly tile: TileChooser;
+  /** How attention is cut. */
+  readonly attentionTile: AttentionChooser;
   readonly launch: (kernel: Kernel, sizes: Sizes, operands: Readonly<Record<string, DeviceView>>) => void;
   /** A step of the ranks of a group together; its rows count elements. */
   readonly collect: (group: readonly number[], collective: Collective) => void;

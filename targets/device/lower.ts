@@ -20,7 +20,7 @@ import type { DType } from "../../src/tensor/dtype.ts";
 import { quantizedParts } from "../../src/tensor/quantized.ts";
 import { constant, type Recipe } from "../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceView, KernelCache } from "./context.ts";
-import type { TileChooser } from "./search/chooser.ts";
+import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import type { Precision } from "./precision.ts";
 import { deviceRules } from "./rules.ts";
 import { viewRules } from "./rules/views.ts";
@@ -75,6 +75,7 @@ export type DeviceSetting = {
   readonly tables: TableShelf;
   readonly context: number;
   readonly tile: TileChooser;
+  readonly attentionTile: AttentionChooser;
 };
 
 export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: readonly DeviceCache[] };
@@ -113,7 +114,8 @@ const multiplying: ReadonlySet<OpName | "result"> = new Set(["linear", "headLine
 
 /** Lower a function to launches and collectives. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLimits): LoweredDevice {
-  const { profile, precision, weights, kernels, kernel, tables, context: positions, tile } = setting;
+  const { profile, precision, weights, kernels, kernel, tables, context: positions } = setting;
+  const { tile, attentionTile } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
@@ -162,6 +164,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
     precision,
     kernel,
     tile,
+    attentionTile,
     view: (value) =>
       views.get(present(value)) ??
       unsupported(made.get(present(value))?.op ?? "parameter", "it is read as an activation"),

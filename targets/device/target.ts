@@ -6,7 +6,7 @@ import { limitsOf } from "../../src/plan/program/program.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { KernelCache } from "./context.ts";
 import type { Precision } from "./precision.ts";
-import type { TileChooser } from "./search/chooser.ts";
+import { attentionChooser, type AttentionChooser, type TileChooser } from "./search/chooser.ts";
 import { kernelCache, kernelShelf, lowerToDevice, type TableShelf } from "./lower.ts";
 
 /** What the modules of all ranks become on their devices: launches, the schedules they are of, and the weights they read. */
@@ -29,7 +29,12 @@ export type DeviceLowering = {
 };
 
 /** What is made for one profile, for all ranks that are of it. */
-type Shop = { readonly precision: Precision; readonly tile: TileChooser; readonly kernel: KernelCache };
+type Shop = {
+  readonly precision: Precision;
+  readonly tile: TileChooser;
+  readonly attentionTile: AttentionChooser;
+  readonly kernel: KernelCache;
+};
 
 /** Lower every phase of every rank's module for its device; ranks share kernels and weights. */
 export function deviceTarget(
@@ -44,6 +49,7 @@ export function deviceTarget(
     const shop = shops.get(profile) ?? {
       precision: precision(profile),
       tile: tiles(profile),
+      attentionTile: attentionChooser(profile),
       kernel: kernelCache(profile),
     };
     shops.set(profile, shop);

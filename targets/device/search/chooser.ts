@@ -1,4 +1,6 @@
 import type { Profile } from "../../../src/machine/profile.ts";
+import { tileOfAttention, type AttentionSpec } from "../kernels/attention/attention.ts";
+import type { AttentionTile } from "../kernels/attention/tile.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 import type { TileMemory } from "./remembered.ts";
@@ -12,3 +14,17 @@ export const tileChooser =
   (profile: Profile, trials: number, memory: TileMemory): TileChooser =>
   (spec, rows) =>
     bestTile(profile, spec, rows, trials, memory).tile;
+
+/** Gives how attention is cut. */
+export type AttentionChooser = (spec: AttentionSpec) => AttentionTile;
+
+/** A chooser that searches once for each form of attention. */
+export function attentionChooser(profile: Profile): AttentionChooser {
+  const known = new Map<string, AttentionTile>();
+  return (spec) => {
+    const key = JSON.stringify(spec);
+    const tile = known.get(key) ?? tileOfAttention(profile, spec);
+    known.set(key, tile);
+    return tile;
+  };
+}

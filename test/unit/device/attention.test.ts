@@ -3,7 +3,8 @@ import { describe, expect, test } from "vitest";
 import { floats } from "../../../src/interp/tensor.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
-import { attention } from "../../../targets/device/kernels/attention/attention.ts";
+import { attention, tileOfAttention } from "../../../targets/device/kernels/attention/attention.ts";
+import { combine } from "../../../targets/device/kernels/attention/combine.ts";
 import {
   farthest,
   faultsOf,
@@ -82,6 +83,61 @@ describe.each(machines)("on %s", (_, profile) => {
       }
     },
   );
+
+  test.each([
+    [8, 64, 48, false, 1, 700],
+    [4, 64, 64, true, 1, 300],
+    [6, 48, 32, false, 3, 260],
+  ] as const)(
+    "keys in pieces: %d heads of %d columns, values of %d, apart: %s; 2 sequences of %d behind %d",
+    (heads, dim, width, apart, s, past) => {
+      const [b, t] = [2, past + s];
+      const spec = {
+        q: { dtype: "bf16", heads, width: dim },
+        k: { dtype: "bf16", heads: 1, width: dim },
+        ...(apart && { v: { dtype: "bf16", heads: 1, width } as const }),
+        out: { dtype: "bf16", heads, width },
+        scale: 0.2,
+        queries: s,
+      } as const;
+      const tile = { ...tileOfAttention(profile, spec), pieces: 3 };
+      const kernel = attention(profile, spec, tile);
+      expect(faultsOf(kernel, profile, [{ B: 1, S: 1, P: 0 }, { B: 9, S: s, P: 400 }])).toEqual([]); // prettier-ignore
+      const together = combine(profile, { pieces: 3, width, out: "bf16" });
+      expect(faultsOf(together, profile, [{ S: 1 }, { S: 3000 }])).toEqual([]);
+      const round = roundingTo("bf16");
+      const q = randomFloats("q", b * s * heads * dim).map(round);
+      const k = randomFloats("k", b * t * dim).map(round);
+      const v = randomFloats("v", b * t * width).map(round);
+      const { partial = [], weights = [], maxima = [] } = runKernel(kernel, profile, { B: b, S: s, P: past }, { q, k, ...(apart && { v }) }); // prettier-ignore
+      const { out = [] } = runKernel(together, profile, { S: b * s * heads }, { partial, weights, maxima });
+      const n = s * heads;
+      for (let i = 0; i < b; i++) {
+        const keys = k.slice(i * t * dim, (i + 1) * t * dim);
+        const values = apart ? v.slice(i * t * width, (i + 1) * t * width) : Float32Array.from({ length: t * width }, (_x, j) => keys[Math.floor(j / width) * dim + (j % width)] ?? 0); // prettier-ignore
+        const [expected] = reference("attention", [floats([s, heads, dim], q.slice(i * n * dim, (i + 1) * n * dim)), floats([t, 1, dim], keys), floats([t, 1, width], values)], { scale: 0.2 }, [s, heads, width]); // prettier-ignore
+        expect(farthest(out.slice(i * n * width, (i + 1) * n * width), expected?.data ?? [])).toBeLessThan(tolerance.bf16); // prettier-ignore
+      }
+    },
+  );
+
+  test("one sequence that decodes keeps most groups busy, and is faster for it", () => {
+    const spec = {
+      q: { dtype: "bf16", heads: 128, width: 576 },
+      k: { dtype: "bf16", heads: 1, width: 576 },
+      out: { dtype: "bf16", heads: 128, width: 512 },
+      scale: 0.1,
+      queries: 1,
+    } as const;
+    const launch = { sizes: new Map([["B", 1], ["S", 1], ["P", 16383]]) }; // prettier-ignore
+    const whole = time(attention(profile, spec), profile, launch);
+    const cut = { ...spec, sequences: 1, keys: 16384 };
+    const { pieces } = tileOfAttention(profile, cut);
+    const parts = time(attention(profile, cut), profile, launch);
+    const together = time(combine(profile, { pieces, width: 512, out: "bf16" }), profile, { sizes: new Map([["S", 128]]) }); // prettier-ignore
+    expect(parts.working).toBeGreaterThan(0.75 * profile.groups.value);
+    expect(parts.cycles + together.cycles + profile.launch.value * profile.clock.value).toBeLessThan(0.4 * whole.cycles); // prettier-ignore
+  });
 
   test.each([
     ["decoding, bound by the memory,", 16, undefined, 96, 1, 2047],

@@ -9,7 +9,7 @@ import { named } from "../name.ts";
 import { headsOf, kernelOf, lines, type View } from "../vector/tile.ts";
 import { cutOf } from "./cut.ts";
 import { fusedPart, matrixPart, vectorPart } from "./parts.ts";
-import { attentionTile, isFused, type AttentionShape } from "./tile.ts";
+import { attentionTile, isFused, type AttentionShape, type AttentionTile } from "./tile.ts";
 
 /** Operands as they lie. Without `v` values are the first columns of the keys, as in the latent cache of DeepSeek-V2. */
 export type AttentionSpec = {
@@ -20,27 +20,45 @@ export type AttentionSpec = {
   readonly scale: number;
   /** The most queries of a sequence in one launch; a decoding plan has one. */
   readonly queries: number;
+  /** Sequences in one launch and keys of each, about, where they are known. */
+  readonly sequences?: number;
+  readonly keys?: number;
 };
+
+/** What attention of a specification is. */
+const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionShape => ({
+  dtype: q.dtype,
+  out: out.dtype,
+  heads: headsOf(q),
+  groups: headsOf(k),
+  dim: q.width,
+  width: out.width,
+  isLatent: v === undefined,
+  queries: sizes.queries,
+  ...(sizes.sequences !== undefined && { sequences: sizes.sequences }),
+  ...(sizes.keys !== undefined && { keys: sizes.keys }),
+});
+
+/** How attention is best cut on a machine. Throws where it does not fit. */
+export const tileOfAttention = (profile: Profile, spec: AttentionSpec): AttentionTile =>
+  attentionTile(profile, shapeOf(spec));
 
 /**
  * Causal attention: of B sequences with P keys each in the cache and S queries behind, query s sees keys 0 to P + s. Tensors: `q` [B, S, heads,
- * dim], `k` [B, P + S, groups, dim], `v` [B, P + S, groups, width], `out` [B, S, heads, width].
+ * dim], `k` [B, P + S, groups, dim], `v` [B, P + S, groups, width], `out` [B, S, heads, width]. Where the tile cuts keys in pieces, instead of
+ * `out` what `combine` takes: f32 `partial` [pieces, B, S, heads, width], `weights` and `maxima` [pieces, B, S, heads, 1].
  */
-export function attention(profile: Profile, spec: AttentionSpec): Kernel {
+export function attention(
+  profile: Profile,
+  spec: AttentionSpec,
+  tile = tileOfAttention(profile, spec),
+): Kernel {
   const { q, k, v, out } = spec;
-  const shape: AttentionShape = {
-    dtype: q.dtype,
-    out: out.dtype,
-    heads: headsOf(q),
-    groups: headsOf(k),
-    dim: q.width,
-    width: out.width,
-    isLatent: v === undefined,
-    queries: spec.queries,
-  };
-  const tile = attentionTile(profile, shape);
+  const shape = shapeOf(spec);
   const cut = cutOf(profile, shape, tile, spec.scale);
   const slots = tile.lag + 1;
+  const piece = (name: string, width: number): string =>
+    `tensor ${name}: f32[${tile.pieces}, B, S, ${shape.heads}, ${width}] out`;
   return kernelOf(
     profile,
     lines(
@@ -49,7 +67,9 @@ export function attention(profile: Profile, spec: AttentionSpec): Kernel {
       tensor("q", q, "S", "in"),
       tensor("k", k, "P + S", "in"),
       v && tensor("v", v, "P + S", "in"),
-      tensor("out", out, "S", "out"),
+      tile.pieces > 1
+        ? lines(piece("partial", shape.width), piece("weights", 1), piece("maxima", 1))
+        : tensor("out", out, "S", "out"),
       !isFused(profile) &&
         lines(
           `tensor scores: f32[${slots * tile.rows}, ${tile.keys}] shared`,

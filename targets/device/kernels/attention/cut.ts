@@ -40,32 +40,44 @@ export function cutOf(profile: Profile, shape: AttentionShape, tile: AttentionTi
 /** Whether a tile's rows are of several queries, which see different keys. */
 export const isMasked = ({ tile }: Cut): boolean => tile.queries > 1;
 
-/** What a group has to do: a tile of queries with heads that share keys; each turn a later tile, as they see more keys. */
+/** What a group has to do: a tile of queries with heads that share keys, and a piece of these; each turn a later tile, as they see more keys. */
 export function overItems({ shape, tile }: Cut, body: string): string {
   const together = shape.heads / shape.groups;
   const parts = Math.ceil(together / tile.heads);
-  return `
-  let rounds = ceil(S, ${tile.queries})
-  for item in group .. B * rounds * ${shape.groups * parts} step groups {
-    let rest = item / rounds
-    let s = (item mod rounds + rest * rounds / groups) mod rounds * ${tile.queries}
-    let part = rest mod ${parts} * ${tile.heads}
+  const { pieces } = tile;
+  return lines(
+    `let rounds = ceil(S, ${tile.queries})`,
+    `for item in group .. B * rounds * ${shape.groups * parts * pieces} step groups {`,
+    `let rest = item / rounds${pieces > 1 ? ` / ${pieces}` : ""}`,
+    pieces > 1
+      ? `let s = item / ${pieces} mod rounds * ${tile.queries}`
+      : `let s = (item mod rounds + rest * rounds / groups) mod rounds * ${tile.queries}`,
+    `let part = rest mod ${parts} * ${tile.heads}
     let g = rest / ${parts} mod ${shape.groups}
     let b = rest / ${parts * shape.groups}
     let queries = min(${tile.queries}, S - s)
     let heads = min(${tile.heads}, ${together} - part)
     let head = g * ${together} + part
-    let rows = queries * heads
+    let rows = queries * heads`,
+    pieces > 1
+      ? `let seen = P + s + queries
+    let piece = item mod ${pieces}
+    let run = ceil(ceil(seen, ${tile.keys}), ${pieces}) * ${tile.keys}
+    let begin = piece * run
+    let limit = min(seen, begin + run)
+    let tiles = max(0, ceil(limit - begin, ${tile.keys}))`
+      : `let begin = 0
     let limit = P + s + queries
-    let tiles = ceil(limit, ${tile.keys})
-    ${body}
-  }`;
+    let tiles = ceil(limit, ${tile.keys})`,
+    body,
+    "}",
+  );
 }
 
 /** Tiles of keys, `n` from `t` on; and the `last` from `before` on, those of an earlier turn, whose sums are made in this one. */
 export const overKeys = ({ tile: { keys, rows, lag } }: Cut, body: string): string => `
   for j in 0 .. tiles + ${lag} {
-    let t = j * ${keys}
+    let t = begin + j * ${keys}
     let n = max(0, min(${keys}, limit - t))
     let before = t - ${lag * keys}
     let last = max(0, min(${keys}, limit - before)) * min(1, max(0, j + ${1 - lag}))

@@ -19,6 +19,9 @@ export type AttentionShape = {
   readonly isLatent: boolean;
   /** The most queries of a sequence in one launch. */
   readonly queries: number;
+  /** Sequences in one launch, and keys of each, where they are known: they tell into how many pieces keys are best cut. */
+  readonly sequences?: number;
+  readonly keys?: number;
 };
 
 export type AttentionTile = {
@@ -40,6 +43,8 @@ export type AttentionTile = {
   readonly scores: number;
   readonly drains: number;
   readonly ahead: number;
+  /** Into how many pieces the keys of a sequence are cut; those are put together by a kernel of its own. */
+  readonly pieces: number;
 };
 
 /** Whether matrices go from the matrix unit to the vector unit without passing global memory. */
@@ -81,8 +86,8 @@ export function buffersOf(profile: Profile, shape: AttentionShape, tile: Attenti
     s: [ub, "f32", share, k, ahead],
     p: [ub, dtype, share, k, ahead],
     o: [ub, "f32", share, columns, 2],
-    y: [ub, out, share, upTo(columns, 32), 2],
-    seen: [ub, "f32", share, tile.queries > 1 ? k : 8, 1],
+    y: [ub, tile.pieces > 1 ? "f32" : out, share, upTo(columns, 32), 2],
+    below: [ub, "f32", share, tile.queries > 1 ? k : 8, 1],
     order: [ub, "f32", share, 8, 1],
   } as const satisfies Record<string, Buffer>;
 }
@@ -172,7 +177,10 @@ const steps = halvings(256, least)
   .sort((a, b) => Math.min(b.depth, b.narrow) - Math.min(a.depth, a.narrow) || b.depth + b.narrow - a.depth - a.narrow); // prettier-ignore
 
 /** Every cut but for its steps within. */
-function cuts(profile: Profile, shape: AttentionShape): readonly Omit<AttentionTile, "depth" | "narrow">[] {
+function cuts(
+  profile: Profile,
+  shape: AttentionShape,
+): readonly Omit<AttentionTile, "depth" | "narrow" | "pieces">[] {
   const together = shape.heads / shape.groups;
   const vectors = coresOf(profile, profile.vector.core);
   const most = upTo(Math.min(128, together * shape.queries), 16);
@@ -196,15 +204,40 @@ function cuts(profile: Profile, shape: AttentionShape): readonly Omit<AttentionT
 export function attentionTile(profile: Profile, shape: AttentionShape): AttentionTile {
   let best: { readonly tile: AttentionTile; readonly cost: number } | undefined;
   for (const cut of cuts(profile, shape)) {
-    if (!fits(profile, shape, { ...cut, depth: least, narrow: least })) continue;
+    const whole = { ...cut, pieces: 1 };
+    if (!fits(profile, shape, { ...whole, depth: least, narrow: least })) continue;
     const tile = steps
       .filter(({ narrow }) => narrow <= cut.columns)
-      .map((it) => ({ ...cut, ...it }))
+      .map((it) => ({ ...whole, ...it }))
       .find((it) => fits(profile, shape, it));
     if (!tile) continue;
     const found = cost(profile, shape, tile);
     if (!best || found < best.cost * 0.999) best = { tile, cost: found };
   }
   if (!best) throw new RangeError(`attention of ${shape.dim} columns does not fit ${profile.name}`);
-  return best.tile;
+  const { tile, cost: each } = best;
+  return { ...tile, pieces: piecesOf(profile, shape, tile, each * tile.rows * tile.keys) };
+}
+
+/**
+ * Into how many pieces the keys of each sequence are best cut, a tile of them taking so many cycles: groups that had nothing to do work then, but
+ * what they find is to be put together. In float32 keys stay together, so that their sums are those of the CPU.
+ */
+function piecesOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, cycles: number): number {
+  const { sequences, keys, dtype } = shape;
+  if (sequences === undefined || keys === undefined || dtype === "f32") return 1;
+  const { clock, launch, groups, memory } = profile;
+  const items = sequences * Math.ceil(shape.queries / tile.queries) * Math.ceil(shape.heads / tile.heads);
+  const tiles = Math.ceil(keys / tile.keys);
+  const taken = (pieces: number): number => {
+    const turns = Math.ceil((items * pieces) / groups.value) * (Math.ceil(tiles / pieces) + tile.lag);
+    const bytes = 2 * 4 * pieces * items * tile.rows * shape.width;
+    const putTogether = launch.value * clock.value + bytes / memory.l2BytesPerCycle.value;
+    return turns * cycles + (pieces > 1 ? putTogether : 0);
+  };
+  const most = Math.min(tiles, 4 * groups.value);
+  return Array.from({ length: most }, (_, i) => i + 1).reduce(
+    (best, it) => (taken(it) < taken(best) ? it : best),
+    1,
+  );
 }

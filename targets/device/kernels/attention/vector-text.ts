@@ -4,7 +4,7 @@ import { isMasked, overChunks, type Cut } from "./cut.ts";
 
 const column = (name: string): string => `${name}[0 : live, 0 : 1]`;
 const scores = "s[0 : live, 0 : n]";
-const seen = "seen[0 : live, 0 : n]";
+const below = "below[0 : live, 0 : n]";
 
 /** Before the first item: which query a row is of, those known so far giving as many again. */
 export function onceText(cut: Cut): string {
@@ -22,7 +22,7 @@ export function onceText(cut: Cut): string {
 export const beginText = ({ chunks, tile, make, column: declare }: Cut): string =>
   lines(
     make("sum"),
-    make("seen"),
+    make("below"),
     ...["most", "next", "weight", "bound"].map((it) => declare(it)),
     `vector fill -> sum[0 : ${chunks * tile.share}, 0 : ${tile.columns}] with 0`,
     "vector fill -> most[0 : lines, 0 : 1] with -inf",
@@ -33,11 +33,11 @@ export const beginText = ({ chunks, tile, make, column: declare }: Cut): string 
 const maskText = lines(
   "if P + s + 1 < t + n {",
   `vector adds order[0 : live, 0 : 1] -> ${column("bound")} with P + s + firstQuery + 1 - t`,
-  `vector iota -> ${seen} with 0`,
-  `vector lessColumn ${seen}, ${column("bound")} -> ${seen}`,
-  `vector adds ${seen} -> ${seen} with -1`,
-  `vector muls ${seen} -> ${seen} with 1e30`,
-  `vector add ${scores}, ${seen} -> ${scores}`,
+  `vector iota -> ${below} with 0`,
+  `vector lessColumn ${below}, ${column("bound")} -> ${below}`,
+  `vector adds ${below} -> ${below} with -1`,
+  `vector muls ${below} -> ${below} with 1e30`,
+  `vector add ${scores}, ${below} -> ${scores}`,
   "}",
 );
 
@@ -77,12 +77,29 @@ export const updateText = (cut: Cut, from: string): string =>
     `vector add ${chunkOf(cut, "late")}, o[0 : late, 0 : some] -> ${chunkOf(cut, "late")}`,
   );
 
-/** At the end of an item: sums over their weights. */
-export const endText = (cut: Cut): string =>
+/** Where a core's rows of an item stand in a tensor [B, S, heads, …]. */
+const own = "b, s + firstQuery : own, head + firstHead : mine";
+
+/** At the end of an item: sums over their weights, or, where keys are in pieces, sums and what the pieces are put together by. */
+export const endText = (cut: Cut): string => (cut.tile.pieces > 1 ? pieceText(cut) : wholeText(cut));
+
+const wholeText = (cut: Cut): string =>
   overChunks(
     cut,
     cut.make("y"),
     `vector divColumn ${chunkOf(cut, "lines")}, weight[0 : lines, 0 : 1] -> ${chunkOf(cut, "lines")}`,
     `vector copy ${chunkOf(cut, "lines")} -> y[0 : lines, 0 : some]`,
-    "copy y[0 : lines, 0 : some] -> out[b, s + firstQuery : own, head + firstHead : mine, w : some]",
+    `copy y[0 : lines, 0 : some] -> out[${own}, w : some]`,
+  );
+
+const pieceText = (cut: Cut): string =>
+  lines(
+    `copy weight[0 : lines, 0 : 1] -> weights[piece, ${own}, 0 : 1]`,
+    `copy most[0 : lines, 0 : 1] -> maxima[piece, ${own}, 0 : 1]`,
+    overChunks(
+      cut,
+      cut.make("y"),
+      `vector copy ${chunkOf(cut, "lines")} -> y[0 : lines, 0 : some]`,
+      `copy y[0 : lines, 0 : some] -> partial[piece, ${own}, w : some]`,
+    ),
   );
