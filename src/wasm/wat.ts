@@ -19,12 +19,22 @@ export const vsplat = (address: string, offset = 0): string =>
   `(v128.load32_splat offset=${offset} ${address})`;
 export const vstore = (address: string, value: string, offset = 0): string =>
   `(v128.store offset=${offset} align=4 ${address} ${value})`;
+/** The first one to three floats of a vector, zeros behind them. */
+export const vloadFirst = (address: string, offset: number, count: number): string =>
+  count === 1
+    ? `(v128.load32_zero offset=${offset} align=4 ${address})`
+    : count === 2
+      ? `(v128.load64_zero offset=${offset} align=4 ${address})`
+      : `(f32x4.replace_lane 2 ${vloadFirst(address, offset, 2)} ${fload(address, offset + 8)})`;
 export const fload = (address: string, offset = 0): string => `(f32.load offset=${offset} ${address})`;
 export const fstore = (address: string, value: string, offset = 0): string =>
   `(f32.store offset=${offset} ${address} ${value})`;
 export const vadd = (a: string, b: string): string => `(f32x4.add ${a} ${b})`;
 export const vmul = (a: string, b: string): string => `(f32x4.mul ${a} ${b})`;
 export const lane = (v: string, i: number): string => `(f32x4.extract_lane ${i} ${v})`;
+/** Four of the lanes of two vectors: 0 to 3 are the first's, 4 to 7 the second's. */
+export const shuffle = (order: readonly number[], a: string, b: string): string =>
+  `(i8x16.shuffle ${order.flatMap((w) => lanes.map((byte) => w * 4 + byte)).join(" ")} ${a} ${b})`;
 /** The sum of four lanes, pairwise. */
 export const sum4 = (v: string): string =>
   `(f32.add (f32.add ${lane(v, 0)} ${lane(v, 1)}) (f32.add ${lane(v, 2)} ${lane(v, 3)}))`;

@@ -3,6 +3,7 @@ import type { OpName } from "../../src/ir/ops/index.ts";
 import { expertHidden, experts, integerExperts, swigluHalves } from "./experts.ts";
 import { cacheAppend, dequantizeRows, quantizeRows } from "./caches.ts";
 import { collectives } from "./collectives.ts";
+import { attentionScratch } from "./kernels/attention.ts";
 import { hadamard, headLinear, integerLinear, linear } from "./products.ts";
 import {
   address,
@@ -115,13 +116,14 @@ export const lowerings: {
     if (mask) fail("target/unsupported-op", undefined, "attention", "it has a mask");
     const [qv, kv, vv, to] = [cx.view(q), cx.view(k), cx.view(v), cx.output(out)];
     const heads = fixed(qv.dims[1], "attention");
-    cx.needScratch(0, 4);
+    const dim = fixed(qv.dims[2], "attention");
+    cx.needScratch(attentionScratch(dim), 0);
     cx.step(
       {
         kind: "attention",
         heads,
         kvHeads: fixed(kv.dims[1], "attention"),
-        dim: fixed(qv.dims[2], "attention"),
+        dim,
         valueDim: fixed(vv.dims[2], "attention"),
         scale,
         ldq: rowStride(qv),

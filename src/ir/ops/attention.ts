@@ -3,6 +3,13 @@ import { defineOp } from "../define-op.ts";
 import type { Dim } from "../dim.ts";
 import { formatDims, sizeOf, type TensorType } from "../types.ts";
 
+/**
+ * Keys that engines of float32 take at a time in attention over queries of `dim` columns: their weights, relative to the largest score so far, meet
+ * their values before the sum is added to what the blocks before gave. One number for all, so that sums have one order, whatever runs them.
+ * Blocks of 64 suit heads of a few hundred columns; those of latent attention, 576 wide, have to share a chip's buffers with more.
+ */
+export const keysAtATime = (dim: number): number => (dim > 256 ? 32 : 64);
+
 const covers = ({ dims }: TensorType, queries: Dim | undefined, keys: Dim | undefined): boolean =>
   dims.length === 2 && dims[0] === queries && dims[1] === keys;
 

@@ -1,9 +1,11 @@
+import { exp32 } from "../../support/elementary.ts";
 import type { VectorWork } from "../vector-work.ts";
 
 /**
  * What vector engines can do to tiles, each operator defined once: its operands, its cost class, and its meaning.
  * Boxes are [rows, cols]; a `column` operand has one element a row, a `row` operand one a column. All arithmetic is float32, each
- * step rounded; results are then converted to the dtype of their buffer.
+ * step rounded; results are then converted to the dtype of their buffer. What no vendor publishes, the last bit of exp and the order of a sum,
+ * is as the CPU's kernels have it.
  */
 export type Shape = "box" | "column" | "row";
 
@@ -26,13 +28,13 @@ const f = Math.fround;
 /** Elementwise operators by the function of one element. */
 export const elementwise = {
   copy: (a: number) => a,
-  exp: (a: number) => f(Math.exp(a)),
+  exp: exp32,
   sqrt: (a: number) => f(Math.sqrt(a)),
   reciprocal: (a: number) => f(1 / a),
   log: (a: number) => f(Math.log(a)),
   abs: (a: number) => Math.abs(a),
-  silu: (a: number) => f(a / f(1 + f(Math.exp(-a)))),
-  sigmoid: (a: number) => f(1 / f(1 + f(Math.exp(-a)))),
+  silu: (a: number) => f(a / f(1 + exp32(-a))),
+  sigmoid: (a: number) => f(1 / f(1 + exp32(-a))),
   sin: (a: number) => f(Math.sin(a)),
   cos: (a: number) => f(Math.cos(a)),
   round: (a: number) => {
@@ -51,7 +53,10 @@ export const elementwise = {
   select: (mask: number, a: number, b: number) => (mask !== 0 ? a : b),
 } as const;
 
-/** Reductions of a row to one element. */
+/** The float32 lanes of a vector register of 256 bytes. */
+export const lanes = 64;
+
+/** Reductions of a row to one element: each lane takes columns `lanes` apart in order; then halves of the lanes are folded into one another. */
 export const reductions = {
   sum: { start: 0, step: (a: number, b: number) => f(a + b) },
   maximum: { start: -Infinity, step: (a: number, b: number) => Math.max(a, b) },
@@ -120,6 +125,14 @@ const special = {
   mulRow: {
     summary: "every row times a row",
     operands: ["box", "row"],
+    result: "box",
+    work: "elementwise",
+    values: 0,
+  },
+  /** With runs of `lanes` columns, what `sum` does before it folds: rows that come in pieces are summed as if they were whole. */
+  addRuns: {
+    summary: "a row plus, one after another, the runs of its own width in a longer row",
+    operands: ["box", "box"],
     result: "box",
     work: "elementwise",
     values: 0,

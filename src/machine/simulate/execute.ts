@@ -43,7 +43,7 @@ export function executable(kernel: Kernel, profile: Profile): Executable {
         turn: () => 0,
         signal: () => undefined,
         take: () => {},
-        instruction: (core, it) => carryOut(it, viewIn(bound, roomOf(core)), profile),
+        instruction: (core, it) => carryOut(it, viewIn(bound, roomOf(core))),
       });
   };
 }
@@ -77,13 +77,9 @@ const viewIn =
     return viewOf({ values, offset: 0, strides: [box.decl.cols, 1] }, place);
   };
 
-/** How many products the matrix unit sums at once. */
-const depthOf = (profile: Profile, a: DType): number => profile.matrix.rates.find((it) => it.a === a)?.k ?? 1;
-
 function carryOut(
   { operation: { stmt }, places, values }: Instruction,
   view: (place: Place | undefined) => View,
-  profile: Profile,
 ): number | undefined {
   const dtype = (place: Place | undefined): DType => place?.box.decl.dtype ?? "f32";
   const [first, second, third] = places;
@@ -95,7 +91,7 @@ function carryOut(
       return undefined;
     }
     case "matmul":
-      matmul(view(first), view(second), view(third), values[0] !== 0, depthOf(profile, dtype(first)));
+      matmul(view(first), view(second), view(third), values[0] !== 0);
       return undefined;
     case "vector": {
       const to = places.at(-1);

@@ -4,6 +4,7 @@ import {
   elementwise,
   isElementwise,
   isReduction,
+  lanes,
   reductions,
   type VectorOp,
 } from "../schedule/vector-ops.ts";
@@ -11,6 +12,8 @@ import type { View } from "./memory.ts";
 import { roundingTo } from "./rounding.ts";
 
 /** What single instructions do to data. */
+
+const f = Math.fround;
 
 /** Copy a box, converted to `to`'s dtype where that differs from `from`'s. */
 export function copy(from: View, to: View, dtypes: { readonly from: DType; readonly to: DType }): void {
@@ -43,7 +46,8 @@ export function accumulate(from: View, to: View, dtype: DType): void {
 function dense(view: View): View {
   if (view.step === 1) return view;
   const rows = view.starts.length;
-  const values = new Float32Array(rows * view.cols);
+  const size = rows * view.cols;
+  const values = view.values instanceof Float32Array ? new Float32Array(size) : new Int32Array(size);
   for (let r = 0; r < rows; r++)
     for (let c = 0; c < view.cols; c++)
       values[r * view.cols + c] = view.values[(view.starts[r] ?? 0) + c * view.step] ?? 0;
@@ -55,26 +59,68 @@ function dense(view: View): View {
   };
 }
 
+/** Where four rows of b begin, and the four sums that they go into. */
+type Four = { readonly starts: Int32Array; readonly sums: Float64Array };
+
+/** Four sums grow by the products of a row of x with rows of y, one product after another: as float32, products rounded before they are added. */
+function growFloats(
+  x: Float32Array,
+  from: number,
+  y: Float32Array,
+  depth: number,
+  { starts, sums }: Four,
+): void {
+  const [b0 = 0, b1 = 0, b2 = 0, b3 = 0] = starts;
+  let [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = sums;
+  for (let k = 0; k < depth; k++) {
+    const by = x[from + k] ?? 0;
+    s0 = f(s0 + f(by * (y[b0 + k] ?? 0)));
+    s1 = f(s1 + f(by * (y[b1 + k] ?? 0)));
+    s2 = f(s2 + f(by * (y[b2 + k] ?? 0)));
+    s3 = f(s3 + f(by * (y[b3 + k] ?? 0)));
+  }
+  [sums[0], sums[1], sums[2], sums[3]] = [s0, s1, s2, s3];
+}
+
+type Whole = Exclude<View["values"], Float32Array>;
+
+/** As `growFloats`, modulo 2^32. */
+function growWhole(x: Whole, from: number, y: Whole, depth: number, { starts, sums }: Four): void {
+  const [b0 = 0, b1 = 0, b2 = 0, b3 = 0] = starts;
+  let [s0 = 0, s1 = 0, s2 = 0, s3 = 0] = sums;
+  for (let k = 0; k < depth; k++) {
+    const by = x[from + k] ?? 0;
+    s0 = (s0 + Math.imul(by, y[b0 + k] ?? 0)) | 0;
+    s1 = (s1 + Math.imul(by, y[b1 + k] ?? 0)) | 0;
+    s2 = (s2 + Math.imul(by, y[b2 + k] ?? 0)) | 0;
+    s3 = (s3 + Math.imul(by, y[b3 + k] ?? 0)) | 0;
+  }
+  [sums[0], sums[1], sums[2], sums[3]] = [s0, s1, s2, s3];
+}
+
 /**
- * c[m, n] (+)= a[m, k] b[n, k]^T. Floats: the products of one fragment's depth are summed exactly and then added in float32, the
- * order within a fragment not being published; whole numbers are exact modulo 2^32.
+ * c[m, n] (+)= a[m, k] b[n, k]^T, products added in order of k: the accumulators are float32, and the order in which a fragment's products
+ * reach them is not published, so it is that of the CPU's kernels. Whole numbers are exact modulo 2^32.
  */
-export function matmul(a: View, b: View, c: View, first: boolean, depth: number): void {
+export function matmul(a: View, b: View, c: View, first: boolean): void {
   const [left, right] = [dense(a), dense(b)];
-  const isFloat = c.values instanceof Float32Array;
   const [x, y] = [left.values, right.values];
+  const four: Four = { starts: new Int32Array(4), sums: new Float64Array(4) };
   for (let m = 0; m < c.starts.length; m++)
-    for (let n = 0; n < c.cols; n++) {
+    for (let n = 0; n < c.cols; n += 4) {
+      // Four at a time, as their chains do not wait for one another; behind the last column the first is done again.
+      const count = Math.min(4, c.cols - n);
       const at = (c.starts[m] ?? 0) + n * c.step;
-      let total = first ? 0 : (c.values[at] ?? 0);
-      let [i, j] = [left.starts[m] ?? 0, right.starts[n] ?? 0];
-      for (let k = 0; k < left.cols; k += depth) {
-        const end = Math.min(left.cols, k + depth);
-        let sum = 0;
-        for (let p = k; p < end; p++) sum += (x[i++] ?? 0) * (y[j++] ?? 0);
-        total = isFloat ? Math.fround(total + sum) : (total + sum) | 0;
+      for (let i = 0; i < 4; i++) {
+        four.starts[i] = right.starts[i < count ? n + i : n] ?? 0;
+        four.sums[i] = first || i >= count ? 0 : (c.values[at + i * c.step] ?? 0);
       }
-      c.values[at] = total;
+      const from = left.starts[m] ?? 0;
+      if (x instanceof Float32Array && y instanceof Float32Array) growFloats(x, from, y, left.cols, four);
+      else if (!(x instanceof Float32Array || y instanceof Float32Array))
+        growWhole(x, from, y, left.cols, four);
+      else throw new Error("floats are multiplied by floats");
+      for (let i = 0; i < count; i++) c.values[at + i * c.step] = four.sums[i] ?? 0;
     }
 }
 
@@ -112,7 +158,6 @@ const picked =
     row.forEach((x, c) => (to.values[(to.starts[r] ?? 0) + c * to.step] = round(x)));
   };
 
-const f = Math.fround;
 type Special = Exclude<VectorOp, keyof typeof elementwise | keyof typeof reductions>;
 const specials: { readonly [K in Special]: Rowwise } = {
   fill: eachOf((_x, _own, _c, value) => value),
@@ -135,6 +180,13 @@ const specials: { readonly [K in Special]: Rowwise } = {
       }
   },
   setAt: eachOf((x, own, c, value) => (c === own ? value : x)),
+  addRuns: ([sums, a], to, r, _, round) => {
+    for (let l = 0; l < to.cols; l++) {
+      let sum = at(sums, r, l);
+      for (let c = l; c < (a?.cols ?? 0); c += to.cols) sum = f(sum + at(a, r, c));
+      to.values[(to.starts[r] ?? 0) + l * to.step] = round(sum);
+    }
+  },
   addRow: withRow((x, y) => f(x + y)),
   mulRow: withRow((x, y) => f(x * y)),
   swapPairs: picked((c) => c ^ 1),
@@ -177,16 +229,14 @@ function pointwise(f: Pointwise, [a, b, c]: readonly View[], to: View, round: (x
 
 type Fold = { readonly start: number; readonly step: (a: number, b: number) => number };
 
-/** Halves of a row are folded into one another until one element is left, as reduction trees of vector units do. */
+/** Rows to one element each, by lanes and then by halves of the lanes. */
 function reduce({ start, step }: Fold, a: View | undefined, to: View, round: (x: number) => number): void {
-  const row = new Float32Array(a?.cols ?? 0);
+  const lane = new Float32Array(lanes);
   for (let r = 0; r < to.starts.length; r++) {
-    for (let c = 0; c < row.length; c++) row[c] = at(a, r, c);
-    for (let n = row.length; n > 1;) {
-      const half = Math.ceil(n / 2);
-      for (let c = 0; c < n - half; c++) row[c] = step(row[c] ?? start, row[c + half] ?? start);
-      n = half;
-    }
-    to.values[to.starts[r] ?? 0] = round(row[0] ?? start);
+    lane.fill(start);
+    for (let c = 0; c < (a?.cols ?? 0); c++) lane[c % lanes] = step(lane[c % lanes] ?? start, at(a, r, c));
+    for (let half = lanes / 2; half >= 1; half /= 2)
+      for (let l = 0; l < half; l++) lane[l] = step(lane[l] ?? start, lane[l + half] ?? start);
+    to.values[to.starts[r] ?? 0] = round(lane[0] ?? start);
   }
 }

@@ -1,11 +1,11 @@
 import { packedBytes } from "../../../src/tensor/pack.ts";
-import { add, get, i32, lanes, set, vadd, vload, vmul, vsplat } from "../../../src/wasm/wat.ts";
+import { add, get, i32, lanes, set, vadd, vload, vmul, vsplat, zero4 } from "../../../src/wasm/wat.ts";
 import type { WeightType } from "./spec.ts";
-import { range, startOf, startSums, times, type Tile } from "./tile.ts";
+import { biasOf, range, startSums, times, type Tile } from "./tile.ts";
 
 /**
- * Weights that are numbers. Each output is one chain of additions over k in order, so results do not depend on the tile, the
- * batch or the threads.
+ * Weights that are numbers. Each output is one chain of additions over k in order, and then the bias, so results do not depend on
+ * the tile, the batch or the threads.
  */
 export function denseTile(weight: WeightType, k: number, bias: boolean): Tile {
   const perUnit = weight === "bf16" ? 2 : 1;
@@ -17,7 +17,7 @@ export function denseTile(weight: WeightType, k: number, bias: boolean): Tile {
     locals: () => ({ i32: ["i"], v128: ["s", ...lanes.flatMap((v) => [`w${v}`, `p${v}`])] }),
     sums: (vectors, rows) =>
       [
-        startSums(vectors, rows, startOf(bias)),
+        startSums(vectors, rows, () => zero4),
         times(
           "i",
           Math.floor(k / perUnit),
@@ -28,6 +28,11 @@ export function denseTile(weight: WeightType, k: number, bias: boolean): Tile {
           ].join(" "),
         ),
         k % perUnit ? unit(weight, vectors, rows, 1) : "",
+        ...(bias
+          ? vectors.flatMap((v) =>
+              range(rows).map((r) => set(`a${v}_${r}`, vadd(get(`a${v}_${r}`), biasOf(v)))),
+            )
+          : []),
       ].join(" "),
   };
 }

@@ -7,6 +7,7 @@ import {
   loop,
   mul,
   set,
+  shuffle,
   splat,
   vadd,
   vload,
@@ -15,15 +16,9 @@ import {
 } from "../../../src/wasm/wat.ts";
 import type { Spec } from "./spec.ts";
 
-const words = (order: readonly number[]): string =>
-  order.flatMap((w) => [0, 1, 2, 3].map((byte) => w * 4 + byte)).join(" ");
-
 /** Two lanes orders of a vector, the second with signs: one stage within four elements. */
 const within = (v: string, first: readonly number[], second: readonly number[], signs: string): string =>
-  vadd(
-    `(i8x16.shuffle ${words(first)} ${v} ${v})`,
-    vmul(`(i8x16.shuffle ${words(second)} ${v} ${v})`, `(v128.const f32x4 ${signs})`),
-  );
+  vadd(shuffle(first, v, v), vmul(shuffle(second, v, v), `(v128.const f32x4 ${signs})`));
 
 /** Each `block` elements of a row rotated, as tensor/hadamard.ts says. Units are rows. */
 export function hadamard(name: string, s: Spec<"hadamard">): string {

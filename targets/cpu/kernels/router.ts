@@ -1,5 +1,6 @@
 import { exp, sigmoid } from "./math.ts";
 import type { Spec } from "./spec.ts";
+import { sumOf } from "./sums.ts";
 import {
   add,
   f32,
@@ -74,6 +75,14 @@ const largest = (base: string, n: number): string =>
     ),
   ].join(" ");
 
+const range = (n: number): readonly number[] => Array.from({ length: n }, (_, i) => i);
+
+/** Where an expert's score stands in a row of a device's vector unit: groups begin at multiples of 32 bytes. */
+function columnOf({ experts, groups }: Spec<"router">, e: number): number {
+  const size = experts / groups;
+  return Math.floor(e / size) * Math.ceil(size / 8) * 8 + (e % size);
+}
+
 /** Scores of one token into scratch: score at 0, choice (score + bias) behind it. */
 function scores(s: Spec<"router">): string {
   const logit = fload(index(get("xr"), get("j")));
@@ -83,13 +92,10 @@ function scores(s: Spec<"router">): string {
       ? loop("j", i32(0), i32(s.experts), 1, put(lane(sigmoid(splat(logit)), 0)))
       : [
           largest(get("xr"), s.experts),
-          set("sum", "(f32.const 0)"),
-          loop(
-            "j",
-            i32(0),
-            i32(s.experts),
-            1,
-            `${set("f", lane(exp(splat(`(f32.sub ${logit} ${get("most")})`)), 0))} ${set("sum", `(f32.add ${get("sum")} ${get("f")})`)} ${put(get("f"))}`,
+          loop("j", i32(0), i32(s.experts), 1, put(lane(exp(splat(`(f32.sub ${logit} ${get("most")})`)), 0))),
+          set(
+            "sum",
+            sumOf(new Map(range(s.experts).map((e) => [columnOf(s, e), fload(get("scratch"), 4 * e)]))),
           ),
           loop(
             "j",
@@ -165,9 +171,7 @@ export function router(name: string, s: Spec<"router">): string {
     largest(get("choice"), s.experts),
     `(i32.store ${index(get("indices"), slot)} ${get("best")})`,
     fstore(index(get("choice"), get("best")), "(f32.const nan)"),
-    set("f", fload(index(get("scratch"), get("best")))),
-    set("sum", `(f32.add ${get("sum")} ${get("f")})`),
-    fstore(index(get("weights"), slot), get("f")),
+    fstore(index(get("weights"), slot), fload(index(get("scratch"), get("best")))),
   ].join(" ");
   const denominator = s.normalize ? `(f32.add ${get("sum")} ${f32(1e-20)})` : "(f32.const 1)";
   const scale = fstore(
@@ -178,8 +182,11 @@ export function router(name: string, s: Spec<"router">): string {
     set("xr", add(get("x"), mul(get("s"), s.experts * 4))),
     scores(s),
     limitGroups(s),
-    set("sum", "(f32.const 0)"),
     loop("p", i32(0), i32(s.k), 1, pick),
+    set(
+      "sum",
+      sumOf(new Map(range(s.k).map((p) => [p, fload(index(get("weights"), mul(get("s"), s.k)), 4 * p)]))),
+    ),
     loop("p", i32(0), i32(s.k), 1, scale),
   ].join(" ");
   return kernel(

@@ -1,5 +1,6 @@
-import { sigmoid } from "./math.ts";
+import { silu } from "./math.ts";
 import type { Spec } from "./spec.ts";
+import { sumLocals, sumRow } from "./sums.ts";
 import {
   add,
   elements,
@@ -14,13 +15,12 @@ import {
   mul,
   set,
   splat,
-  sum4,
   vadd,
   vload,
+  vloadFirst,
   vmul,
   vsplat,
   vstore,
-  zero4,
   when,
 } from "../../../src/wasm/wat.ts";
 
@@ -46,8 +46,6 @@ function mapRow(n: number, inputs: readonly string[], f: (...xs: readonly string
     fstore(at("out"), lane(f(...inputs.map((name) => splat(fload(at(name))))), 0)),
   );
 }
-
-const silu = (x: string): string => vmul(x, sigmoid(x));
 
 export function binary(name: string, s: Spec<"add" | "mul">): string {
   const f = s.kind === "add" ? vadd : vmul;
@@ -114,20 +112,17 @@ export function embed(name: string, s: Spec<"embed">): string {
 
 /** The scale 1 / sqrt(mean(x^2) + eps) of row `x` into v128 local `scale`. */
 function rowScale(x: string, n: number, eps: number): string {
+  const squared = (v: string): string => `(f32x4.mul (local.tee $v ${v}) ${get("v")})`;
   return [
-    set("sum", zero4),
-    set("tail", "(f32.const 0)"),
-    elements(
-      "i",
+    sumRow(
+      "sum",
       n,
-      `${set("v", vload(at(x)))} ${set("sum", vadd(get("sum"), vmul(get("v"), get("v"))))}`,
-      `${set("f", fload(at(x)))} ${set("tail", `(f32.add ${get("tail")} (f32.mul ${get("f")} ${get("f")}))`)}`,
+      (offset) => squared(vload(at(x), offset)),
+      (offset, count) => squared(vloadFirst(at(x), offset, count)),
     ),
     set(
       "scale",
-      splat(
-        `(f32.div (f32.const 1) (f32.sqrt (f32.add (f32.div (f32.add ${sum4(get("sum"))} ${get("tail")}) ${f32(n)}) ${f32(eps)})))`,
-      ),
+      splat(`(f32.div (f32.const 1) (f32.sqrt (f32.add (f32.mul ${get("sum")} ${f32(1 / n)}) ${f32(eps)})))`),
     ),
   ].join(" ");
 }
@@ -144,7 +139,7 @@ function normRow(x: string, n: number): string {
   );
 }
 
-const normLocals = { f32: ["tail", "f"], v128: ["sum", "v", "scale"] } as const;
+const normLocals = { f32: ["sum"], v128: ["v", "scale", ...sumLocals] };
 
 export function rmsNorm(name: string, s: Spec<"rmsNorm">): string {
   const body = eachHead(s, `${rowScale("x", s.n, s.eps)} ${normRow("x", s.n)}`);

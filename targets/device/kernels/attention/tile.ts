@@ -1,4 +1,5 @@
 /** How attention is cut to fit a machine: rows of queries, keys at a time, and the steps within. */
+import { keysAtATime } from "../../../../src/ir/ops/attention.ts";
 import { globalSpace, type Profile } from "../../../../src/machine/profile.ts";
 import { matrixCycles, matrixRate, memoryBytesPerCycle, pathBetween, spaceOf, usableBytes } from "../../../../src/machine/rates.ts"; // prettier-ignore
 import { coresOf } from "../../../../src/machine/schedule/cores.ts";
@@ -169,7 +170,10 @@ const halvings = (from: number, to: number): readonly number[] =>
 
 /** Copies of scores, of sums, and of what the vector unit takes. */
 const copies = [2, 1].flatMap((scores) => [3, 2, 1].flatMap((drains) => [2, 1].map((ahead) => ({ scores, drains, ahead })))); // prettier-ignore
-const keysAtATime = [512, 384, 256, 192, 160, 128, 112, 96, 80, 64, 48, 32, 16];
+/** Keys of a tile. In float32 they are the CPU's, so that sums are the same to the last bit. */
+const keysOf = ({ dtype, dim }: AttentionShape): readonly number[] =>
+  dtype === "f32" ? [keysAtATime(dim)] : mostKeys;
+const mostKeys = [512, 384, 256, 192, 160, 128, 112, 96, 80, 64, 48, 32, 16];
 const least = 32;
 /** Columns multiplied at a time, of keys and of values, the largest first. */
 const steps = halvings(256, least)
@@ -191,7 +195,7 @@ function cuts(
       const heads = Math.min(together, rows);
       const queries = Math.min(Math.floor(rows / heads), shape.queries);
       const share = queries > 1 ? Math.ceil(queries / vectors) * heads : Math.ceil(heads / vectors);
-      return keysAtATime.flatMap((keys) =>
+      return keysOf(shape).flatMap((keys) =>
         widths.flatMap(
           (columns) =>
           copies.flatMap((it) => [1, 2, 3].map((lag) => ({ rows, queries, heads, share, keys, columns, lag, ...it }))), // prettier-ignore

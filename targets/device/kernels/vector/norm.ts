@@ -1,4 +1,5 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
+import { lanes } from "../../../../src/machine/schedule/vector-ops.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
@@ -44,10 +45,17 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
     once: 4 + (gain === "f32" ? 0 : bytes(gain)),
     column: 2 + rounding.need.column,
   };
-  const tile = tileOf(profile, width, heads, need, Math.max(64, spec.rounded?.rotation ?? 1));
+  const quantum = Math.max(lanes, spec.rounded?.rotation ?? 1);
+  const one = tileOf(profile, width, heads, need, quantum);
+  // Rows that come in pieces keep the lanes of their sum from piece to piece, so that it is that of the whole row.
+  const inPieces = one.cols < width;
+  const tile = inPieces
+    ? tileOf(profile, width, heads, { ...need, column: need.column + lanes }, quantum)
+    : one;
   const make = buffer(profile);
   const rows = tile.rows * heads;
   const [here, whole] = ["h[0 : lines, c : cols]", "w[0 : lines, 0 : cols]"];
+  const [total, squares] = ["total[0 : lines, 0 : 1]", `squares[0 : lines, 0 : ${lanes}]`];
   const load = lines(
     make("x0", x.dtype, rows, tile.cols, loads),
     `copy ${box("x", x)} -> x0[0 : lines, 0 : cols]`,
@@ -60,11 +68,10 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
     sum && `vector copy ${here} -> sum0[0 : lines, 0 : cols]`,
     sum && `copy sum0[0 : lines, 0 : cols] -> ${box("sum", sum)}`,
     `vector mul ${here}, ${here} -> ${whole}`,
-    `vector sum ${whole} -> square[0 : lines, 0 : 1]`,
-    "vector add total[0 : lines, 0 : 1], square[0 : lines, 0 : 1] -> total[0 : lines, 0 : 1]",
+    inPieces ? `vector addRuns ${squares}, ${whole} -> ${squares}` : `vector sum ${whole} -> ${total}`,
   );
-  const total = "total[0 : lines, 0 : 1]";
   const scale = lines(
+    inPieces && `vector sum ${squares} -> ${total}`,
     `vector muls ${total} -> ${total} with ${1 / width}`,
     `vector adds ${total} -> ${total} with ${spec.eps}`,
     `vector sqrt ${total} -> ${total}`,
@@ -98,8 +105,8 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
           make("h", "f32", rows, width),
           make("w", "f32", rows, tile.cols),
           make("total", "f32", rows, 1),
-          make("square", "f32", rows, 1),
-          `vector fill -> ${total} with 0`,
+          inPieces && make("squares", "f32", rows, lanes),
+          inPieces && `vector fill -> ${squares} with 0`,
           overColumns(tile, width, load),
           scale,
           overColumns(tile, width, store),

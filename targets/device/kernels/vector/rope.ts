@@ -4,6 +4,7 @@
  */
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { sincos } from "../../../../src/support/elementary.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf } from "../name.ts";
 import { buffer, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
@@ -38,7 +39,7 @@ export function rotationTable(
   for (let p = 0; p < positions; p++)
     for (let j = 0; j < half; j++) {
       const angle = Math.fround(p * (invFreq[j] ?? 0));
-      const [cos, sin] = [Math.cos(angle) * scale, Math.sin(angle) * scale];
+      const [sin, cos] = sincos(angle).map((it) => it * scale) as [number, number]; // as many as there were
       const [a, b] = pairs === "interleaved" ? [2 * j, 2 * j + 1] : [j, j + half];
       table[p * width + a] = table[p * width + b] = cos;
       table[p * width + width / 2 + a] = -sin;
