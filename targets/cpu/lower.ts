@@ -44,6 +44,8 @@ export type LoweringContext = {
   readonly scales: (value: Value | undefined) => EngineWeight | PowerWeight;
   /** A weight of codes, packed. */
   readonly codes: (value: Value | undefined, bits: number) => CodeWeight;
+  /** Whether activations are rounded to integers in this function. */
+  readonly roundsActivations: boolean;
   readonly isWeight: (value: Value | undefined) => boolean;
   /** A fresh row-major buffer for a value, bound to it. */
   readonly output: (value: Value | undefined) => View;
@@ -56,7 +58,7 @@ export type LoweringContext = {
     readonly name: string;
     readonly view: (dims: readonly Dim[]) => View;
   };
-  readonly needScratch: (fixedBytes: number, bytesPerPosition: number) => void;
+  readonly needScratch: (bytes: number) => void;
 };
 
 /** A quantized weight as kernels take it. */
@@ -84,7 +86,7 @@ export function lower(func: Func, shelf: WeightShelf, limits: CallLimits): Lower
   const kernels = new Map<string, KernelSpec>();
   const views = new Map<Value, View>();
   const caches = new Map<Value, Cache>();
-  const scratch = { fixed: 0, perPosition: 0 };
+  let scratchBytes = 0;
   let current: Node | undefined;
 
   const addBuffer = (name: string, rows: Extent, rowBytes: number) => {
@@ -157,6 +159,7 @@ export function lower(func: Func, shelf: WeightShelf, limits: CallLimits): Lower
       const recipe = known(value, "its codes are computed at run time");
       return shelf.codes(recipe, bits === 4 ? 4 : 8, formatRecipe(recipe));
     },
+    roundsActivations: func.body.some((it) => isOp(it, "integerLinear") || isOp(it, "integerExperts")),
     isWeight: (value) => value !== undefined && recipeOf(value) !== undefined,
     output,
     scratchBuffer: (name, rows, rowBytes) => {
@@ -174,10 +177,7 @@ export function lower(func: Func, shelf: WeightShelf, limits: CallLimits): Lower
       const cache = caches.get(present(value)) ?? unsupported("cacheAppend", "its cache is not a parameter");
       return { name: cache.name, view: (dims) => compactView(cache.name, dims) };
     },
-    needScratch: (bytes, perPosition) => {
-      scratch.fixed = Math.max(scratch.fixed, bytes);
-      scratch.perPosition = Math.max(scratch.perPosition, perPosition);
-    },
+    needScratch: (bytes) => void (scratchBytes = Math.max(scratchBytes, bytes)),
   };
 
   for (const node of func.body) {
@@ -207,7 +207,7 @@ export function lower(func: Func, shelf: WeightShelf, limits: CallLimits): Lower
       ? { logits: results.get("logits")?.region }
       : { kept: [...func.params.map((p) => p.name), ...[...results.values()].map((v) => v.region)] }),
     routers,
-    scratch,
+    scratchBytes,
   };
   return { program, kernels: [...kernels.values()], caches: [...caches.values()], results };
 }

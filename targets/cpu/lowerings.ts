@@ -117,7 +117,7 @@ export const lowerings: {
     const [qv, kv, vv, to] = [cx.view(q), cx.view(k), cx.view(v), cx.output(out)];
     const heads = fixed(qv.dims[1], "attention");
     const dim = fixed(qv.dims[2], "attention");
-    cx.needScratch(attentionScratch(dim), 0);
+    cx.needScratch(attentionScratch(dim));
     cx.step(
       {
         kind: "attention",
@@ -226,7 +226,7 @@ export const lowerings: {
     const input = flat(cx, logits);
     const [to, shares] = [cx.output(indices), cx.output(weights)];
     const { topK, ...rest } = attrs;
-    cx.needScratch(16 * input.width, 0);
+    cx.needScratch(16 * input.width);
     cx.step(
       { kind: "router", experts: input.width, k: topK, ...rest, bias: bias !== undefined },
       [

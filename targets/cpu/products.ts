@@ -12,15 +12,18 @@ export type Matrix<Format> = { readonly format: Format; readonly args: readonly 
 /** The matrix of an operand: its codes where it is quantized, else its elements. */
 export function matrixOf(cx: LoweringContext, value: Value | undefined): Matrix<WeightFormat> {
   const coded = cx.coded(value);
-  if (!coded) {
-    const weight = cx.weight(value, "packed");
-    return { format: { weight: weight.dtype }, args: [weightArg(weight)] };
-  }
+  if (!coded) return plainMatrix(cx, value);
   const { codes, scales, zeros, group } = coded;
   return {
     format: { weight: codes.dtype, group, scale: scales.dtype, zero: zeros !== undefined },
     args: [codes, scales, ...(zeros ? [zeros] : [])].map(weightArg),
   };
+}
+
+/** The matrix of an operand as its elements. */
+function plainMatrix(cx: LoweringContext, value: Value | undefined): Matrix<WeightFormat> {
+  const weight = cx.weight(value, "packed");
+  return { format: { weight: weight.dtype }, args: [weightArg(weight)] };
 }
 
 /** The matrix of two operands, codes and scales. */
@@ -105,9 +108,10 @@ export const integerLinear: Rule<"integerLinear"> = (cx, node) => {
   );
 };
 
+/** What it gives is rounded where activations are: there each weight is a float32 before the sum, as on devices, lest codes differ. */
 export const headLinear: Rule<"headLinear"> = (cx, { operands: [x, w], results: [out] }) => {
   const input = cx.view(x);
-  const { format, args } = matrixOf(cx, w);
+  const { format, args } = cx.roundsActivations ? plainMatrix(cx, w) : matrixOf(cx, w);
   const to = cx.output(out);
   const [, heads = 1, k = 1] = input.dims.map((d, i) => (i === 0 ? 0 : fixed(d, "headLinear")));
   cx.step(

@@ -37,7 +37,7 @@ const program = (steps: number): Program => ({
   inputs: { ids: "ids", positions: "positions" },
   logits: "a",
   routers: [],
-  scratch: { fixed: 0, perPosition: 0 },
+  scratchBytes: 0,
 });
 
 const engineOf = async (other: string, threads: number, steps: number) =>

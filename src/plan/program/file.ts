@@ -59,7 +59,7 @@ const programs = v.array(
     inputs: v.object({ ids: v.string(), positions: v.string() }),
     logits: v.optional(v.string()),
     routers: v.array(v.object({ buffer: v.string(), rows: extent, k: whole })),
-    scratch: v.object({ fixed: whole, perPosition: whole }),
+    scratchBytes: whole,
   }),
 );
 

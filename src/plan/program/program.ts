@@ -121,8 +121,8 @@ export type Program = CallLimits & {
   readonly kept?: readonly string[];
   /** Where each router's choices lie after the last step, in order: i32 [rows, k]. */
   readonly routers: readonly { readonly buffer: string; readonly rows: Extent; readonly k: number }[];
-  /** Bytes of private scratch a thread needs: `fixed` + `perPosition` × T. */
-  readonly scratch: { readonly fixed: number; readonly perPosition: number };
+  /** Bytes of private scratch that a thread needs. */
+  readonly scratchBytes: number;
 };
 
 /** The rows that a collective reads and writes. */

@@ -91,9 +91,7 @@ export function layoutMemory(
   );
   const placed = programs.map((p) => ({ name: p.name, ...placeBuffers(p, context, top) }));
   top = Math.max(top, ...placed.map((p) => p.end));
-  const scratchBytes = align(
-    Math.max(...programs.map((p) => p.scratch.fixed + p.scratch.perPosition * context), 0) + 64,
-  );
+  const scratchBytes = align(Math.max(0, ...programs.map((p) => p.scratchBytes)) + 64);
   const scratch = take(scratchBytes * threads);
   return {
     control: controlAt,

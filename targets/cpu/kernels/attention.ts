@@ -31,62 +31,79 @@ import {
 /** Bytes of scratch of a thread: the scores of a block, and a vector behind them. */
 export const attentionScratch = (dim: number): number => 4 * keysAtATime(dim) + 16;
 
+/** Sums of values that are kept in registers. */
+const sums = Array.from({ length: 8 }, (_, part) => `a${part}`);
+
 const scoreAt = add(get("scratch"), mul(get("t"), 4));
 
-/** The same four columns of four keys, turned into four vectors of one column each, `turned`. */
-function turned(): { readonly before: string; readonly columns: readonly string[] } {
+/** Two chains of four keys each, which do not wait for one another. */
+const groups = [0, 1] as const;
+const keysTogether = 8;
+const keyName = (group: number, j: number): string => `k${4 * group + j}`;
+const eachKey = Array.from({ length: keysTogether }, (_, j) => j);
+
+const turning = groups.flatMap((g) => [
+  `sum${g}`,
+  ...lanes.flatMap((j) => [`u${g}${j}`, ...(g ? [] : [`r${j}`])]),
+]);
+
+/** `sum0` and `sum1` plus a column of their keys, each given by its group, times its element of q. */
+const grown = (column: (group: number) => string, offset: number): string =>
+  [
+    set("p", vsplat(add(get("qh"), get("i")), offset)),
+    ...groups.map((g) => set(`sum${g}`, vadd(get(`sum${g}`), vmul(column(g), get("p"))))),
+  ].join(" ");
+
+/** As `grown`, for four columns one after another, `offset` bytes from `i` on: rows of keys are turned into columns. */
+function fourColumns(offset: number): string {
   const pair = (to: string, order: readonly number[], a: string, b: string): string =>
     set(to, shuffle(order, get(a), get(b)));
-  const before = [
-    ...lanes.map((j) => set(`r${j}`, vload(add(get(`k${j}`), get("i"))))),
-    pair("u0", [0, 4, 1, 5], "r0", "r1"),
-    pair("u1", [0, 4, 1, 5], "r2", "r3"),
-    pair("u2", [2, 6, 3, 7], "r0", "r1"),
-    pair("u3", [2, 6, 3, 7], "r2", "r3"),
-  ].join(" ");
-  const column = (order: readonly number[], a: string, b: string): string => shuffle(order, get(a), get(b));
-  return {
-    before,
-    columns: [
-      column([0, 1, 4, 5], "u0", "u1"),
-      column([2, 3, 6, 7], "u0", "u1"),
-      column([0, 1, 4, 5], "u2", "u3"),
-      column([2, 3, 6, 7], "u2", "u3"),
-    ],
-  };
-}
-
-/** v128 `sum` takes Σ q[i] * k[i] of keys `k0` to `k3`, each a chain of additions over i in order. */
-function dotProducts(dim: number): string {
-  const grow = (column: string, offset: number): string =>
-    set("sum", vadd(get("sum"), vmul(column, vsplat(add(get("qh"), get("i")), offset))));
-  const { before, columns } = turned();
-  const whole = dim - (dim % 4);
-  const one = [1, 2, 3].reduce(
-    (v, j) => `(f32x4.replace_lane ${j} ${v} ${fload(add(get(`k${j}`), get("i")))})`,
-    splat(fload(add(get("k0"), get("i")))),
-  );
+  const turned = groups.flatMap((g) => [
+    ...lanes.map((j) => set(`r${j}`, vload(add(get(keyName(g, j)), get("i")), offset))),
+    pair(`u${g}0`, [0, 4, 1, 5], "r0", "r1"),
+    pair(`u${g}1`, [0, 4, 1, 5], "r2", "r3"),
+    pair(`u${g}2`, [2, 6, 3, 7], "r0", "r1"),
+    pair(`u${g}3`, [2, 6, 3, 7], "r2", "r3"),
+  ]);
+  const column = (half: 0 | 2, order: readonly number[]) => (g: number) =>
+    shuffle(order, get(`u${g}${half}`), get(`u${g}${half + 1}`));
   return [
-    set("sum", zero4),
-    loop("i", i32(0), i32(whole * 4), 16, [before, ...columns.map((it, c) => grow(it, 4 * c))].join(" ")),
-    dim % 4 ? loop("i", i32(whole * 4), i32(dim * 4), 4, grow(one, 0)) : "",
+    ...turned,
+    grown(column(0, [0, 1, 4, 5]), offset),
+    grown(column(0, [2, 3, 6, 7]), offset + 4),
+    grown(column(2, [0, 1, 4, 5]), offset + 8),
+    grown(column(2, [2, 3, 6, 7]), offset + 12),
   ].join(" ");
 }
 
-/** Scores of the block's `n` keys from `kt` on, four at a time; behind the last key it is taken again, and -inf put in its place. */
+/** v128 `sum0` and `sum1` take Σ q[i] * k[i] of keys `k0` to `k7`, each a chain of additions over i in order. */
+function dotProducts(dim: number): string {
+  const element = (g: number, j: number): string => fload(add(get(keyName(g, j)), get("i")));
+  const single = (g: number): string =>
+    [1, 2, 3].reduce((v, j) => `(f32x4.replace_lane ${j} ${v} ${element(g, j)})`, splat(element(g, 0)));
+  const fours = dim - (dim % 4);
+  return [
+    ...groups.map((g) => set(`sum${g}`, zero4)),
+    loop("i", i32(0), i32(fours * 4), 16, fourColumns(0)),
+    fours < dim ? loop("i", i32(fours * 4), i32(dim * 4), 4, grown(single, 0)) : "",
+  ].join(" ");
+}
+
+/** Scores of the block's `n` keys from `kt` on, eight at a time; behind the last key it is taken again, and -inf put in its place. */
 function scores(s: Spec<"attention">): string {
-  const key = (j: number): string =>
+  const next = (j: number): string =>
     set(
       `k${j}`,
       `(select ${add(get(`k${j - 1}`), i32(s.ldk * 4))} ${get(`k${j - 1}`)} (i32.lt_s ${add(get("t"), i32(j))} ${get("n")}))`,
     );
-  const four = [
+  const eight = [
     set("k0", add(get("kt"), mul(get("t"), s.ldk * 4))),
-    ...[1, 2, 3].map(key),
+    ...eachKey.slice(1).map(next),
     dotProducts(s.dim),
-    vstore(scoreAt, vmul(get("sum"), splat(f32(s.scale)))),
+    ...groups.map((g) => vstore(scoreAt, vmul(get(`sum${g}`), splat(f32(s.scale))), 16 * g)),
   ].join(" ");
-  return `${loop("t", i32(0), get("n"), 4, four)} ${vstore(add(get("scratch"), mul(get("n"), 4)), splat(f32(-Infinity)))}`;
+  const behind = add(get("scratch"), mul(get("n"), 4));
+  return `${loop("t", i32(0), get("n"), keysTogether, eight)} ${vstore(behind, splat(f32(-Infinity)))}`;
 }
 
 /** Scores become weights relative to the largest so far, `max`; `soon` is what earlier sums are to be multiplied by, f32 `total` their sum. */
@@ -95,9 +112,9 @@ function weights(keys: number): string {
   const behind = mul(`(i32.and ${add(get("n"), i32(3))} ${i32(-4)})`, 4);
   const from = (offset: number): string => vload(add(get("scratch"), get("i")), offset);
   return [
-    set("sum", splat(get("max"))),
-    eachFour(set("sum", `(f32x4.max ${get("sum")} ${vload(scoreAt)})`)),
-    set("f", max4(get("sum"))),
+    set("p", splat(get("max"))),
+    eachFour(set("p", `(f32x4.max ${get("p")} ${vload(scoreAt)})`)),
+    set("f", max4(get("p"))),
     set("soon", exp(splat(`(f32.sub ${get("max")} ${get("f")})`))),
     set("max", get("f")),
     eachFour(vstore(scoreAt, exp(`(f32x4.sub ${vload(scoreAt)} ${splat(get("max"))})`))),
@@ -106,34 +123,34 @@ function weights(keys: number): string {
   ].join(" ");
 }
 
-/** The block's weighted sum of values for elements `from` to `from + width` (16 or 4 or 1) of the head, added to what was there times `soon`. */
-function values(from: number, width: 16 | 4 | 1, ldv: number): string {
-  const parts = width === 16 ? lanes : ([0] as const);
-  const load = (part: number) =>
-    width === 1 ? splat(fload(get("vt"), from * 4)) : vload(get("vt"), from * 4 + part * 16);
+/** The block's weighted sum of `width` values (1 or a multiple of 4) from element `from` of the head, added to what was there times `soon`. */
+function values(from: number, width: number, ldv: number): string {
+  const parts = sums.slice(0, Math.ceil(width / 4));
+  const place = (part: number): number => from * 4 + part * 16;
+  const load = (part: number): string =>
+    width === 1 ? splat(fload(get("vt"), place(part))) : vload(get("vt"), place(part));
   const body = [
     set("p", vsplat(scoreAt)),
-    ...parts.map((part) => set(`a${part}`, vadd(get(`a${part}`), vmul(get("p"), load(part))))),
+    ...parts.map((sum, part) => set(sum, vadd(get(sum), vmul(get("p"), load(part))))),
     set("vt", add(get("vt"), i32(ldv * 4))),
   ].join(" ");
+  const grown = (sum: string, before: string): string => vadd(vmul(before, get("soon")), get(sum));
   return [
     set("vt", get("vh")),
-    ...parts.map((part) => set(`a${part}`, zero4)),
+    ...parts.map((sum) => set(sum, zero4)),
     loop("t", i32(0), get("n"), 1, body),
-    ...parts.map((part) => {
-      const at = from * 4 + part * 16;
-      const grown = (before: string): string => vadd(vmul(before, get("soon")), get(`a${part}`));
-      return width === 1
-        ? fstore(get("oh"), lane(grown(splat(fload(get("oh"), at))), 0), at)
-        : vstore(get("oh"), grown(vload(get("oh"), at)), at);
-    }),
+    ...parts.map((sum, part) =>
+      width === 1
+        ? fstore(get("oh"), lane(grown(sum, splat(fload(get("oh"), place(part)))), 0), place(part))
+        : vstore(get("oh"), grown(sum, vload(get("oh"), place(part))), place(part)),
+    ),
   ].join(" ");
 }
 
 function valueChunks(width: number, ldv: number): string {
   const out: string[] = [];
   for (let from = 0; from < width;) {
-    const step = width - from >= 16 ? 16 : width - from >= 4 ? 4 : 1;
+    const step = [32, 16, 4, 1].find((it) => it <= width - from) ?? 1;
     out.push(values(from, step, ldv));
     from += step;
   }
@@ -199,10 +216,7 @@ export function attention(name: string, s: Spec<"attention">): string {
         "seen",
         "qh",
         "kt",
-        "k0",
-        "k1",
-        "k2",
-        "k3",
+        ...eachKey.map((j) => `k${j}`),
         "vh",
         "vt",
         "oh",
@@ -210,13 +224,7 @@ export function attention(name: string, s: Spec<"attention">): string {
         "i",
       ],
       f32: ["max", "weight", "total", "f"],
-      v128: [
-        "sum",
-        "soon",
-        "p",
-        ...["r", "u", "a"].flatMap((it) => lanes.map((j) => `${it}${j}`)),
-        ...sumLocals,
-      ],
+      v128: ["soon", "p", ...turning, ...sums, ...sumLocals],
     },
     loop("u", get("begin"), get("end"), 1, unit),
   );
