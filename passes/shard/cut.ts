@@ -19,7 +19,7 @@ export type Station = {
 /** What a rank is among the others. */
 export type RankPlace = {
   readonly tensors: Side;
-  /** The ranks that share the experts, those with other sequences among them. */
+  /** The ranks that share the experts, those with other sequences among them; one where every rank has a part of each expert. */
   readonly experts: Side;
   /** Those of them that share this rank's tokens: each routes some. */
   readonly tokens: Side;

@@ -66,13 +66,13 @@ const layerOf = (cut: Cut, node: Mixture): number => cut.func.body.filter(isMixt
 const expertCount = (node: Mixture): number => Number(node.operands[3]?.type.dims[0]);
 
 /**
- * A part of what the experts give, summed over this rank's inner columns. Tokens lie between the expert ranks; each sends its own
- * to where their experts are, and gets back what came of them.
+ * A part of what the experts give. Where ranks share them, each sends its own tokens to where their experts are, and gets back what came
+ * of them; elsewhere it is summed over this rank's inner columns of all.
  */
 export function mixturePiece(cut: Cut, node: Mixture, box: Box): Value {
   const [x, indices, weights] = node.operands;
   const inner =
-    cut.tensors.of > 1
+    cut.experts.of === 1 && cut.tensors.of > 1
       ? innerOf(cut, node)
       : { begin: 0, end: Number(node.operands.at(isOp(node, "experts") ? 4 : 5)?.type.dims[2]) };
   const operands = [x, indices, weights].map((v) => cut.piece(v, box));

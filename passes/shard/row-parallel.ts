@@ -48,6 +48,16 @@ function headsOf(cut: Cut, attention: Node, width: number, unit: number): Range 
     : fail("cluster/torn-group", { kind: "flag", flag: "--parallel" }, width, unit);
 }
 
+/** Whether a product is of heads that the tensor ranks have between them. */
+export function isOfHeads(cut: Cut, node: Node): boolean {
+  const from = (x: Value | undefined): boolean => {
+    const maker = x && cut.maker(x);
+    if (isOp(maker, "hadamard")) return from(maker.operands[0]);
+    return isOp(maker, "reshape") && attentionOf(cut, maker.operands[0]) !== undefined;
+  };
+  return cut.tensors.of > 1 && isProduct(node) && from(node.operands[0]);
+}
+
 /** The columns of x that this rank has where x comes out of what ranks share, heads or inner columns; undefined where it does not. */
 function columnsOf(cut: Cut, x: Value | undefined, unit: number): Range | undefined {
   const maker = x && cut.maker(x);

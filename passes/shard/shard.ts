@@ -11,10 +11,10 @@ import type { OpName } from "../../src/ir/ops/index.ts";
 import { layerInOrder, type LayerMap } from "../../src/cluster/expert-map.ts";
 import {
   expertGroup,
-  expertPart,
-  expertParts,
+  expertRanks,
   groupAlong,
   placeOf,
+  tokenGroup,
   type Mesh,
 } from "../../src/cluster/mesh.ts";
 import { boxOf, whole, type Box } from "./box.ts";
@@ -24,7 +24,7 @@ import { emitter } from "./emitter.ts";
 import { isMixture, mixturePiece } from "./mixture.ts";
 import { pieceRules } from "./pieces.ts";
 import { shareOf, tokenRange } from "./ranges.ts";
-import { isProduct } from "./row-parallel.ts";
+import { isOfHeads, isProduct } from "./row-parallel.ts";
 import { normAtEnd, received, sent } from "./stage-ends.ts";
 import { stagesOf } from "./stages.ts";
 import { addend, isPartial, reduced, summed } from "./sums.ts";
@@ -46,18 +46,18 @@ export function sharder(module: Module, { mesh, held }: Sharding): (rank: number
   const stages = module.funcs.map((func) => stagesOf(func, mesh.pp));
   return (rank) => {
     const place = placeOf(mesh, rank);
-    const side = (axis: "tp" | "ep"): Side => ({
-      of: mesh[axis],
-      index: place[axis],
-      group: groupAlong(mesh, place, axis),
+    const side = (group: readonly number[]): Side => ({
+      of: group.length,
+      index: group.indexOf(rank),
+      group,
     });
-    const experts = {
-      of: expertParts(mesh),
-      index: expertPart(mesh, place),
-      group: expertGroup(mesh, place),
-    };
     const line = groupAlong(mesh, place, "pp");
-    const sides = { tensors: side("tp"), experts, tokens: side("ep"), held: held ?? inOrder(experts.of) };
+    const sides = {
+      tensors: side(groupAlong(mesh, place, "tp")),
+      experts: side(expertGroup(mesh, place)),
+      tokens: side(tokenGroup(mesh, place)),
+      held: held ?? inOrder(expertRanks(mesh)),
+    };
     return {
       funcs: module.funcs.map((func, i) => {
         const stage = stages[i]?.[place.pp];
@@ -94,9 +94,12 @@ function wholeOf(cut: Cut, node: Node, value: Value): Value | readonly Value[] {
 function partOf(cut: Cut, node: Node, value: Value, box: Box): Value | readonly Value[] {
   if (box.size === 0) return wholeOf(cut, node, value);
   if (isOp(node, "cacheAppend")) return appended(cut, node, box);
-  if (isPartial(cut, value)) return reduced(cut, value, box, node.origin);
+  // Of a rank's own tokens the others of its tensor group have none: no sum, but whole weights, and heads of all.
+  const isOwn = cut.tokens.of > 1 && box.has(0);
+  if (isPartial(cut, value) && !isOwn) return reduced(cut, value, box, node.origin);
   if (isMixture(node)) return mixturePiece(cut, node, box);
-  const rule = pieceRules[node.op] as PieceRule<OpName> | undefined;
+  const rule =
+    isOwn && isOfHeads(cut, node) ? undefined : (pieceRules[node.op] as PieceRule<OpName> | undefined);
   return (
     rule?.(cut, node as never, box) ?? // the table gives each operator its own node type
     node.results.map((v) => sliced(cut, cut.piece(v, whole), box, node.origin))

@@ -1,5 +1,5 @@
 import { isOp, type Value } from "../../src/ir/graph.ts";
-import { whole, withRange, type Box } from "./box.ts";
+import { whole, type Box } from "./box.ts";
 import type { Cut } from "./cut.ts";
 import { isMixture, mixturePiece } from "./mixture.ts";
 import { isProduct, isRowParallel, partialProduct } from "./row-parallel.ts";
@@ -8,7 +8,8 @@ import { isProduct, isRowParallel, partialProduct } from "./row-parallel.ts";
 export function isPartial(cut: Cut, value: Value): boolean {
   const node = cut.maker(value);
   if (cut.tensors.of === 1 || !node || value === cut.station.stage.incoming) return false;
-  if (isMixture(node) || isRowParallel(cut, node)) return true;
+  if (isMixture(node)) return cut.experts.of === 1;
+  if (isRowParallel(cut, node)) return true;
   return isOp(node, "add") && node.operands.every((it) => isPartial(cut, it));
 }
 
@@ -32,8 +33,6 @@ export function addend(cut: Cut, value: Value | undefined, box: Box): Value {
   const node = value && cut.maker(value);
   if (!value || !node) throw new Error("a parameter is no sum");
   const make = (): Value => {
-    if (isOwned(cut, value) && !box.has(0))
-      return gathered(cut, value, cut.partial(value, withRange(box, 0, cut.own)), node.origin);
     if (isMixture(node)) return mixturePiece(cut, node, box);
     if (isProduct(node)) return partialProduct(cut, node, box);
     const parts = node.operands.map((v) => cut.partial(v, box));

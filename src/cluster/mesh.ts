@@ -1,7 +1,8 @@
 /**
  * How the ranks of a plan are laid out: a product of axes. Tensor ranks lie next to each other, then the ranks that share the
  * tokens of a sequence in its mixtures, then groups that have sequences of their own, then pipeline stages, so that what talks most
- * is nearest. The experts of a stage are shared by all of its groups: by `dp * ep` parts, each of them cut between `tp` ranks.
+ * is nearest. Where there are such ranks or groups, all ranks of a stage share its experts, each holding some of them whole; ranks that
+ * are tensor ranks and nothing else have columns of every expert.
  */
 import { fail } from "../support/diagnostics.ts";
 
@@ -58,17 +59,27 @@ export const rankAt = (mesh: Mesh, { pp, dp, ep, tp }: Place): number =>
 export const groupAlong = (mesh: Mesh, place: Place, axis: Axis): readonly number[] =>
   Array.from({ length: mesh[axis] }, (_, i) => rankAt(mesh, { ...place, [axis]: i }));
 
-/** How many parts the experts of a layer are shared in. */
-export const expertParts = ({ dp, ep }: Mesh): number => dp * ep;
+/** Whether experts are held whole, each by some ranks, and tokens go where they are. */
+const sharesExperts = ({ dp, ep }: Mesh): boolean => dp * ep > 1;
 
-/** Which of these parts a rank has. */
-export const expertPart = ({ ep }: Mesh, place: Place): number => place.dp * ep + place.ep;
+/** How many ranks share the experts of a stage: all of it, or 1 where none holds an expert that another does not. */
+export const expertRanks = (mesh: Mesh): number => (sharesExperts(mesh) ? mesh.dp * mesh.ep * mesh.tp : 1);
 
-/** The ranks that the one at `place` shares experts with, one for each part, itself among them, in order. */
-export const expertGroup = (mesh: Mesh, place: Place): readonly number[] =>
-  Array.from({ length: expertParts(mesh) }, (_, part) =>
-    rankAt(mesh, { ...place, dp: Math.floor(part / mesh.ep), ep: part % mesh.ep }),
-  );
+/** The ranks that the one at `place` shares experts with, itself among them, in order. */
+export const expertGroup = (mesh: Mesh, { pp, ...place }: Place): readonly number[] => {
+  const first = rankAt(mesh, { pp, dp: 0, ep: 0, tp: 0 });
+  return sharesExperts(mesh)
+    ? Array.from({ length: expertRanks(mesh) }, (_, i) => first + i)
+    : [rankAt(mesh, { pp, ...place })];
+};
+
+/** The ranks that share the tokens of a sequence in its mixtures with the one at `place`, itself among them, in order. */
+export const tokenGroup = (mesh: Mesh, { pp, dp, ...place }: Place): readonly number[] => {
+  const first = rankAt(mesh, { pp, dp, ep: 0, tp: 0 });
+  return sharesExperts(mesh)
+    ? Array.from({ length: mesh.ep * mesh.tp }, (_, i) => first + i)
+    : [rankAt(mesh, { pp, dp, ...place })];
+};
 
 /** Part `i` of `size` things cut into `parts` runs as equal as they come: begin and end. */
 export const share = (size: number, parts: number, i: number): readonly [begin: number, end: number] => [

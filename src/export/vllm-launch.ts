@@ -3,7 +3,7 @@
  * DeepSeek-V3.1.md and features/ray.md): tensor ranks and data-parallel groups whose product shares the experts.
  */
 import { hcclBuffSize } from "../cluster/hccl.ts";
-import { expertParts, rankCount, type Mesh } from "../cluster/mesh.ts";
+import { rankCount, type Mesh } from "../cluster/mesh.ts";
 import { devicesOf, nodesOf, type Cluster } from "../cluster/topology.ts";
 import { fail } from "../support/diagnostics.ts";
 
@@ -89,7 +89,7 @@ export function vllmLaunchScript(cluster: Cluster, serving: Serving): string {
 
 function environment(serving: Serving, size: number, kind: string): readonly string[] {
   const { experts, mesh, sequences } = serving;
-  const expertRanks = expertParts(mesh) * mesh.tp;
+  const expertRanks = mesh.dp * mesh.ep * mesh.tp;
   const buffer =
     experts &&
     hcclBuffSize({
@@ -118,7 +118,7 @@ function environment(serving: Serving, size: number, kind: string): readonly str
 
 function serveFlags(serving: Serving, nodes: number): readonly string[] {
   const { mesh, sequences, context, experts, expertMap, quantized } = serving;
-  const groups = expertParts(mesh);
+  const groups = mesh.dp * mesh.ep;
   const extra = expertMap === undefined ? undefined : { eplb_config: { expert_map_path: expertMap } };
   return [
     `--host 0.0.0.0 --port "\${PORT:-8004}"`,

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
-import { expertParts, parseMesh, rankCount } from "../../src/cluster/mesh.ts";
+import { expertRanks, parseMesh, rankCount } from "../../src/cluster/mesh.ts";
 import { interpretRanks } from "../../src/interp/ranks.ts";
 import { interpret } from "../../src/interp/interpret.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
@@ -48,7 +48,7 @@ test.each(readdirSync(folder))("golden-shard/%s", (name) => {
   const sizes = parseMesh(mesh);
   const sharding = {
     mesh: sizes,
-    held: (_: number, experts: number) => layerInOrder(experts, expertParts(sizes), Number(redundant)),
+    held: (_: number, experts: number) => layerInOrder(experts, expertRanks(sizes), Number(redundant)),
   };
   const shard = sharder(module, sharding);
   const ranks = Array.from({ length: rankCount(sharding.mesh) }, (_, r) => shard(r));

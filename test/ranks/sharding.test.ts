@@ -5,7 +5,7 @@ import { pipeline, quantizing, shardedPhases } from "../../passes/index.ts";
 import { quantizeCaches } from "../../passes/quantize/caches.ts";
 import { sharder } from "../../passes/shard/shard.ts";
 import { layerInOrder } from "../../src/cluster/expert-map.ts";
-import { expertParts, parseMesh, rankCount } from "../../src/cluster/mesh.ts";
+import { expertRanks, parseMesh, rankCount } from "../../src/cluster/mesh.ts";
 import type { Module } from "../../src/ir/graph.ts";
 import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { verify } from "../../src/ir/verifier.ts";
@@ -18,7 +18,7 @@ const ids = [5, 17, 3, 88, 41, 9, 7];
 /** The module of every rank of a mesh. */
 function cut(module: Module, text: string, redundant: number): readonly Module[] {
   const mesh = parseMesh(text);
-  const held = (_: number, experts: number) => layerInOrder(experts, expertParts(mesh), redundant);
+  const held = (_: number, experts: number) => layerInOrder(experts, expertRanks(mesh), redundant);
   const shard = sharder(module, { mesh, held });
   return Array.from({ length: rankCount(mesh) }, (_, rank) => shard(rank));
 }

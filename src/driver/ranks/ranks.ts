@@ -3,7 +3,7 @@ import { shardedPhases } from "../../../passes/index.ts";
 import type { CpuCode } from "../../../targets/cpu/target.ts";
 import { layerInOrder, type ExpertMap } from "../../cluster/expert-map.ts";
 import { hcclBuffSize } from "../../cluster/hccl.ts";
-import { expertParts, oneDevice, rankCount, type Mesh } from "../../cluster/mesh.ts";
+import { expertRanks, oneDevice, placeOf, rankCount, tokenGroup, type Mesh } from "../../cluster/mesh.ts";
 import { isOp, type Module } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
 import type { RankMemory } from "../../plan/manifest.ts";
@@ -34,7 +34,7 @@ export function shardModule(
   if (placement) checkPlacement(module, mesh, placement);
   if (ranks === 1) return [module];
   const held = (layer: number, experts: number) =>
-    placement?.layers[layer] ?? layerInOrder(experts, expertParts(mesh), redundantExperts);
+    placement?.layers[layer] ?? layerInOrder(experts, expertRanks(mesh), redundantExperts);
   const shard = sharder(module, { mesh, held });
   return Array.from({ length: ranks }, (_, rank) => runPasses(shard(rank), shardedPhases));
 }
@@ -46,7 +46,7 @@ function checkPlacement({ funcs }: Module, mesh: Mesh, { ranks, layers, experts 
   const mixtures =
     funcs[0]?.body.filter((node) => isOp(node, "experts") || isOp(node, "integerExperts")) ?? [];
   const count = Number(mixtures[0]?.operands[3]?.type.dims[0] ?? 0);
-  const parts = expertParts(mesh);
+  const parts = expertRanks(mesh);
   if (ranks !== parts) wrong("expert ranks", ranks, parts);
   if (layers.length !== mixtures.length) wrong("layers of experts", layers.length, mixtures.length);
   if (experts !== count) wrong("experts a layer", experts, count);
@@ -83,7 +83,7 @@ export function hcclBuffSizeOf(
       const { x, indices, starts } = step.collective;
       const [ranks, local] = [step.group.length, starts.slice(1).map((end, i) => end - (starts[i] ?? 0))];
       return hcclBuffSize({
-        tokens: Math.ceil(maxTokens / mesh.ep),
+        tokens: Math.ceil(maxTokens / tokenGroup(mesh, placeOf(mesh, 0)).length),
         width: x.width / 4,
         topK: indices.width / 4,
         ranks,

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, ftruncateSync, mkdtempSync, openSync, rmSync, statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
-import { placeOf, rankAt, type Mesh } from "../../cluster/mesh.ts";
+import { placeOf, rankAt, tokenGroup, type Mesh } from "../../cluster/mesh.ts";
 import type { Plan } from "../../plan/read-plan.ts";
 import type { Feeding } from "../session.ts";
 import { planFabric, type FabricPlan } from "./fabric.ts";
@@ -51,11 +51,10 @@ function shareFile(plan: Plan): { readonly fabric: FabricPlan; readonly remove: 
 /** Looking again and again only pays where every thread has a core to itself. */
 const spinsFor = (threads: number): number => (threads <= availableParallelism() ? 200 : 0);
 
-/** Stages have the layers in turn; within one, the expert ranks of a group have its tokens in turn. Tensor ranks route alike. */
+/** Stages have the layers in turn; within one, the ranks that share tokens have them in turn, and any others route alike. */
 function routesOf(mesh: Mesh, dp: number, reports: readonly Fed[]): readonly Int32Array[] {
   return Array.from({ length: mesh.pp }, (_, pp) => {
-    const at = (ep: number) => rankAt(mesh, { pp, dp, ep, tp: 0 });
-    const sharers = Array.from({ length: mesh.ep }, (_, ep) => reports[at(ep)]?.routes ?? []);
+    const sharers = tokenGroup(mesh, { pp, dp, ep: 0, tp: 0 }).map((rank) => reports[rank]?.routes ?? []);
     return (sharers[0] ?? []).map((_, layer) =>
       Int32Array.from(sharers.flatMap((it) => [...(it[layer] ?? [])])),
     );

@@ -28,7 +28,7 @@ export const clusterCatalog = {
   "cluster/placement": (what: string, found: number, expected: number): Message => ({
     exit: "usage",
     message: `the placement is for ${found} ${what}, this plan has ${expected}`,
-    hint: "make one for this model and this number of expert ranks (dp times ep), with moec place",
+    hint: "make one for this model and this number of ranks that share experts (dp x ep x tp), with moec place",
   }),
   "cluster/graph": (): Message => ({
     exit: "usage",

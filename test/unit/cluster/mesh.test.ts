@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import {
   axes,
   expertGroup,
-  expertPart,
+  expertRanks,
   formatMesh,
   groupAlong,
   parseMesh,
@@ -11,6 +11,7 @@ import {
   rankAt,
   rankCount,
   share,
+  tokenGroup,
 } from "../../../src/cluster/mesh.ts";
 
 const meshes = fc.record({
@@ -61,11 +62,21 @@ describe("a mesh", () => {
   });
 });
 
-test("experts are shared by all groups of a stage, each of its tensor ranks with those of the same columns", () => {
-  const mesh = parseMesh("pp2xdp3xep2xtp2");
-  const place = { pp: 1, dp: 1, ep: 0, tp: 1 };
-  expect(expertGroup(mesh, place)).toEqual([13, 15, 17, 19, 21, 23]);
-  expect(expertGroup(mesh, place)[expertPart(mesh, place)]).toBe(rankAt(mesh, place));
+describe("the experts of a stage", () => {
+  test("are shared by all of its ranks, the tokens of a sequence by those of its group", () => {
+    const mesh = parseMesh("pp2xdp3xep2xtp2");
+    const place = { pp: 1, dp: 1, ep: 0, tp: 1 };
+    expect(expertRanks(mesh)).toBe(12);
+    expect(expertGroup(mesh, place)).toEqual([12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23]);
+    expect(tokenGroup(mesh, place)).toEqual([16, 17, 18, 19]);
+  });
+  test("are on every tensor rank where there are no others", () => {
+    const mesh = parseMesh("pp2xtp2");
+    const place = { pp: 1, dp: 0, ep: 0, tp: 1 };
+    expect(expertRanks(mesh)).toBe(1);
+    expect(expertGroup(mesh, place)).toEqual([3]);
+    expect(tokenGroup(mesh, place)).toEqual([3]);
+  });
 });
 
 test("shares are as equal as they come and leave nothing out", () => {
