@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { formatMesh, parseMesh } from "../../src/cluster/mesh.ts";
 import { moec } from "../support/moec.ts";
 
 const dry = (...args: readonly string[]) =>
@@ -11,7 +12,7 @@ type Report = {
     readonly decode: readonly { readonly parallel: string }[];
     readonly tpotMilliseconds: number;
   };
-  readonly frontier: readonly unknown[];
+  readonly frontier: readonly { readonly decode: readonly { readonly parallel: string }[] }[];
 };
 
 describe("moec compile --cluster", () => {
@@ -29,6 +30,16 @@ describe("moec compile --cluster", () => {
     const report: Report = JSON.parse(out);
     expect(report.chosen.decode[0]?.parallel).toBe("ep4xtp2");
     expect(report.frontier.length).toBeGreaterThan(1);
+  });
+
+  test("names layouts as --parallel takes them", () => {
+    const report: Report = JSON.parse(dry("--json").out);
+    const names = report.frontier.flatMap((it) => it.decode.map(({ parallel }) => parallel));
+    expect(names.map((it) => formatMesh(parseMesh(it)))).toEqual(names);
+    const { code, out } = dry("--parallel", "dp4xtp2", "--json");
+    expect(code).toBe(0);
+    const asked: Report = JSON.parse(out);
+    expect(asked.chosen.decode[0]?.parallel).toBe("dp4xtp2");
   });
 
   test("writes a plan for the layout that it chose", () => {

@@ -138,7 +138,7 @@ test("a placement of the user's own decides who holds which experts", async () =
   const write = (layers: readonly unknown[]) =>
     writeFileSync(file, formatExpertMap({ experts: 16, ranks: 3, layers: layers as never }, "by hand"));
   const { layers } = readPlan(await compiled(tiny, "tp1")).manifest.model;
-  const args = ["compile", tiny, "-o", join(temp, "placed"), "--parallel", "ep3", "--placement", file];
+  const args = ["compile", tiny, "-o", join(temp, "placed"), "--parallel", "dp3", "--placement", file];
   write([layer]);
   expect(moec(args)).toMatchObject({
     code: 2,

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { clusterNamed } from "../../../src/cluster/cluster-name.ts";
+import { parseMesh } from "../../../src/cluster/mesh.ts";
 import { usualMesh, vllmLaunchScript, type Serving } from "../../../src/export/vllm-launch.ts";
 
 const script = (name: string, more: Partial<Serving> = {}): string => {
@@ -50,6 +51,18 @@ describe("the script for two nodes of eight", () => {
     expect(called(text, "head")).toContain("--head");
     expect(called(text, "worker", "10.0.0.9")).toContain("--address=10.0.0.9:6379");
   });
+});
+
+test("a data-parallel group a device", () => {
+  const text = script("2x8 ascend-910b3", { mesh: parseMesh("dp16"), sequences: 64 });
+  const args = called(text, "serve");
+  expect(flag(args, "--tensor-parallel-size")).toBe("1");
+  expect(flag(args, "--data-parallel-size")).toBe("16");
+  expect(flag(args, "--data-parallel-size-local")).toBe("8");
+  expect(args).toContain("--enable-expert-parallel");
+  // A rank has as many experts as where groups are of eight: their number is that of the devices.
+  const sizes = [text, script("2x8 ascend-910b3", { sequences: 64 })].map((it) => /BUFFSIZE=\d+/.exec(it)?.[0]);
+  expect(new Set(sizes).size).toBe(1);
 });
 
 test("stages take whole nodes", () => {
