@@ -61,7 +61,9 @@ test("a data-parallel group a device", () => {
   expect(flag(args, "--data-parallel-size-local")).toBe("8");
   expect(args).toContain("--enable-expert-parallel");
   // A rank has as many experts as where groups are of eight: their number is that of the devices.
-  const sizes = [text, script("2x8 ascend-910b3", { sequences: 64 })].map((it) => /BUFFSIZE=\d+/.exec(it)?.[0]);
+  const sizes = [text, script("2x8 ascend-910b3", { sequences: 64 })].map(
+    (it) => /BUFFSIZE=\d+/.exec(it)?.[0],
+  );
   expect(new Set(sizes).size).toBe(1);
 });
 
