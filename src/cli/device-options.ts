@@ -1,6 +1,7 @@
 /** What `--target` takes besides, where plans for a device are made. */
 import type { Device } from "../driver/device/parts.ts";
-import { deviceOf } from "../driver/target.ts";
+import type { Placed } from "../driver/device/placed.ts";
+import { deviceOf, profileOf } from "../driver/target.ts";
 import { readTiles, writeTiles } from "../driver/device/tile-memory.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
 
@@ -19,17 +20,23 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
   },
 };
 
-/** The device that a compile is for, or undefined for the CPU; `keep` writes down the tiles that were found for it. */
+/**
+ * The device that a compile is for, or undefined for the CPU; `keep` writes down the tiles that were found for it. Where no target is named,
+ * it is what the ranks are `placed` on.
+ */
 export function deviceFrom(
-  target: string,
+  target: string | undefined,
+  placed: Placed | undefined,
   { tune, tileCache }: DeviceOptions,
 ): { readonly device: Device; readonly keep: () => void } | undefined {
-  const profile = deviceOf(target);
+  const own = placed?.devices.map(({ rank, profile }) => ({ number: rank, profile: profileOf(target ?? profile) })); // prettier-ignore
+  const profile = deviceOf(target ?? placed?.devices[0]?.profile ?? "cpu");
   if (!profile) return undefined;
+  const fleet = placed && own && { cluster: placed.cluster, devices: own };
   const tiles = tileCache === undefined ? new Map() : readTiles(tileCache);
   const before = new Map(tiles);
   return {
-    device: { profile, tiles, trials: tune },
+    device: { profile, tiles, trials: tune, ...(fleet && { fleet }) },
     keep: () => tileCache !== undefined && writeTiles(tileCache, before, tiles),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -48,9 +48,25 @@ describe("moec compile --cluster", () => {
       const args = ["compile", "fixtures/moe-6m", "-o", join(dir, "plan"), "--cluster", "8x ascend-910b3"];
       const { code, out } = moec([...args, "--parallel", "ep2", "--json"]);
       expect(code).toBe(0);
-      const report: { readonly parallel: string; readonly forecast: Report } = JSON.parse(out);
-      expect(report.parallel).toBe("ep2");
+      const report: { readonly parallel: string; readonly target: string; readonly forecast: Report } =
+        JSON.parse(out);
+      expect([report.parallel, report.target]).toEqual(["ep2", "ascend-910b3"]);
       expect(report.forecast.chosen.decode[0]?.parallel).toBe("ep2");
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  });
+
+  test("writes a plan for the devices that prefill, and one for those that decode", () => {
+    const dir = mkdtempSync(join(tmpdir(), "moec-cluster-"));
+    try {
+      const cluster = "prefill: 1x biren-br100 + decode: 1x ascend-910b3";
+      const args = ["compile", "fixtures/tiny/v3", "-o", dir, "--cluster", cluster, "--context", "64"];
+      const { code, out } = moec([...args, "--prompt-length", "32", "--output-length", "8", "--tune", "1", "--json"]); // prettier-ignore
+      expect(code).toBe(0);
+      const report: { readonly [phase: string]: { readonly target: string } } = JSON.parse(out);
+      expect([report["prefill"]?.target, report["decode"]?.target]).toEqual(["biren-br100", "ascend-910b3"]);
+      expect(readdirSync(dir).sort()).toEqual(["decode", "prefill"]);
     } finally {
       rmSync(dir, { recursive: true });
     }

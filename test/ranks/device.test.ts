@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { clusterNamed } from "../../src/cluster/cluster-name.ts";
 import { parseMesh } from "../../src/cluster/mesh.ts";
 import { emit, lowerModel, write, type CompileOptions } from "../../src/driver/compile.ts";
+import { placedByStages } from "../../src/driver/device/placed.ts";
 import { simulatePlan } from "../../src/driver/device/simulate-plan.ts";
 import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { profileOf } from "../../src/driver/target.ts";
@@ -16,13 +17,22 @@ import { tempFolder } from "../support/temp.ts";
 const temp = tempFolder();
 const tiny = join(root, "fixtures/tiny/v3");
 const device = { profile: profileOf("ascend-910b3"), tiles: new Map(), trials: 1 };
+const both = clusterNamed("2x ascend-910b3 + 2x biren-br100");
+/** A stage on the chips of each maker. */
+const mixed = {
+  ...device,
+  fleet: {
+    cluster: both,
+    devices: placedByStages(both, parseMesh("pp2xdp2")).devices.map(({ rank, profile }) => ({ number: rank, profile: profileOf(profile) })),
+  },
+}; // prettier-ignore
 const scheme = schemeFrom("int8");
 /** Activations of a plan of codes are float32, so that only the order of sums is different. */
 const codes: CompileOptions = scheme ? { quantization: planQuantization(scheme, "nearest") } : {};
 
 async function compiled(mesh: string, redundantExperts = 0, more: CompileOptions = {}): Promise<string> {
   const dir = join(temp, `${mesh}-${Object.keys(more).join()}`);
-  const options = { ...more, device, context: 64, parallel: { mesh: parseMesh(mesh), redundantExperts } };
+  const options = { device, ...more, context: 64, parallel: { mesh: parseMesh(mesh), redundantExperts } };
   await write(dir, emit(lowerModel(tiny, options), options));
   return dir;
 }
@@ -46,7 +56,7 @@ async function answersOf(dir: string, ids: readonly number[]) {
 const farthest = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
   Math.max(...a.flatMap((row, i) => [...row].map((x, j) => Math.abs(x - (b[i]?.[j] ?? NaN)))));
 
-describe("plans of many ranks for ascend-910b3", () => {
+describe("plans of many ranks for devices", () => {
   test("expert and tensor ranks give the logits of the plan of one, and route alike", async () => {
     const ids = [3, 17, 60, 5];
     const alone = await answersOf(await compiled("tp1", 0, codes), ids);
@@ -55,10 +65,10 @@ describe("plans of many ranks for ascend-910b3", () => {
     expect(together.routes).toEqual(alone.routes);
   });
 
-  test("stages in bf16, beside a group without a sequence, give the golden logits within what bf16 can tell", async () => {
+  test("stages on chips of two makers, beside a group without a sequence, give the golden logits within what bf16 can tell", async () => {
     const golden = readGolden(tiny);
     const ids = golden.prompts[0]?.slice(0, 6) ?? [];
-    const { logits } = await answersOf(await compiled("pp2xdp2"), ids);
+    const { logits } = await answersOf(await compiled("pp2xdp2", 0, { device: mixed }), ids);
     const found = logits.flatMap((row) => [...row]);
     const rows = golden.logits(0).subarray(0, found.length / 2);
     const expected = [...rows, ...rows];
@@ -81,10 +91,20 @@ describe("plans of many ranks for ascend-910b3", () => {
   });
 
   test("a stage waits for the one before it", async () => {
-    const { ranks } = simulatePlan(readPlan(await compiled("pp2")), "decode", { tokens: 1, past: 3 });
-    const [first, second] = ranks;
-    expect(second?.exchanges[0]?.waited).toBeGreaterThan(first?.microseconds ?? Infinity);
-    expect(second?.kernels.length).toBeGreaterThan(0);
+    const { ranks, loaded } = simulatePlan(
+      readPlan(await compiled("pp2xdp2", 0, { device: mixed })),
+      "decode",
+      { tokens: 1, past: 3 },
+    );
+    expect(loaded.map((it) => it.profile.name)).toEqual([
+      "ascend-910b3",
+      "ascend-910b3",
+      "biren-br100",
+      "biren-br100",
+    ]);
+    const received = ranks[2]?.exchanges.find((it) => it.kind === "recv");
+    expect(received?.waited).toBe(ranks[0]?.microseconds);
+    expect(received?.microseconds).toBeGreaterThan(0);
   });
 
   test("a rank that needs more than its device has is refused, with ways out", () => {

@@ -1,4 +1,5 @@
 /** `moec compile MODEL -o DIR`: a checkpoint becomes a plan. */
+import { join } from "node:path";
 import { emitCalibrated, type Calibrated } from "../../driver/calibration/compile-calibrated.ts";
 import {
   emit,
@@ -9,9 +10,19 @@ import {
   type Emitted,
 } from "../../driver/compile.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
+import type { Cluster } from "../../cluster/topology.ts";
+import { clusterFrom } from "../../driver/cluster.ts";
+import {
+  placedByForecast,
+  placedByStages,
+  sharesLayers,
+  stationsOf,
+  type Placed,
+} from "../../driver/device/placed.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { refuseGrowth } from "../../driver/growth.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
+import type { Parallel } from "../../driver/ranks/ranks.ts";
 import { schemeFrom } from "../../driver/quantize.ts";
 import { profileOf } from "../../driver/target.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -21,7 +32,7 @@ import { compileOptions, type Options } from "../compile/options.ts";
 import { calibrationOf, parallelOf, settingsOf } from "../compile/settings.ts";
 import { deviceFrom } from "../device-options.ts";
 import { emitCode } from "../compile/emit-code.ts";
-import { forecastFor, meshOf, show } from "../forecast/forecast.ts";
+import { forecastFor, parallelIn, show } from "../forecast/forecast.ts";
 import { forecastReport } from "../forecast/report.ts";
 import { graphSummary, summary, tell, tellGraph } from "../reports/compile.ts";
 import { passReport, type PassReport } from "../reports/passes.ts";
@@ -40,9 +51,31 @@ function modelBytes(emitted: Emitted | EmittedOnnx): number {
   );
 }
 
+/** A cluster whose kinds of devices share the layers of a mesh that is given: a plan that is not forecast. */
+function sharedCluster({ cluster, parallel, dryRun }: Options): Cluster | undefined {
+  const named = cluster !== undefined && parallel && !dryRun ? clusterFrom(cluster) : undefined;
+  return named && sharesLayers(named) ? named : undefined;
+}
+
+/** The ranks of a plan: how they share the model, and the devices of a cluster that they are, where one is named. */
+type Ranks = { readonly parallel?: Parallel; readonly placed?: Placed };
+
+/** What is to be made, by the folder below the plan's own: one plan, or one each for the devices that prefill and those that decode. */
+function plansOf(options: Options, forecast: ClusterForecast | undefined): ReadonlyMap<string, Ranks> {
+  const shared = sharedCluster(options);
+  if (shared && options.parallel)
+    return new Map([["", { placed: placedByStages(shared, options.parallel) }]]);
+  if (!forecast) return new Map([["", {}]]);
+  const stations = [...stationsOf(forecast)].map(
+    ([phase, it]) => [phase, { parallel: parallelIn(it), placed: placedByForecast(forecast, it) }] as const,
+  );
+  return new Map(stations.length > 1 ? stations : stations.map(([, ranks]) => ["", ranks]));
+}
+
 /** The forecast for a cluster, where one is named; a mesh that is given is not searched for. */
 function forecastOf(path: string, options: Options): ClusterForecast | undefined {
   const { quant, bits } = options;
+  if (sharedCluster(options)) return undefined;
   return forecastFor(path, options, schemeFrom(quant, bits), options.parallel && parallelOf(options));
 }
 
@@ -98,22 +131,17 @@ function jsonOf({ emitted, calibrated }: Result, { runs }: PassReport, options: 
   };
 }
 
-/** Make the plan, say what it is, and write it unless this is a rehearsal. */
-async function makePlan(
-  path: string,
-  options: Options,
-  forecast: ClusterForecast | undefined,
-  cx: Context,
-): Promise<void> {
+/** Make a plan, say what it is, and write it unless this is a rehearsal. Gives what scripts read of it. */
+async function makePlan(path: string, options: Options, { parallel, placed }: Ranks, cx: Context) {
   const output = options.dryRun ? undefined : options.output;
-  const target = deviceFrom(options.target, options);
+  const target = deviceFrom(options.target, placed, options);
   const started = performance.now();
   const crew =
     output !== undefined && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
   const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
   const settings: CompileOptions = {
     ...settingsOf(options),
-    ...(forecast && { parallel: meshOf(forecast) }),
+    ...(parallel && { parallel }),
     ...(target && { device: target.device }),
     passes: { disable: options.disable, onAfter: report.onAfter },
   };
@@ -123,24 +151,35 @@ async function makePlan(
     if (!options.allowLarger) refuseLarger(made.emitted);
     target?.keep();
     tellOf(made, report, path, options, cx);
-    if (forecast && !cx.json) show(forecast, cx);
     if (output !== undefined) {
       progress.update(`writing ${output}`);
       await write(output, made.emitted, crew, options.part);
       made.calibrated?.store.remove();
       progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
     }
-    if (cx.json) {
-      const told = {
-        ...jsonOf(made, report, options),
-        ...(forecast && { forecast: forecastReport(forecast) }),
-      };
-      cx.stdout.write(`${JSON.stringify(told, undefined, 2)}\n`);
-    }
+    return jsonOf(made, report, options);
   } finally {
     progress.done();
     await crew?.close();
   }
+}
+
+/** Make all plans that there are to make, and say for people or for scripts what they are. */
+async function makePlans(
+  path: string,
+  options: Options,
+  forecast: ClusterForecast | undefined,
+  cx: Context,
+): Promise<void> {
+  const found: Record<string, Awaited<ReturnType<typeof makePlan>>> = {};
+  for (const [name, ranks] of plansOf(options, forecast)) {
+    const output = options.output === undefined ? undefined : join(options.output, name);
+    found[name] = await makePlan(path, { ...options, output }, ranks, cx);
+  }
+  if (cx.json) {
+    const told = { ...(found[""] ?? found), ...(forecast && { forecast: forecastReport(forecast) }) };
+    cx.stdout.write(`${JSON.stringify(told, undefined, 2)}\n`);
+  } else if (forecast) show(forecast, cx);
 }
 
 export const compileCommand: CommandSpec<Options> = {
@@ -160,20 +199,21 @@ export const compileCommand: CommandSpec<Options> = {
     "moec compile model.onnx --as decoder -o build/model",
     "moec compile fixtures/moe-6m --dry-run --json",
     "moec compile fixtures/moe-6m --dry-run --cluster '8x ascend-910b3' --tpot 50ms --ttft 2s",
+    "moec compile fixtures/moe-6m -o build/mixed --cluster '1x ascend-910b3 + 1x biren-br100' --parallel pp2",
     "moec compile fixtures/moe-6m --quant w8a8 --target ascend-910b3 --emit mlir --emit-dir build/mlir",
     "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
   ],
   run: async ([path = ""], options, cx) => {
     const { output, dryRun, emit: form } = options;
     if (form) {
-      const goal = { profile: profileOf(options.target), dir: options.emitDir };
+      const goal = { profile: profileOf(options.target ?? "cpu"), dir: options.emitDir };
       return emitCode(path, settingsOf(options), goal, cx);
     }
     if (output === undefined && !dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
     const forecast = forecastOf(path, options);
     if (forecast && dryRun) show(forecast, cx);
-    else await makePlan(path, options, forecast, cx);
+    else await makePlans(path, options, forecast, cx);
     return 0;
   },
 };

@@ -13,7 +13,7 @@ import { parseShare } from "../share.ts";
 export type Options = ForecastOptions &
   DeviceOptions & {
     readonly output: string | undefined;
-    readonly target: string;
+    readonly target: string | undefined;
     readonly as: string;
     readonly dims: ReadonlyMap<string, number>;
     readonly quant: string;
@@ -51,8 +51,7 @@ export const compileOptions: { readonly [K in keyof Options]-?: OptionSpec<Optio
   output: { flags: "-o, --output <dir>", help: "the plan's folder; written whole or not at all" },
   target: {
     flags: "-t, --target <name>",
-    help: "the device to compile for: one of `moec targets`, or a profile of your own (.json)",
-    default: "cpu",
+    help: "the device to compile for: one of `moec targets`, or a profile of your own (.json) (default: the devices of --cluster, else cpu)",
   },
   as: {
     flags: "--as <form>",

@@ -2,6 +2,7 @@
 import { clusterFrom } from "../../driver/cluster.ts";
 import { forecastModel, type ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { isOnnx } from "../../driver/model.ts";
+import type { Station } from "../../cluster/model/service.ts";
 import type { Parallel } from "../../driver/ranks/ranks.ts";
 import type { Scheme } from "../../quant/scheme.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -37,10 +38,8 @@ export function show(it: ClusterForecast, cx: Context): void {
   cx.stdout.write(cx.json ? `${JSON.stringify(forecastReport(it), undefined, 2)}\n` : forecastText(it));
 }
 
-/** The mesh of the layout that decodes: what a plan is made for. Throws `cluster/stages-differ` where it is of several pools. */
-export function meshOf({ chosen }: ClusterForecast): Parallel {
-  const [station, ...others] = chosen.decode;
-  if (!station || others.length > 0) return fail("cluster/stages-differ", undefined);
-  const { mesh, redundantExperts } = station.forecast.layout;
+/** How a station of a forecast shares the model: what a plan is made for. */
+export function parallelIn({ forecast }: Station): Parallel {
+  const { mesh, redundantExperts } = forecast.layout;
   return { mesh, redundantExperts };
 }

@@ -2,7 +2,9 @@ import { tileChooser } from "../../../targets/device/search/chooser.ts";
 import type { TileMemory } from "../../../targets/device/search/remembered.ts";
 import { precisionOf } from "../../../targets/device/precision.ts";
 import { deviceTarget } from "../../../targets/device/target.ts";
+import { formatCluster } from "../../cluster/cluster-file.ts";
 import { rankCount } from "../../cluster/mesh.ts";
+import type { Cluster } from "../../cluster/topology.ts";
 import type { Module, Param } from "../../ir/graph.ts";
 import { printModule } from "../../ir/printer.ts";
 import type { Profile } from "../../machine/profile.ts";
@@ -28,8 +30,16 @@ import { hcclBuffSizeOf, shardModule, type Parallel } from "../ranks/ranks.ts";
 /** A device to compile for: what it is, the tiles that are known for it, and how many are tried of those that are not. */
 export type Device = {
   readonly profile: Profile;
+  /** The devices of a cluster that ranks are, where one was named, each with a profile of its own. */
+  readonly fleet?: Fleet;
   readonly tiles: TileMemory;
   readonly trials: number;
+};
+
+/** Devices of a cluster by rank: their numbers there, and what they are. */
+export type Fleet = {
+  readonly cluster: Cluster;
+  readonly devices: readonly { readonly number: number; readonly profile: Profile }[];
 };
 
 /** The file of a plan that holds the cluster it was compiled for. */
@@ -46,13 +56,14 @@ const simulatedBytes = 4;
 export function deviceParts(
   module: Module,
   parallel: Parallel,
-  { profile, tiles, trials }: Device,
+  { profile: single, fleet, tiles, trials }: Device,
   isQuantized: boolean,
   { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
-  const profiles = Array.from({ length: rankCount(parallel.mesh) }, () => profile);
+  const profiles = Array.from({ length: rankCount(parallel.mesh) }, (_, rank) => fleet?.devices[rank]?.profile ?? single); // prettier-ignore
+  const names = [...new Set(profiles.map((it) => it.name))].join(" + ");
   if (module.funcs.some((func) => func.params.some(isCodedCache)))
-    fail("target/caches", { kind: "flag", flag: "--kv" }, profile.name);
+    fail("target/caches", { kind: "flag", flag: "--kv" }, names);
   const modules = shardModule(module, parallel);
   const target = deviceTarget(
     modules.flatMap((own, rank) => (profiles[rank] ? [{ module: own, profile: profiles[rank] }] : [])),
@@ -70,6 +81,7 @@ export function deviceParts(
   checkFit({ mesh: parallel.mesh, modules, memory, context, limits });
   const text = new TextEncoder();
   const files = new Map<string, FileMaker>();
+  if (fleet) files.set(clusterFile, () => text.encode(formatCluster(fleet.cluster)));
   for (const it of new Set(profiles))
     files.set(profileFile(it.name), () => text.encode(`${JSON.stringify(it, undefined, 1)}\n`));
   for (const [name, kernel] of target.kernels)
@@ -88,12 +100,13 @@ export function deviceParts(
       caches: cachesOf(plan),
       memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
       ...(hcclBuffSizeMB !== undefined && { hcclBuffSizeMB }),
+      ...(fleet?.devices[rank] && { device: fleet.devices[rank].number }),
     };
   });
   const channels = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p, () => simulatedBytes)))); // prettier-ignore
   const head = {
-    target: profile.name,
-    machine: profile.name,
+    target: names,
+    machine: names,
     mesh: parallel.mesh,
     ranks,
     channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),

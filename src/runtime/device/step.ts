@@ -123,7 +123,8 @@ function meet(it: Walker, all: readonly Walker[], sent: Map<string, number[]>, p
       const left = queue.shift();
       if (left === undefined) return;
       const arrives = left + price(group, { kind: "send", bytes: bytesIn(collective.to, it.call) });
-      pass(it, here, Math.max(it.clock, arrives), 0);
+      const start = Math.max(it.clock, left);
+      pass(it, here, start, Math.max(0, arrives - start));
     }
     advance(it);
     return;

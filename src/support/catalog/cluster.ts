@@ -86,6 +86,11 @@ export const clusterCatalog = {
         ? `it would fit with ${ways.join(", or ")}`
         : "choose a larger cluster and --quant int4",
   }),
+  "cluster/shared-stages": (mesh: string, fleets: readonly string[]): Message => ({
+    exit: "usage",
+    message: `${fleets.join(" and ")} share the layers, as many stages each, and ${mesh} cannot be dealt out so`,
+    hint: `choose pp as a multiple of ${fleets.length}, and stages of no more ranks than there are devices of a kind`,
+  }),
   "cluster/stages-differ": (): Message => ({
     exit: "usage",
     message:
