@@ -118,6 +118,38 @@ describe("a plan with one other weight", () => {
   });
 });
 
+test("schedules of a plan for a device are checked, and the one at fault is named", () => {
+  const dir = join(folder, "device");
+  const made = moec([
+    "compile",
+    model,
+    "-o",
+    dir,
+    "--target",
+    "biren-br100",
+    "--context",
+    "64",
+    "--tune",
+    "1",
+  ]);
+  expect(made.code, made.err).toBe(0);
+  expect(moec(["verify", dir]).out).toMatch(/^\d+ schedules are legal\n$/);
+  const path = join(dir, "plan.json");
+  const manifest = parseManifest(readFileSync(path, "utf8"), path);
+  const name =
+    Object.keys(manifest.files).find((it) => it.startsWith("schedules/swiglu")) ?? expect.fail("no swiglu");
+  const file = join(dir, manifest.data, name);
+  const text = readFileSync(file, "utf8").replace(/^ +wait .*\n/m, "");
+  writeFileSync(file, text);
+  manifest.files[name] = { bytes: text.length, crc32: crc32(text).toString(16).padStart(8, "0") };
+  writeFileSync(path, JSON.stringify(manifest));
+  const { code, out } = moec(["verify", dir, "--json"]);
+  expect(code).toBe(5);
+  expect(out).toContain("verify/schedule");
+  expect(out).toContain(name);
+  expect(moec(["verify", plans.none]).code).toBe(2);
+});
+
 test("a tolerance of one's own", () => {
   expect(verified(plans.int8, "--tolerance", "0.001").code).toBe(5);
   expect(verified(plans.none, "--tolerance", "0").code).toBe(0);

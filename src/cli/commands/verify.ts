@@ -1,17 +1,20 @@
-/** `moec verify PLAN --against MODEL`: layer by layer, where a plan is not what its model is. */
+/** `moec verify PLAN --against MODEL`: whether a plan's schedules are legal; layer by layer, where a plan is not what its model is. */
 import { referencePlan } from "../../driver/reference.ts";
+import { scheduleFaults } from "../../plan/check-schedules.ts";
+import { scheduleFile } from "../../plan/program/device.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { compareLayers, type ComparedLayer, type ComparedValue } from "../../runtime/compare.ts";
+import { loadDevice } from "../../runtime/device/device.ts";
 import { loadTokenizer } from "../../runtime/tokenizer.ts";
 import { openTracer, type Tracer } from "../../runtime/trace.ts";
-import { exitCodes, fail } from "../../support/diagnostics.ts";
+import { CompileError, diag, exitCodes, fail } from "../../support/diagnostics.ts";
 import { createRandom } from "../../support/random.ts";
 import { table } from "../../support/text.ts";
 import { decimal, idList, wholeNumber, type CommandSpec } from "../command.ts";
 import { readText } from "../read-text.ts";
 
 type Options = {
-  readonly against: string;
+  readonly against: string | undefined;
   readonly text: string | undefined;
   readonly ids: readonly number[] | undefined;
   readonly tokens: number;
@@ -46,15 +49,38 @@ const report = (layers: readonly ComparedLayer[]): string =>
     ]),
   ]);
 
+/** How many schedules a plan has, all of them legal: none where it is for the CPU. Throws `verify/schedule` for every fault. */
+function checkedSchedules(plan: Plan): number {
+  const { machine, ranks, context } = plan.manifest;
+  if (machine === undefined) return 0;
+  const names = new Set<string>();
+  const faults = ranks.flatMap((_, rank) => {
+    const { device, kernels, profile } = loadDevice(plan, rank);
+    for (const name of kernels.keys()) names.add(name);
+    return scheduleFaults([device], kernels, profile, context);
+  });
+  if (faults.length > 0)
+    throw new CompileError(
+      faults.map(({ kernel, fault }) =>
+        diag(
+          "verify/schedule",
+          { kind: "file", file: plan.file(scheduleFile(kernel)) },
+          fault.code,
+          fault.message,
+        ),
+      ),
+    );
+  return names.size;
+}
+
 export const verify: CommandSpec<Options> = {
   name: "verify",
-  summary: "find the layer in which a plan leaves its model",
+  summary: "check a plan's schedules, and find the layer in which it leaves its model",
   args: [["<plan>", "a folder made by moec compile"]],
   options: {
     against: {
       flags: "--against <model>",
-      help: "the model in full precision, or another plan of it",
-      required: true,
+      help: "the model in full precision, or another plan of it (default: a device's schedules alone are checked)",
     },
     text: {
       flags: "--text <file>",
@@ -70,13 +96,22 @@ export const verify: CommandSpec<Options> = {
   },
   examples: [
     "moec verify build/moe-6m --against fixtures/moe-6m",
+    "moec verify build/npu",
     "moec verify build/moe-6m-int4 --against fixtures/moe-6m --text fixtures/text/sample.txt --json",
   ],
   run: async ([dir = ""], options, cx) => {
     const plan = readPlan(dir);
     const { context } = plan.manifest;
-    const progress = cx.log.progress(`compiling ${options.against} to compare with`);
-    const reference = await referencePlan(options.against, { context });
+    const { against } = options;
+    const schedules = checkedSchedules(plan);
+    if (against === undefined) {
+      if (schedules === 0)
+        fail("usage/missing", { kind: "flag", flag: "--against" }, "the model to compare with");
+      cx.stdout.write(cx.json ? `${JSON.stringify({ schedules })}\n` : `${schedules} schedules are legal\n`);
+      return exitCodes.done;
+    }
+    const progress = cx.log.progress(`compiling ${against} to compare with`);
+    const reference = await referencePlan(against, { context });
     const tracers: Tracer[] = [];
     try {
       const [found, expected] = [plan, reference.plan].map((it) => it.manifest.model.vocab);
@@ -91,7 +126,7 @@ export const verify: CommandSpec<Options> = {
       progress.update("comparing layer by layer");
       const layers = compareLayers(own, other, ids, options.tolerance);
       progress.done();
-      if (layers.length === 0) fail("verify/nothing-alike", undefined, dir, options.against);
+      if (layers.length === 0) fail("verify/nothing-alike", undefined, dir, against);
       const first = layers.find((it) => it.beyond);
       if (cx.json) {
         const diverges = first ? { layer: first.layer, ...first.beyond } : null;

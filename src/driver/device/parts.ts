@@ -1,7 +1,7 @@
 import { tileChooser } from "../../../targets/device/search/chooser.ts";
 import type { TileMemory } from "../../../targets/device/search/remembered.ts";
 import { precisionOf } from "../../../targets/device/precision.ts";
-import { deviceTarget } from "../../../targets/device/target.ts";
+import { deviceTarget, type DeviceCode } from "../../../targets/device/target.ts";
 import { formatCluster } from "../../cluster/cluster-file.ts";
 import { rankCount } from "../../cluster/mesh.ts";
 import type { Cluster } from "../../cluster/topology.ts";
@@ -10,6 +10,7 @@ import { printModule } from "../../ir/printer.ts";
 import type { Profile } from "../../machine/profile.ts";
 import { printKernel } from "../../machine/schedule/printer.ts";
 import type { RankMemory } from "../../plan/manifest.ts";
+import { scheduleFaults } from "../../plan/check-schedules.ts";
 import { channelsOf, type Channel } from "../../plan/program/channels.ts";
 import {
   collectivesOf,
@@ -50,7 +51,8 @@ const simulatedBytes = 4;
 
 /**
  * What each rank's device launches, its schedules as texts, and its profile. Throws `target/caches` where caches hold codes,
- * `target/activations` where the machine multiplies no dtype that activations are kept in, `cluster/memory` where a rank needs more than its
+ * `target/activations` where the machine multiplies no dtype that activations are kept in, `target/schedule` where what was made is not legal,
+ * `cluster/memory` where a rank needs more than its
  * device or `memoryPerRank` has.
  */
 export function deviceParts(
@@ -75,6 +77,7 @@ export function deviceParts(
       groups: parallel.mesh.dp,
     },
   );
+  checkSchedules(target, profiles, context);
   const exchanged = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p))));
   const memory = target.plans.map((it, rank) => memoryOf(it, exchanged.filter(({ group }) => group.includes(rank)), context)); // prettier-ignore
   const limits = profiles.map((it) => Math.min(memoryPerRank, it.memory.capacity.value));
@@ -112,6 +115,15 @@ export function deviceParts(
     channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),
   };
   return { head, weights: target.weights, files };
+}
+
+/** Throws `target/schedule` where a kernel is not legal on its machine; nothing that cannot run is written. */
+function checkSchedules({ plans, kernels }: DeviceCode, profiles: readonly Profile[], context: number): void {
+  for (const profile of new Set(profiles)) {
+    const own = plans.filter((_, rank) => profiles[rank] === profile);
+    const [first] = scheduleFaults(own, kernels, profile, context);
+    if (first) fail("target/schedule", undefined, profile.name, first.fault);
+  }
 }
 
 /** Whether a parameter is a cache that holds codes. */

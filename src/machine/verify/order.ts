@@ -1,17 +1,19 @@
 /**
  * Whether every access is ordered behind those it depends on. A kernel is run through with a vector clock for each engine (Fidge 1988,
  * Mattern 1989): an engine's own instructions follow one another, a wait joins the clock of the flag that it waits for. Two accesses that
- * overlap, one of them a write, must be ordered; each loop is followed for its first turns and its last, as buffers have come round by then.
+ * overlap, one of them a write, must be ordered; each loop is followed for its first turns and its last ones, as buffers have come round by then.
  */
 import { diag, type Diagnostic } from "../../support/diagnostics.ts";
 import { dtypes } from "../../tensor/dtype.ts";
 import type { Profile, Space } from "../profile.ts";
 import { coresIn, runCores, type Core } from "../schedule/cores.ts";
-import type { Kernel } from "../schedule/kernel.ts";
+import { constantOf, namesOf, type Expr } from "../schedule/expr.ts";
+import { statements, type Kernel } from "../schedule/kernel.ts";
 import { lcm, type PreparedPart } from "../schedule/prepare.ts";
 import { printStmt } from "../schedule/printer.ts";
 import type { Instruction, Place, Turn } from "../schedule/walk.ts";
 import { overlap, within, type Extent } from "./boxes.ts";
+import type { Reader } from "../simulate/outline.ts";
 import type { Trial } from "./verify.ts";
 
 /** One access that later ones must be held against. */
@@ -25,7 +27,7 @@ type Access = Extent & {
 
 type Clock = Int32Array;
 
-/** Turns of a loop that are followed before the last. */
+/** Turns of a loop that are followed at its beginning, and at its end. */
 const followed = 5;
 
 /** Faults found in one run of two groups; the first of each kind is enough. */
@@ -37,7 +39,9 @@ export function orderFaults(
 ): readonly Diagnostic[] {
   const faults: Diagnostic[] = [];
   const groups = [0, 1].slice(0, profile.groups.value);
-  const written = groups.map((group) => runGroup(kernel, parts, profile, trial, group, faults));
+  const { sizes } = trial;
+  const reader = trial.reader?.() ?? (() => 0);
+  const written = groups.map((group) => runGroup(kernel, parts, profile, { sizes, reader }, group, faults));
   if (faults.length === 0) faults.push(...foreignWrites(kernel, written));
   return faults;
 }
@@ -68,13 +72,13 @@ function runGroup(
   kernel: Kernel,
   parts: readonly PreparedPart[],
   profile: Profile,
-  { sizes, reader = () => 0 }: Trial,
+  { sizes, reader }: { readonly sizes: Trial["sizes"]; readonly reader: Reader },
   group: number,
   faults: Diagnostic[],
 ): ReadonlyMap<string, readonly Access[]> {
   const cores = coresIn(parts, profile, sizes, group);
-  // Parts that signal to one another leave out the same turns.
-  const common = parts.flatMap((it) => it.loops).reduce((n, it) => lcm(n, it.period), 1);
+  // Parts that signal to one another leave out the same turns, after which what they share lies where it did.
+  const common = [...parts.flatMap((it) => it.loops).map((it) => it.period), ...placesInTurn(kernel)].reduce(lcm, 1); // prettier-ignore
   const lanes = new Map<string, number>();
   const owners: Core[] = []; // of each lane
   for (const core of cores)
@@ -111,6 +115,21 @@ function runGroup(
     }
   };
 
+  // Which tensor's numbers a copy of a buffer holds, and from where on: `read`s of it find them.
+  const brought = new Map<string, { readonly from: Place; readonly to: Place }>();
+  const keyOf = (core: Core, { box, copy }: Place): string =>
+    box.kind === "tensor" ? box.decl.name : `${core.part.core}.${core.index} ${box.index} ${copy}`;
+  const bring = (core: Core, { operation: { stmt }, places: [from, to] }: Instruction): void => {
+    if (stmt.kind === "copy" && from?.box.kind === "tensor" && to?.box.kind === "buffer")
+      brought.set(keyOf(core, to), { from, to });
+  };
+  const readAt = (core: Core, place: Place): number => {
+    const source = brought.get(keyOf(core, place));
+    if (!source) return reader(place.box.decl.name, place.at);
+    const further = (place.at.at(-1) ?? 0) - (source.to.at.at(-1) ?? 0);
+    return reader(source.from.box.decl.name, [...source.from.at.slice(0, -1), (source.from.at.at(-1) ?? 0) + further]); // prettier-ignore
+  };
+
   const access = (core: Core, it: Instruction, place: Place, writes: boolean): void => {
     const beyond = outside(place, core.env);
     if (beyond !== undefined) return tell(diag("schedule/bounds", undefined, kernel.name, printStmt(it.operation.stmt, kernel), beyond)); // prettier-ignore
@@ -120,8 +139,7 @@ function runGroup(
     if (box.kind === "tensor" && box.decl.role === "in") return;
     const lane = laneOf(core, it.operation.engine);
     const clock = clockOf(lane);
-    const key =
-      box.kind === "tensor" ? box.decl.name : `${core.part.core}.${core.index} ${box.index} ${place.copy}`;
+    const key = keyOf(core, place);
     const { stmt } = it.operation;
     const own: Access = { at: place.at, size: place.size, lane, time: clock[lane] ?? 0, writes, adds: stmt.kind === "copy" && stmt.add, it }; // prettier-ignore
     const before = log.get(key) ?? [];
@@ -157,8 +175,9 @@ function runGroup(
       const result = stmt.kind === "read" ? undefined : it.places.at(-1);
       for (const place of it.places) if (place !== result || keepsResult) access(core, it, place, false);
       if (result) access(core, it, result, true);
+      bring(core, it);
       const [from] = it.places;
-      return stmt.kind === "read" && from ? reader(from.box.decl.name, from.at) : undefined;
+      return stmt.kind === "read" && from ? readAt(core, from) : undefined;
     },
   });
   for (const [name] of flags) tell(diag("schedule/left-set", undefined, kernel.name, name));
@@ -168,10 +187,25 @@ function runGroup(
   );
 }
 
-/** Turns to leave out: those between the first few and the last, so many that buffers stand as if they had been taken. */
+/** After how many turns a loop comes back to places that it takes in turn: n of each `i mod n` by its own counter, offset or not. */
+function placesInTurn({ parts }: Kernel): readonly number[] {
+  const moduli = (e: Expr, counter: string): readonly number[] => {
+    if (e.kind !== "binary") return [];
+    const n = constantOf(e.right);
+    const own = e.op === "mod" && n !== undefined && namesOf(e.left).join() === counter ? [n] : [];
+    return [...own, ...moduli(e.left, counter), ...moduli(e.right, counter)];
+  };
+  return statements(parts.flatMap((it) => it.body)).flatMap((loop) =>
+    loop.kind === "for"
+      ? loop.body.flatMap((it) => (it.kind === "let" ? moduli(it.value, loop.name) : []))
+      : [],
+  );
+}
+
+/** Turns to leave out: those between the first few and the last few, so many that buffers stand as if they had been taken. */
 function leftOut({ index, left }: Turn, period: number): number {
   if (index < Math.max(followed, 2 * period + 1)) return 0;
-  return Math.floor((left - 1) / period) * period;
+  return Math.floor(Math.max(0, left - followed) / period) * period;
 }
 
 /** In words, what of a place is beyond its buffer or tensor. */

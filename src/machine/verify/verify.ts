@@ -4,15 +4,16 @@ import type { Profile } from "../profile.ts";
 import { prepareParts } from "../schedule/cores.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
+import type { Reader } from "../simulate/outline.ts";
 import { capacityFaults } from "./capacity.ts";
 import { flagFaults } from "./flags.ts";
 import { orderFaults } from "./order.ts";
 import { statementFaults } from "./statements.ts";
 
-/** Sizes at which a schedule is looked at; what its `read`s find, where it has some. */
+/** Sizes at which a schedule is looked at; what its `read`s find in tensors, copied to buffers or not, and in buffers that it fills itself, made anew for each look. */
 export type Trial = {
   readonly sizes: ReadonlyMap<string, number>;
-  readonly reader?: (box: string, at: readonly number[]) => number;
+  readonly reader?: () => Reader;
 };
 
 /**

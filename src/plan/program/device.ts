@@ -90,6 +90,10 @@ export function callSize({ times, dim }: Extent, { tokens, past, told }: Call): 
   return known === undefined ? count({ times, dim }, tokens, past + tokens) : times * known;
 }
 
+/** The sizes of a launch in a call. */
+export const launchSizes = ({ sizes }: DeviceLaunch, call: Call): ReadonlyMap<string, number> =>
+  new Map(sizes.map(({ name, extent }) => [name, callSize(extent, call)]));
+
 /** The most that extents count in any call. */
 export function mostSize(limits: CallLimits, context: number): (extent: Extent) => number {
   const most = mostOf(limits, context);

@@ -10,6 +10,7 @@ import {
   callSize,
   inBytes,
   isLaunch,
+  launchSizes,
   mostSize,
   type Call,
   profileFile,
@@ -49,10 +50,6 @@ export function loadDevice(plan: Plan, rank = 0): Loaded {
   );
   return { device, profile, kernels };
 }
-
-/** The sizes of a launch in a call. */
-export const launchSizes = ({ sizes }: DeviceLaunch, call: Call): ReadonlyMap<string, number> =>
-  new Map(sizes.map(({ name, extent }) => [name, callSize(extent, call)]));
 
 /** The logits of a call, none where this rank has none, and what its routers chose. */
 type Ran = { readonly logits: Float32Array; readonly routes: readonly Int32Array[] };

@@ -1,19 +1,19 @@
 /** How long a plan takes on the device it is for: its launches timed one after another. */
 import type { Profile } from "../../machine/profile.ts";
 import type { Kernel } from "../../machine/schedule/kernel.ts";
-import type { Reader } from "../../machine/simulate/outline.ts";
 import { limitOf, type Limit } from "../../machine/simulate/limit.ts";
 import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
 import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
-import { compileExpr } from "../../machine/schedule/expr.ts";
 import {
   isLaunch,
+  launchSizes,
   type Call,
   type Choices,
   type DeviceLaunch,
   type DeviceStep,
 } from "../../plan/program/device.ts";
-import { kernelOf, launchSizes, type Loaded } from "./device.ts";
+import { evenReader } from "../../plan/program/readers.ts";
+import { kernelOf, type Loaded } from "./device.ts";
 
 /** What the launches of one kernel take together. */
 export type KernelTime = {
@@ -110,30 +110,6 @@ function together(a: KernelTime, b: KernelTime): KernelTime {
     bytes: merged(a.bytes, b.bytes, (p, q) => p + q),
     memoryBytes: a.memoryBytes + b.memoryBytes,
     joules: a.joules + b.joules,
-  };
-}
-
-/**
- * What `read`s find where there is no data: a running sum [n + 1] over n experts counts the same for each, up to the last
- * axis of the rows that are given at the launch; other tensors hold 0. Where only some of each row's choices are of experts here, the
- * first of them are, and all others stand before the experts' groups.
- */
-function evenReader(kernel: Kernel, sizes: ReadonlyMap<string, number>, choices?: Choices): Reader {
-  const names = [...sizes.keys()];
-  const env = [...sizes.values()];
-  const sizeOf = (tensor: string): number => {
-    const [first] = kernel.tensors.find((it) => it.name === tensor)?.dims ?? [];
-    return first ? compileExpr(first, (name) => names.indexOf(name))(env) : 0;
-  };
-  const rows = Math.max(1, ...kernel.tensors.filter((it) => it.dims.length > 1).map((it) => sizeOf(it.name)));
-  const { here, of } = choices ?? { here: 1, of: 1 };
-  const first = rows * (1 - here / of);
-  return (tensor, at) => {
-    const last = at.at(-1) ?? 0;
-    if (tensor === "offsets")
-      return Math.round(first + (last * (rows - first)) / Math.max(1, sizeOf(tensor) - 1));
-    // Places before the first group are those of choices elsewhere.
-    return here < of && (tensor === "start" || (tensor === "near" && last % of < here)) ? 1 : 0;
   };
 }
 

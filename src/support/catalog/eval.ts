@@ -7,6 +7,11 @@ export const evalCatalog = {
     message: `${name} is ${found}, expected ${what} ${limit}`,
     hint: "quantize less, calibrate on text like this, or raise the limit",
   }),
+  "verify/schedule": (code: string, fault: string): Message => ({
+    exit: "check",
+    message: `${fault} (${code})`,
+    hint: "compile the model again; docs/schedules.md says what is checked",
+  }),
   "verify/diverges": (layer: string, operator: string, error: string, tolerance: number): Message => ({
     exit: "check",
     message: `${layer} diverges: ${operator} is off by ${error} of its size, expected at most ${tolerance}`,

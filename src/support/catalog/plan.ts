@@ -46,6 +46,11 @@ export const planCatalog = {
     message: `the matrix unit of ${machine} multiplies none of bf16, f16 and f32, in which plans keep activations`,
     hint: "moec targets NAME lists what it multiplies, matrix.rates of its profile",
   }),
+  "target/schedule": (machine: string, fault: Message): Message => ({
+    exit: fault.exit === "capacity" ? "capacity" : "fault",
+    message: `a schedule that was made for ${machine} is not legal: ${fault.message}`,
+    hint: "a profile of your own may have too little of it; else this is a bug of moec: please report it with the command line",
+  }),
   "target/overflow": (value: number, row: number, column: number): Message => ({
     exit: "model",
     message: `a weight is ${value} at row ${row}, column ${column}, beyond the 65504 where f16 ends, in which the device multiplies`,

@@ -6,6 +6,7 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { compileExpr, type Expr } from "../../../src/machine/schedule/expr.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { executable } from "../../../src/machine/simulate/execute.ts";
+import type { Reader } from "../../../src/machine/simulate/outline.ts";
 import { rowMajor, valuesFor, type Bound, type Values } from "../../../src/machine/simulate/memory.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";
@@ -55,12 +56,12 @@ export const faultsOf = (
   kernel: Kernel,
   profile: Profile,
   trials: readonly Sizes[],
-  reader?: (box: string, at: readonly number[]) => number,
+  reader?: Reader,
 ): readonly string[] =>
   verifyKernel(
     kernel,
     profile,
-    trials.map((it) => ({ sizes: new Map(Object.entries(it)), ...(reader && { reader }) })),
+    trials.map((it) => ({ sizes: new Map(Object.entries(it)), ...(reader && { reader: () => reader }) })),
   ).map((it) => `${it.code}: ${it.message}`);
 
 /** What the interpreter's kernel of an operator gives. */

@@ -7,11 +7,13 @@ import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
 import { swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
 import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
-import { permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
+import { groupSlots, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
 import { rope } from "../../../targets/device/kernels/vector/rope.ts";
 import { router } from "../../../targets/device/kernels/vector/router.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
+import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import { distinctReader } from "../../../src/plan/program/readers.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { parseKernel } from "../../../src/machine/schedule/parser.ts";
 import type { Trial } from "../../../src/machine/verify/verify.ts";
@@ -24,9 +26,9 @@ export type ScheduleCase = {
   readonly trials: readonly Trial[];
 };
 
-const trial = (sizes: Readonly<Record<string, number>>, reader?: Trial["reader"]): Trial => ({
+const trial = (sizes: Readonly<Record<string, number>>, reader?: Reader): Trial => ({
   sizes: new Map(Object.entries(sizes)),
-  ...(reader && { reader }),
+  ...(reader && { reader: () => reader }),
 });
 
 const product = (
@@ -60,14 +62,19 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     ...(heads && { heads }),
   });
   const tile: Tile = { m: 32, n: 64, k: 128, step: 64, parts: 1, cut: "columns", copies: 2, accs: 1 };
-  const multiply = (name: string, spec: GemmSpec, reader?: Trial["reader"]): ScheduleCase =>
+  const multiply = (name: string, spec: GemmSpec, reader?: Reader): ScheduleCase =>
     on(name, gemm(profile, spec, tile), trial({ S: 2 }, reader), trial({ S: 90 }, reader));
   const [heads, groups, dim] = [4, 2, 64];
   const attrs = { topK: 4, groups: 4, topGroups: 2, scoring: "sigmoid", groupScore: "top2", normalize: true, scale: 2.5 } as const; // prettier-ignore
-  // Each slot has a place of its own, however often it is asked for.
-  const places = (tensor: string, at: readonly number[]): number =>
-    tensor === "near" ? place++ % (4 * many) : (at.at(-1) ?? 0);
-  let place = 0;
+  const placed = (name: string, kernel: Kernel, ...rows: readonly number[]): ScheduleCase =>
+    on(
+      name,
+      kernel,
+      ...rows.map((n): Trial => {
+        const sizes = new Map([["S", n]]);
+        return { sizes, reader: () => distinctReader(kernel, sizes) };
+      }),
+    );
   return [
     multiply("an integer product", {
       a: view("i8", 300),
@@ -122,10 +129,17 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
       trial({ S: 1 }),
       trial({ S: 9000 }),
     ),
-    on(
+    placed(
       "rows on their way to experts",
       permuteRows(profile, { x: view("bf16", 192), topK: 4, scaled: false, partial: false }),
-      trial({ S: many }, places),
+      1,
+      many,
+    ),
+    placed(
+      "slots in the order of their experts",
+      groupSlots(profile, { experts: 20, topK: 4, partial: false }),
+      1,
+      200,
     ),
     on(
       "rotary embedding",

@@ -40,15 +40,18 @@ export function makeWeights(
     make("codes", w.dtype, rows, tile.k, 2),
     `copy w[${lead(spec)}n + low + q : here, k : depth] -> ${box("codes")}`,
     change("codes", w.dtype, isCoded ? "real" : "ready", through),
-    isCoded && scaled(profile, spec, rows),
+    isCoded && scaled(profile, flow, spec, rows),
     isCoded && flow.weight !== "f32" && change("real", "f32", "ready", flow.weight),
     `copy ${box(last)} -> ${to("low + q : here")}`,
     "}",
   );
 }
 
+/** Copies of scales, and of zero points. Where the vector unit takes sums besides, with flags of their own, there are not flags for two. */
+export const scaleCopies = ({ leaves }: Flow): number => (leaves === "vector" ? 1 : 2);
+
 /** (code - zero) * scale, run by run of columns with one scale. */
-function scaled(profile: Profile, spec: GemmSpec, rows: number): string {
+function scaled(profile: Profile, flow: Flow, spec: GemmSpec, rows: number): string {
   const { w } = spec;
   if (w.kind !== "coded") return "";
   const make = buffer(profile);
@@ -56,15 +59,15 @@ function scaled(profile: Profile, spec: GemmSpec, rows: number): string {
   const part = "real[0 : here, i - k : wide]";
   const load = (from: string, to: string): string =>
     lines(
-      make(to, "f32", rows, 1, 2),
+      make(to, "f32", rows, 1, scaleCopies(flow)),
       `copy ${from}[${lead(spec)}i / ${w.group} : 1, n + low + q : here] -> ${column(to)} transposed`,
     );
   return lines(
     `for i in k .. k + depth step ${w.group} {`,
     `let wide = min(${w.group}, k + depth - i)`,
     w.zeros && load("zeros", "zero"),
-    w.zeros && `vector subColumn ${part}, ${column("zero")} -> ${part}`,
     load("scales", "scale"),
+    w.zeros && `vector subColumn ${part}, ${column("zero")} -> ${part}`,
     `vector mulColumn ${part}, ${column("scale")} -> ${part}`,
     "}",
   );

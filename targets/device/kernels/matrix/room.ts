@@ -5,6 +5,7 @@ import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
 import type { DType } from "../../../../src/tensor/dtype.ts";
 import { castSteps, pitch } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
+import { scaleCopies } from "./made.ts";
 import { sumsOf, type GemmSpec } from "./spec.ts";
 import { ownRows, piecesOf } from "./results.ts";
 import type { Tile } from "./tile.ts";
@@ -63,8 +64,8 @@ function making(
     sized(w.dtype, rows, depth, 2),
     ...castSteps(profile, w.dtype, "f32").map((it) => sized(it, rows, depth)),
     sized("f32", rows, depth, flow.weight === "f32" ? 2 : 1),
-    sized("f32", rows, 1, 2),
-    ...(w.zeros ? [sized("f32", rows, 1, 2)] : []),
+    sized("f32", rows, 1, scaleCopies(flow)),
+    ...(w.zeros ? [sized("f32", rows, 1, scaleCopies(flow))] : []),
     ...castSteps(profile, "f32", flow.weight).map((it) => sized(it, rows, depth)),
     ...(flow.weight === "f32" ? [] : [sized(flow.weight, rows, depth, 2)]),
   ];

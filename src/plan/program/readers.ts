@@ -1,0 +1,57 @@
+/** What `read`s of kernels find where there is no data. */
+import { compileExpr } from "../../machine/schedule/expr.ts";
+import type { Kernel } from "../../machine/schedule/kernel.ts";
+import type { Choices } from "./device.ts";
+import type { Reader } from "../../machine/simulate/outline.ts";
+
+type Sizes = ReadonlyMap<string, number>;
+
+/** The first axis of a kernel's tensor in a launch. */
+function rowsOf({ tensors }: Kernel, sizes: Sizes): (tensor: string) => number {
+  const names = [...sizes.keys()];
+  const env = [...sizes.values()];
+  return (tensor) => {
+    const [first] = tensors.find((it) => it.name === tensor)?.dims ?? [];
+    return first ? compileExpr(first, (name) => names.indexOf(name))(env) : 0;
+  };
+}
+
+/**
+ * Even work: a running sum `offsets` [n + 1] over n experts counts the same for each, up to the S rows of the launch; all else is 0. Where
+ * only some of each row's choices are of experts here, the first of them are, and all others stand before the experts' groups.
+ */
+export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Reader {
+  const experts = Math.max(1, rowsOf(kernel, sizes)("offsets") - 1);
+  const rows = sizes.get("S") ?? 1;
+  const { here, of } = choices ?? { here: 1, of: 1 };
+  const first = rows * (1 - here / of);
+  return (box, at) => {
+    const last = at.at(-1) ?? 0;
+    if (box === "offsets") return Math.round(first + (last * (rows - first)) / experts);
+    // Places before the first group are those of choices elsewhere.
+    return here < of && (box === "start" || (box === "near" && last % of < here)) ? 1 : 0;
+  };
+}
+
+/**
+ * As `evenReader`, but each slot has a place of its own, as no two may meet: what lies in `place` is its own number, and a sort finds one slot
+ * after another, each the `next` of as many as `place` has.
+ */
+export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
+  const even = evenReader(kernel, sizes);
+  const slots = rowsOf(kernel, sizes)("place");
+  let sorted = 0;
+  return (box, at) => {
+    switch (box) {
+      case "place":
+        return at.at(-1) ?? 0;
+      case "next":
+      case "slots":
+        return Math.max(0, box === "next" ? sorted : sorted - 1);
+      case "found":
+        return sorted < slots ? ++sorted && 1 : 0;
+      default:
+        return even(box, at);
+    }
+  };
+}
