@@ -33,23 +33,28 @@ export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Rea
   };
 }
 
+/** Slots of one expert that a sort is taken to find at a time: more than it handles in one turn. */
+const foundAtOnce = 70;
+
 /**
- * As `evenReader`, but each slot has a place of its own, as no two may meet: what lies in `place` is its own number, and a sort finds one slot
- * after another, each the `next` of as many as `place` has.
+ * As `evenReader`, but each slot has a place of its own, as no two may meet: what lies in `place` is its own number, and a sort that looks
+ * for the slots of one expert after another finds each once.
  */
 export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
   const even = evenReader(kernel, sizes);
   const slots = rowsOf(kernel, sizes)("place");
-  let sorted = 0;
+  let [first, behind] = [0, 0];
   return (box, at) => {
     switch (box) {
       case "place":
         return at.at(-1) ?? 0;
       case "next":
-      case "slots":
-        return Math.max(0, box === "next" ? sorted : sorted - 1);
+        return behind;
       case "found":
-        return sorted < slots ? ++sorted && 1 : 0;
+        [first, behind] = [behind, Math.min(slots, behind + foundAtOnce)];
+        return behind - first;
+      case "slots":
+        return first + (at.at(-1) ?? 0);
       default:
         return even(box, at);
     }

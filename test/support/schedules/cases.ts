@@ -139,7 +139,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
       "slots in the order of their experts",
       groupSlots(profile, { experts: 20, topK: 4, partial: false }),
       1,
-      200,
+      1500,
     ),
     on(
       "rotary embedding",
