@@ -1,7 +1,7 @@
 /** How long single instructions keep their engine, in cycles of the cores' clock. */
 import { dtypes, type DType } from "../../tensor/dtype.ts";
 import { globalSpace, type Path, type Profile } from "../profile.ts";
-import { matrixCycles as fragmentCycles, matrixRate, pathRate, roomOf } from "../rates.ts";
+import { matrixCycles as fragmentCycles, matrixRate, roomOf } from "../rates.ts";
 import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
 import { pathOf } from "../schedule/prepare.ts";
@@ -22,7 +22,7 @@ export type Transfer = {
   readonly occupied: number;
   readonly bytesPerCycle: number;
   readonly startup: number;
-  /** Cycles that its rows take at least, however short they are. */
+  /** Cycles that its rows, and its elements, take at least, however few bytes they are. */
   readonly least: number;
   /** What the core gets of the chip's memory at most. */
   readonly memoryBytesPerCycle: number;
@@ -77,9 +77,12 @@ export function transferOf(
     to,
     bytes: bytesOf(counted),
     occupied: global ? occupied(global, path) : bytesOf(source),
-    bytesPerCycle: pathRate(path, dtypeOf(counted)),
+    bytesPerCycle: path.bytesPerCycle.value,
     startup: path.startup.value,
-    least: (rearranging?.rowCycles.value ?? 0) * rowsOf(source),
+    least: Math.max(
+      (rearranging?.rowCycles.value ?? 0) * rowsOf(source),
+      elementsOf(source) / (path.elementsPerCycle?.value ?? Infinity),
+    ),
     memoryBytesPerCycle: rearranging?.coreBytesPerCycle?.value ?? Infinity,
     latency: path.latency?.value ?? 0,
     global,

@@ -12,7 +12,7 @@ import type { Loop, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { formsOf, readBy, readings, type Form, type Reader } from "./outline.ts";
+import { formsOf, readBy, readings, type Form, type Reader, type Span } from "./outline.ts";
 import { repeater, type Repeater } from "./repeat.ts";
 import { signallingLoops, skipper } from "./steady.ts";
 import { trafficOf, type Traffic } from "./traffic.ts";
@@ -68,7 +68,7 @@ type Totals = {
 };
 
 /**
- * Time a kernel by the group with the most turns; all others do the same beside it, and share memory and cache with it evenly. Turns that
+ * Time a kernel by the group that reads most, and of those the first; all others do the same beside it, and share memory and cache with it evenly. Turns that
  * repeat are left out, unless `onSlice` wants to see every instruction.
  */
 export function time(
@@ -90,10 +90,9 @@ export function time(
   const working = Math.max(1, lengths.filter((it) => it > 0).length);
   /** Groups that take a turn of the outermost loop, and share the memory then: those with fewer are done before. */
   const inTurn = Array.from({ length: most }, (_, turn) => Math.max(1, lengths.filter((it) => it > turn).length)); // prettier-ignore
-  /** What all groups do, in times what the busiest does. */
-  const all = Math.max(1, lengths.reduce((n, it) => n + it, 0) / most);
-  const cores = coresIn(parts, profile, launch.sizes, 0);
-  const outer = coresIn(parts, profile, launch.sizes, 0).map(({ part, env }) =>
+  const { busiest, all } = loadOf(turns);
+  const cores = coresIn(parts, profile, launch.sizes, busiest);
+  const outer = coresIn(parts, profile, launch.sizes, busiest).map(({ part, env }) =>
     formsOf(part, env, reader, countedLoops(part, parts)).map(({ shape, rounds }, i) => ({ shape: `${inTurn[i]}: ${shape}`, rounds })),
   ); // prettier-ignore
   const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
@@ -149,6 +148,18 @@ export function time(
     balance: all / turns.length,
     walked: totals.walked,
   };
+}
+
+/** The group that reads most, and what all groups do in times what it does; of those that read nothing, turns are counted. */
+function loadOf(turns: readonly (readonly (readonly Span[])[])[]): {
+  readonly busiest: number;
+  readonly all: number;
+} {
+  const total = (of: readonly number[]): number => of.reduce((n, it) => n + it, 0);
+  const reads = turns.map((it) => total(it.flat().map(({ bytes }) => bytes)));
+  const loads = reads.some((it) => it > 0) ? reads : turns.map((it) => it.length);
+  const most = Math.max(...loads);
+  return { busiest: loads.indexOf(most), all: Math.max(1, total(loads) / Math.max(1, most)) };
 }
 
 /** The turns of several cores as one. */
@@ -288,13 +299,13 @@ function transferred(
   const { from, to, bytes, occupied, bytesPerCycle, latency, global } = transfer;
   totals.bytes.set(`${from} ${to}`, (totals.bytes.get(`${from} ${to}`) ?? 0) + bytes);
   const begun = start + transfer.startup;
-  if (!global) return both(begun + occupied / bytesPerCycle);
+  if (!global) return both(begun + Math.max(transfer.least, occupied / bytesPerCycle));
   const rate = Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
   const share = isShared ? 0 : to === globalSpace ? 1 : (traffic.get(global.box.decl.name) ?? 1);
   totals.memoryBytes += bytes * share;
   if (to === globalSpace) {
-    const next = begun + occupied / rate;
+    const next = begun + Math.max(transfer.least, occupied / rate);
     const served = isShared ? next : reserve(memory, start, occupied / memory.bytesPerCycle);
     return { next, end: next, seen: Math.max(next, served) + latency };
   }

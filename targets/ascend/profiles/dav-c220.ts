@@ -125,6 +125,7 @@ const paths: Profile["paths"] = [
       startup: storeTime,
       latency: writeLatency,
       rowBytes: vendor(512, arch),
+      pieceBytes: globalWrite.pieceBytes,
       layouts: [["nz", "nd"], ["nz", "nz"]],
       converts: vendor(
         [
