@@ -34,6 +34,8 @@ export type DeviceContext = {
   readonly quantized: (value: Value | undefined) => QuantizedRecipe | undefined;
   /** A recipe's elements row by row in device memory. */
   readonly weight: (recipe: Recipe) => DeviceView;
+  /** Such a recipe's matrices in the device's fractals. */
+  readonly fractals: (recipe: Recipe) => DeviceView;
   /** Numbers made at compile time, f32; those of one name are made once. */
   readonly table: (
     name: string,

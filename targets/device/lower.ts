@@ -159,6 +159,10 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
     return isOp(node, "constant") ? constant(node.attrs.dims, node.attrs.values) : undefined;
   };
 
+  const stored = (recipe: Recipe, key: string): DeviceView => {
+    const { name, dtype } = weights.exact(recipe, key);
+    return { ...compactView(name, recipe.shape), in: "weight", dtype };
+  };
   const context: DeviceContext = {
     profile,
     precision,
@@ -173,16 +177,13 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
       const recipe = recipeOf(value);
       return recipe && quantizedParts(recipe);
     },
-    weight: (recipe) => {
-      const { name, dtype } = weights.exact(recipe, formatRecipe(recipe));
-      return { ...compactView(name, recipe.shape), in: "weight", dtype };
-    },
+    weight: (recipe) => stored(recipe, formatRecipe(recipe)),
+    fractals: (recipe) => stored(recipe, `${formatRecipe(recipe)} in fractals`),
     table: (name, make) => {
       const known = tables.get(name);
       if (known) return known;
       const { shape, values } = make();
-      const { name: stored } = weights.exact(constant(shape, Array.from(values)), name);
-      const view = { ...compactView(stored, shape), in: "weight", dtype: "f32" } as const;
+      const view = stored(constant(shape, Array.from(values)), name);
       tables.set(name, view);
       return view;
     },

@@ -66,7 +66,7 @@ export function deviceTarget(
   return {
     kernels: kernels.kernels(),
     weights: requests,
-    plans: lowered.map((rank) => ({ ...rank, ...usedBy(rank, requests, [...kernels.kernels().keys()]) })),
+    plans: lowered.map((rank) => ({ ...rank, ...usedBy(rank, requests, kernels.kernels()) })),
   };
 }
 
@@ -74,21 +74,30 @@ export function deviceTarget(
 function usedBy(
   { programs }: Pick<DevicePlan, "programs">,
   weights: readonly WeightRequest[],
-  kernels: readonly string[],
+  kernels: ReadonlyMap<string, Kernel>,
 ): Pick<DevicePlan, "weights" | "kernels"> {
   const launches = programs.flatMap((it) => it.steps.filter(isLaunch));
   const launched = new Set(launches.map((it) => it.kernel));
-  const read = new Set(
-    launches.flatMap((it) => it.operands.flatMap((o) => (o.region === "weight" ? [o.name] : []))),
+  /** The weights that are read, and whether in fractals. */
+  const read = new Map(
+    launches.flatMap(({ kernel, operands }) =>
+      operands
+        .filter((it) => it.region === "weight")
+        .map((it) => [it.name, isFractal(kernels.get(kernel), it.tensor)]),
+    ),
   );
   return {
-    kernels: kernels.filter((name) => launched.has(name)),
+    kernels: [...kernels.keys()].filter((name) => launched.has(name)),
     weights: weights
       .filter(({ name }) => read.has(name))
       .map(({ name, dtype, recipe }) => ({
         name,
         dtype,
         elements: recipe.shape.reduce((n, d) => n * d, 1),
+        ...(read.get(name) === true && { fractal: true }),
       })),
   };
 }
+
+const isFractal = (kernel: Kernel | undefined, tensor: string): boolean =>
+  kernel?.tensors.find((it) => it.name === tensor)?.fractal ?? false;

@@ -36,7 +36,9 @@ const device = v.object({
   machine: v.string(),
   programs: v.array(program),
   caches: v.array(v.object({ name: v.string(), dtype, cols: whole })),
-  weights: v.array(v.object({ name: v.string(), dtype, elements: whole })),
+  weights: v.array(
+    v.object({ name: v.string(), dtype, elements: whole, fractal: v.exactOptional(v.literal(true)) }),
+  ),
   kernels: v.array(v.pipe(v.string(), v.regex(/^\w+$/))),
 });
 

@@ -55,8 +55,16 @@ export type DeviceProgram = CallLimits & {
   readonly routers: readonly { readonly buffer: string; readonly rows: Extent; readonly k: number }[];
 };
 
-/** A weight as the device reads it: row by row, in its own dtype. */
-export type DeviceWeight = { readonly name: string; readonly dtype: DType; readonly elements: number };
+/**
+ * A weight in its own dtype. The plan holds it row by row; what is `fractal` lies in the device's fractals [.., K1, N, K0] in its memory, and whoever
+ * loads it there brings it into them, as `npu_format_cast` does.
+ */
+export type DeviceWeight = {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly elements: number;
+  readonly fractal?: true;
+};
 
 /** What one rank of a plan launches on a device of a profile. */
 export type DevicePlan = {

@@ -5,6 +5,7 @@ import { fail } from "../../../src/support/diagnostics.ts";
 import { cast, constant, dequantize, reshape, transpose, type Recipe } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { codeType } from "../precision.ts";
+import { storesFractals } from "../kernels/matrix/flow.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec, Weights } from "../kernels/matrix/spec.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
@@ -25,35 +26,41 @@ function times(of: Recipe, factor: number): Recipe {
 }
 
 /** Codes as kernels read them, and their scales. */
-type Coded = { readonly dtype: "i8" | "i4"; readonly w: DeviceView; readonly scales: DeviceView };
+type Coded = { readonly dtype: "i8" | "i4"; readonly codes: Recipe; readonly scales: DeviceView };
 
 /** Numbers of E2M1 stand for twice their value, which is whole, behind scales of half. */
 function coded(cx: DeviceContext, codes: Recipe, scales: Recipe, bits: number): Coded {
   if (codes.dtype === "f4e2m1")
-    return {
-      dtype: "i8",
-      w: cx.weight(cast(times(codes, 2), "i8")),
-      scales: byGroup(cx, times(scales, 0.5)),
-    };
+    return { dtype: "i8", codes: cast(times(codes, 2), "i8"), scales: byGroup(cx, times(scales, 0.5)) };
   const dtype = codeType(cx.profile, bits, codes.shape.at(-1) ?? 1);
-  return { dtype, w: cx.weight(cast(codes, dtype)), scales: byGroup(cx, scales) };
+  return { dtype, codes: cast(codes, dtype), scales: byGroup(cx, scales) };
 }
+
+/** Rows and columns of a recipe's matrices. */
+const sidesOf = ({ shape }: Recipe): readonly [n: number, k: number] => [
+  shape.at(-2) ?? 1,
+  shape.at(-1) ?? 1,
+];
 
 /** A weight of codes that is multiplied as numbers, or one that is stored as numbers. */
 export function matrixOf(cx: DeviceContext, value: Value | undefined, op: string): Matrix {
   const parts = cx.quantized(value);
   if (parts && parts.rotation === 1) {
-    const { dtype, ...operands } = coded(cx, parts.codes, parts.scales, parts.bits);
+    const { dtype, codes, scales } = coded(cx, parts.codes, parts.scales, parts.bits);
     const zeros = parts.zeros && { zeros: byGroup(cx, parts.zeros) };
     return {
       weights: { kind: "coded", dtype, group: parts.group, zeros: zeros !== undefined },
-      operands: { ...operands, ...zeros },
+      operands: { w: cx.weight(codes), scales, ...zeros },
     };
   }
   const recipe =
     cx.recipe(value) ?? fail("target/unsupported-op", undefined, op, "a weight is computed at run time");
   const stored = cast(recipe, cx.precision.operand);
-  return { weights: { kind: "plain", dtype: stored.dtype }, operands: { w: cx.weight(stored) } };
+  const nz = storesFractals(cx.profile, stored.dtype, stored.dtype, sidesOf(stored));
+  return {
+    weights: { kind: "plain", dtype: stored.dtype, nz },
+    operands: { w: nz ? cx.fractals(stored) : cx.weight(stored) },
+  };
 }
 
 /** A weight of codes that is multiplied as whole numbers, its scales beside it. */
@@ -66,8 +73,12 @@ export function integerMatrix(
   const [w, s] = [cx.recipe(codes), cx.recipe(scales)];
   if (!w || !s)
     return fail("target/unsupported-op", undefined, "integerLinear", "its codes are computed at run time");
-  const { dtype, ...operands } = coded(cx, w, s, bits);
-  return { weights: { kind: "integer", dtype, group }, operands };
+  const own = coded(cx, w, s, bits);
+  const nz = storesFractals(cx.profile, "i8", own.dtype, sidesOf(own.codes));
+  return {
+    weights: { kind: "integer", dtype: own.dtype, group, nz },
+    operands: { w: nz ? cx.fractals(own.codes) : cx.weight(own.codes), scales: own.scales },
+  };
 }
 
 /** out = a w^T in the best tile there is for so many rows. */

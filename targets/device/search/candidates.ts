@@ -3,8 +3,8 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { matrixRate } from "../../../src/machine/rates.ts";
 import { fitter } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { depthOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
-import { roundedUp, type Tile } from "../kernels/matrix/tile.ts";
+import { isFractal, matricesOf, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { pieceWidth, roundedUp, type Tile } from "../kernels/matrix/tile.ts";
 
 const multiples = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32];
 
@@ -16,11 +16,11 @@ function sizes(unit: number, most: number): readonly number[] {
 }
 
 /** Widths that give every group of the chip the same number of tiles, up to eight each. */
-function evenWidths(profile: Profile, spec: GemmSpec, down: number, unit: number): readonly number[] {
+function evenWidths(profile: Profile, spec: GemmSpec, down: number): readonly number[] {
   const n = widthOf(spec);
   return [1, 2, 3, 4, 5, 6, 7, 8].flatMap((turns) => {
     const across = Math.floor((turns * profile.groups.value) / (down * matricesOf(spec)));
-    return across >= 1 && across <= n ? [roundedUp(Math.ceil(n / across), unit)] : [];
+    return across >= 1 && across <= n ? [Math.ceil(n / across)] : [];
   });
 }
 
@@ -41,10 +41,8 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
   if (!rate) return [];
   const fits = fitter(profile, spec);
   const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
-  const run = sumsOf(spec) > 1 && spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
+  const run = runOf(spec);
   const longest = roundedUp(run, rate.k);
-  // Fractals of stored weights begin at whole ones; rows of others may be cut anywhere.
-  const unit = spec.w.kind === "plain" && spec.w.nz === true ? rate.n : 1;
   const deals = (m: number): readonly number[] => {
     const tilesDown = Math.ceil(perMatrix / m);
     return spec.experts === undefined || tilesDown === 1
@@ -52,8 +50,18 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
       : [1, ...[2, 4, 8, 16].filter((it) => it < tilesDown), tilesDown];
   };
   const tiles: Tile[] = [];
+  const add = (tile: Tile): void =>
+    void tiles.push(...deals(tile.m).map((deal) => (deal === 1 ? tile : { ...tile, deal })));
+  /** Where rows and weights can be staged ahead but once, weights in pieces of a half or a quarter, as many as there is room for. */
+  const shorter = (tile: Tile): readonly Tile[] =>
+    isFractal(spec)
+      ? [...(pieceWidth(tile, run) < tile.n ? [1] : []), 2, 4].flatMap((parts) => {
+          const pieces = [4, 3, 2].map((copies) => ({ ...tile, pieces: { depth: tile.k / parts, copies } }));
+          return pieces.filter(fits).slice(0, 1);
+        })
+      : [];
   for (const m of sizes(rate.m, perMatrix)) {
-    const even = evenWidths(profile, spec, Math.ceil(perMatrix / m), unit);
+    const even = evenWidths(profile, spec, Math.ceil(perMatrix / m));
     for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even]))
       for (const k of new Set(depths.map((it) => Math.min(it, longest))))
         for (const step of new Set(steps.map((it) => Math.min(it, k))))
@@ -61,7 +69,8 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
             for (const copies of [4, 3, 2, 1]) {
               const tile = { m, n, k, step, copies, ...acc };
               if (!fits(tile)) continue;
-              tiles.push(...deals(m).map((deal) => (deal === 1 ? tile : { ...tile, deal })));
+              add(tile);
+              if (copies < 3) shorter({ ...tile, copies: 2 }).forEach(add);
               break;
             }
   }

@@ -10,7 +10,7 @@ import {
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { depthOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { depthOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { partHeight, partWidth, type Tile } from "../kernels/matrix/tile.ts";
 
 const bytes = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
@@ -18,12 +18,27 @@ const bytes = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
 /** How much longer rows of so many bytes take than their bytes, as paths move whole units. */
 const filling = (path: Path | undefined, row: number): number => (path ? roomOf(path, row) / row : 1);
 
-/** Cycles of copies of so many bytes in so many instructions. */
-const copying = (path: Path | undefined, dtype: DType, total: number, instructions: number): number =>
-  path ? instructions * path.startup.value + total / pathRate(path, dtype) : 0;
+/** Cycles of copies of so many elements of a dtype in so many instructions; `fill` is what their rows take besides. */
+const copying = (
+  path: Path | undefined,
+  dtype: DType,
+  elements: number,
+  instructions: number,
+  fill = 1,
+): number =>
+  path
+    ? instructions * path.startup.value +
+      Math.max(
+        (fill * bytes(dtype, elements)) / path.bytesPerCycle.value,
+        (elements / pathRate(path, dtype)) * bytes(dtype, 1),
+      )
+    : 0;
 
 /** Passes over an element in float32 that the vector unit makes of a sum, and of a weight that it makes, about. */
 const passes = { sum: 5, weight: 5 } as const;
+
+/** The share of the other engines' work that stands in the way of the busiest, about. */
+const spare = 0.03;
 
 /** What of a tile's operands is staged: its bytes, those of them that come from memory, its rows, and the instructions. */
 type Staged = {
@@ -49,33 +64,31 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   const outType = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
   const vectors = flow.isWhole ? 1 : coresOf(profile, vector.core);
   const chip = memoryBytesPerCycle(profile) * memory.sustained.value;
-  const isRearranged = spec.w.kind !== "plain" || spec.w.nz !== true;
+  const isRearranged = !isFractal(spec);
   const rate = stage ? pathRate(stage, a) : 1;
-  const most = Math.min(
-    rate,
-    memory.coreBytesPerCycle?.value ?? Infinity,
-    (isRearranged ? stage?.rearranging?.coreBytesPerCycle?.value : undefined) ?? Infinity,
-  );
+  const ofCore = Math.min(rate, memory.coreBytesPerCycle?.value ?? Infinity);
   /**
-   * Cycles in which a group's operands are staged: rows that must be rearranged take their time; what comes of memory and of the cache follow
+   * Cycles in which an operand of a group is staged: rows that must be rearranged take their time; what comes of memory and of the cache follow
    * one another, but for what is asked ahead.
    */
-  const loading = (it: Staged, sharing: number): number => {
+  const loading = (it: Staged, byRows: boolean, sharing: number): number => {
     if (!stage) return 0;
+    const { rowCycles, coreBytesPerCycle } = (byRows ? stage.rearranging : undefined) ?? {};
+    const most = Math.min(ofCore, coreBytesPerCycle?.value ?? Infinity);
     const ofMemory = Math.min(most, chip / sharing);
     const ahead = (stage.latency?.value ?? 0) * (most / ofMemory - 1) * it.instructions;
     const hits = Math.max(0, it.bytes - it.missed) / rate;
     return (
       it.instructions * stage.startup.value +
       Math.max(
-        it.rows * (stage.rearranging?.rowCycles.value ?? 0),
+        it.rows * (rowCycles?.value ?? 0),
         it.bytes / rate,
         it.missed / ofMemory + Math.max(0, hits - ahead),
       )
     );
   };
   return (tile) => {
-    const { n, k, step, parts, copies } = tile;
+    const { n, k, step, parts, copies, pieces } = tile;
     const [down, across] = [Math.ceil(perMatrix / tile.m), Math.ceil(wide / n)];
     const [m, cols] = [Math.min(tile.m, perMatrix), Math.min(n, wide)];
     const tasks = down * across * matrices;
@@ -93,24 +106,37 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     const cube =
       parts *
       (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value + steps * matrix.startup.value);
-    const row = filling(stage, bytes(w, Math.min(k, deep)));
+    const row = filling(stage, bytes(a, Math.min(k, deep)));
     const isCached = bytes(a, rows * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
-    const missed = row * (bytes(a, rows * deep) * (isCached ? 1 : across) + bytes(w, matrices * wide * deep));
-    const load = loading(
-      {
-        bytes: row * (bytes(a, m * deep) + bytes(w, cols * deep)),
-        missed: missed / tasks,
-        rows: (m + (isRearranged ? cols : 0)) * loads,
-        instructions: 2 * loads,
-      },
-      Math.min(tasks, groups.value),
-    );
-    const again = { a: tile.cut === "columns" ? parts : 1, b: tile.cut === "rows" ? parts : 1 };
+    const missed = {
+      a: row * bytes(a, rows * deep) * (isCached ? 1 : across),
+      w: (isRearranged ? row : 1) * bytes(w, matrices * wide * deep),
+    };
+    // Part by part, what they share is filled in again: at both ends of each sum.
+    const atEnds = 1 + (parts - 1) * Math.min(1, (2 * sums) / loads);
+    const again = { a: tile.cut === "columns" ? atEnds : 1, b: tile.cut === "rows" ? atEnds : 1 };
+    const sharing = Math.min(tasks, groups.value);
+    const load =
+      loading(
+        { bytes: row * bytes(a, m * deep), missed: missed.a / tasks, rows: m * loads, instructions: loads },
+        true,
+        sharing,
+      ) +
+      loading(
+        {
+          bytes: (isRearranged ? row : 1) * (pieces ? again.b : 1) * bytes(w, cols * deep),
+          missed: missed.w / tasks,
+          rows: cols * loads,
+          instructions: deep / (pieces?.depth ?? k),
+        },
+        isRearranged,
+        sharing,
+      );
     const fill =
-      copying(toA, a, again.a * bytes(a, m * deep), steps * parts) +
-      copying(toB, flow.weight, again.b * bytes(flow.weight, cols * deep), steps * parts);
+      copying(toA, a, again.a * m * deep, steps * atEnds) +
+      copying(toB, flow.weight, again.b * cols * deep, steps * atEnds);
     const store = filling(beside ? undefined : out, bytes(outType, Math.min(cols, partWidth(tile))));
-    const drain = sums * copying(out, outType, store * bytes(outType, m * cols), parts);
+    const drain = sums * copying(out, outType, m * cols, parts, store);
     const sumWork =
       flow.leaves === "vector"
         ? (sums * passes.sum * bytes("f32", m * cols)) / vectors / vector.bytesPerCycle.value
@@ -121,16 +147,25 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     const lap = cube / sums / loads / parts;
     const exposed =
       tile.accs > 1 ? 0 : parts > 1 ? parts * Math.max(0, drain / sums / parts - lap) * sums : drain;
-    const task = Math.max(
-      cube + exposed,
-      load,
-      fill,
-      drain,
-      sumWork + weightWork,
-      copies > 1 ? 0 : load + cube,
-    );
+    // What is staged ahead must last until the next has come: its own time on the way, and the latency.
+    const ahead = pieces?.copies ?? copies;
+    const depths = deep / (pieces?.depth ?? k);
+    const way = (cube + load) / depths + (stage?.latency?.value ?? 0);
+    // Of tiles that the same engine binds, that is faster whose others have more time to spare.
+    const friction = spare * (load + fill + drain);
+    const task =
+      friction +
+      Math.max(
+        cube + exposed,
+        ahead > 1 ? (depths * way) / ahead : 0,
+        load,
+        fill,
+        drain,
+        sumWork + weightWork,
+        copies > 1 ? 0 : load + cube,
+      );
     const streaming =
-      ((missed + bytes(spec.out.dtype, rows * wide)) / chip) * ((turns * groups.value) / tasks);
+      ((missed.a + missed.w + bytes(spec.out.dtype, rows * wide)) / chip) * ((turns * groups.value) / tasks);
     const head = (stage?.latency?.value ?? 0) + load / loads;
     const tail = drain / sums + cube / loads + fill / loads;
     return Math.max(turns * task, streaming) + head + tail;

@@ -6,7 +6,7 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 
 /** What the search finds may change with it; entries of another version are not used. */
-const version = 1;
+const version = 2;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const entrySchema = v.strictObject({
@@ -21,6 +21,7 @@ const entrySchema = v.strictObject({
     deal: v.exactOptional(count),
     copies: count,
     accs: count,
+    pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
   }),
   cycles: v.number(),
 });

@@ -1,8 +1,16 @@
 /** Which way operands and results of products go on a machine: found by what its spaces are for, not by their names. */
 import { fail } from "../../../../src/support/diagnostics.ts";
 import { globalSpace, type Path, type Profile } from "../../../../src/machine/profile.ts";
-import { canConvert, matrixRate, pathBetween, route } from "../../../../src/machine/rates.ts";
-import type { DType } from "../../../../src/tensor/dtype.ts";
+import {
+  canArrange,
+  canConvert,
+  fractalShape,
+  matrixRate,
+  pathBetween,
+  route,
+  spaceOf,
+} from "../../../../src/machine/rates.ts";
+import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { castWay } from "../vector/tile.ts";
 import type { GemmSpec } from "./spec.ts";
 
@@ -32,7 +40,7 @@ const pathOf = (profile: Profile, from: string, to: string): Path =>
 export function flowOf(profile: Profile, spec: GemmSpec): Flow {
   const { matrix, vector } = profile;
   const { a, w, out, bias } = spec;
-  const stage = route(profile, globalSpace, matrix.a)?.at(-1)?.from ?? globalSpace;
+  const stage = stageOf(profile);
   const weight =
     w.kind === "coded" || matrixRate(profile, a.dtype, w.dtype) === undefined ? a.dtype : w.dtype;
   const rate = matrixRate(profile, a.dtype, weight) ?? fail("device/no-product", undefined, profile.name, a.dtype, w.dtype); // prettier-ignore
@@ -56,4 +64,29 @@ export function flowOf(profile: Profile, spec: GemmSpec): Flow {
     vectorLoad: pathOf(profile, globalSpace, vector.space).engine,
     vectorStore: pathOf(profile, vector.space, globalSpace).engine,
   };
+}
+
+/** The space through which operands come to the matrix unit. */
+const stageOf = (profile: Profile): string =>
+  route(profile, globalSpace, profile.matrix.a)?.at(-1)?.from ?? globalSpace;
+
+/**
+ * Whether a matrix [n, k] of a dtype is best stored in fractals, for products of rows of `a`: the machine takes it as it is, copies fractals
+ * faster than rows that become such, and whole ones hold it.
+ */
+export function storesFractals(
+  profile: Profile,
+  a: DType,
+  w: DType,
+  [n, k]: readonly [n: number, k: number],
+): boolean {
+  const path = pathBetween(profile, globalSpace, stageOf(profile));
+  const [rows, columns] = fractalShape(spaceOf(profile, globalSpace), dtypes[w].bits) ?? [];
+  if (!path || rows === undefined || columns === undefined) return false;
+  return (
+    matrixRate(profile, a, w) !== undefined &&
+    canArrange(path, "nz", "nz") &&
+    n % rows === 0 &&
+    k % columns === 0
+  );
 }

@@ -8,15 +8,15 @@ import { makeWeights } from "./made.ts";
 import { accumulatorFlags, emptied, product, stored, stores, straight } from "./product.ts";
 import { pieceWork, piecesOf } from "./results.ts";
 import { vectorRows } from "./room.ts";
-import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
+import { depthOf, groupsOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
 import { tasks } from "./tasks.ts";
 import type { Tile } from "./tile.ts";
 
-/** Tiles that are on their way between the cores of a group at a time. */
-const slots = 2;
+/** Tiles that are on their way between the cores of a group at a time: of sums so many that their way through memory does not hold up the next. */
+const slots = { sums: 3, weights: 2 } as const;
 
 /** Numbers of the signals between cores. */
-const signals = { sumsFree: 0, sumsThere: 2, weightsFree: 4, weightsThere: 6 } as const;
+const signals = { sumsFree: 0, sumsThere: 3, weightsFree: 6, weightsThere: 8 } as const;
 
 /**
  * The kernel of a product. Tensors: `a`, `w`, `out`, and as the spec asks `aScales` [S, 1], `scales` and `zeros` [groups, n], `bias` [n], `offsets`.
@@ -30,8 +30,10 @@ export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
     tensors(spec),
     !flow.isWhole &&
       flow.leaves === "vector" &&
-      `tensor sums: ${flow.acc}[${slots * tile.m}, ${tile.n}] shared`,
-    !flow.isWhole && flow.isMade && `tensor made: ${flow.weight}[${slots * tile.n}, ${tile.k}] shared`,
+      `tensor sums: ${flow.acc}[${slots.sums * tile.m}, ${tile.n}] shared`,
+    !flow.isWhole &&
+      flow.isMade &&
+      `tensor made: ${flow.weight}[${slots.weights * tile.n}, ${tile.k}] shared`,
     ...(flow.isWhole ? [whole(profile, flow, spec, tile)] : split(profile, flow, spec, tile)),
   );
   return kernelOf(profile, text);
@@ -55,7 +57,7 @@ function tensors(spec: GemmSpec): string {
   return lines(
     tensor("a", a, "in"),
     w.kind === "integer" && "tensor aScales: f32[S, 1] in",
-    `tensor w: ${w.dtype}[${of}${widthOf(spec)}, ${depthOf(spec)}]${w.kind === "plain" && w.nz ? " nz" : ""} in`,
+    `tensor w: ${w.dtype}[${of}${widthOf(spec)}, ${depthOf(spec)}]${isFractal(spec) ? " nz" : ""} in`,
     w.kind !== "plain" && `tensor scales: ${perGroup}`,
     w.kind === "coded" && w.zeros && `tensor zeros: ${perGroup}`,
     bias && `tensor bias: f32[${widthOf(spec)}] in`,
@@ -115,28 +117,29 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
   const { matrix, vector } = profile;
   const rows = vectorRows(profile, spec, tile);
   const isLeaving = flow.leaves === "vector";
-  const slot = (of: number): string => `turn mod ${slots} * ${of}`;
+  const sumsSlot = `let slot = turn mod ${slots.sums} * ${tile.m}`;
+  const weightsSlot = `turn mod ${slots.weights} * ${tile.n}`;
   const handOver = lines(
-    `let slot = ${slot(tile.m)}`,
-    `await ${vector.core} -> ${flow.drain} #${signals.sumsFree} x${slots}`,
+    sumsSlot,
+    `await ${vector.core} -> ${flow.drain} #${signals.sumsFree} x${slots.sums}`,
     stores(profile, flow, tile, (r, c) => `sums[slot + ${r}, ${c}]`),
-    `signal ${flow.drain} -> ${vector.core} #${signals.sumsThere} x${slots}`,
+    `signal ${flow.drain} -> ${vector.core} #${signals.sumsThere} x${slots.sums}`,
   );
   const supply = flow.isMade
     ? lines(
-        `await ${vector.core} -> ${flow.load} #${signals.weightsThere} x${slots}`,
-        `copy made[${slot(tile.n)} : cols, 0 : depth] -> w1[0 : cols, 0 : depth]`,
-        `signal ${flow.load} -> ${vector.core} #${signals.weightsFree} x${slots}`,
+        `await ${vector.core} -> ${flow.load} #${signals.weightsThere} x${slots.weights}`,
+        `copy made[${weightsSlot} : cols, 0 : depth] -> w1[0 : cols, 0 : depth]`,
+        `signal ${flow.load} -> ${vector.core} #${signals.weightsFree} x${slots.weights}`,
       )
     : stored(spec);
   const works = isLeaving
     ? piecesOf(flow, tile).map((it) => pieceWork(profile, flow, spec, tile, it, rows.out))
     : [];
   const takeSums = lines(
-    `let slot = ${slot(tile.m)}`,
-    `await ${matrix.core} -> ${flow.vectorLoad} #${signals.sumsThere} x${slots}`,
+    sumsSlot,
+    `await ${matrix.core} -> ${flow.vectorLoad} #${signals.sumsThere} x${slots.sums}`,
     ...works.map((it) => it.each((r) => `sums[slot + ${r}, 0 : cols]`)),
-    `signal ${flow.vectorLoad} -> ${matrix.core} #${signals.sumsFree} x${slots}`,
+    `signal ${flow.vectorLoad} -> ${matrix.core} #${signals.sumsFree} x${slots.sums}`,
   );
   const giveWeights = lines(
     "let half = ceil(cols, cores)",
@@ -144,10 +147,10 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
     "let lot = min(half, cols - low)",
     `for k in from .. to step ${tile.k} {`,
     `let depth = min(${tile.k}, to - k)`,
-    `let slot = ${slot(tile.n)}`,
-    `await ${matrix.core} -> ${flow.vectorStore} #${signals.weightsFree} x${slots}`,
+    `let slot = ${weightsSlot}`,
+    `await ${matrix.core} -> ${flow.vectorStore} #${signals.weightsFree} x${slots.weights}`,
     makeWeights(profile, flow, spec, tile, rows.made, (it) => `made[slot + ${it}, 0 : depth]`),
-    `signal ${flow.vectorStore} -> ${matrix.core} #${signals.weightsThere} x${slots}`,
+    `signal ${flow.vectorStore} -> ${matrix.core} #${signals.weightsThere} x${slots.weights}`,
     "}",
   );
   const each = lines(flow.isMade && giveWeights, isLeaving && takeSums);
@@ -172,28 +175,34 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
       : lines("let from = 0", `let to = ${depthOf(spec)}`, each),
     ...works.map((it) => it.end),
   );
-  const free = (core: string, kind: "signal" | "await", engine: string, id: number): readonly string[] =>
-    Array.from({ length: slots }, (_, i) =>
-      kind === "signal" ? `signal ${engine} -> ${core} #${id + i}` : `await ${core} -> ${engine} #${id + i}`,
-    );
+  const free = (
+    core: string,
+    kind: "signal" | "await",
+    engine: string,
+    of: keyof typeof slots,
+  ): readonly string[] =>
+    Array.from({ length: slots[of] }, (_, i) => {
+      const id = signals[`${of}Free`] + i;
+      return kind === "signal" ? `signal ${engine} -> ${core} #${id}` : `await ${core} -> ${engine} #${id}`;
+    });
   return [
     `on ${matrix.core} {`,
     accumulatorFlags(profile, flow, tile, "set"),
-    ...(flow.isMade ? free(vector.core, "signal", flow.load, signals.weightsFree) : []),
+    ...(flow.isMade ? free(vector.core, "signal", flow.load, "weights") : []),
     tasks(
       spec,
       tile,
       product(profile, flow, spec, tile, supply, isLeaving ? handOver : straight(profile, flow, spec, tile)),
     ),
     accumulatorFlags(profile, flow, tile, "wait"),
-    ...(isLeaving ? free(vector.core, "await", flow.drain, signals.sumsFree) : []),
+    ...(isLeaving ? free(vector.core, "await", flow.drain, "sums") : []),
     "}",
     ...(isLeaving || flow.isMade
       ? [
           `on ${vector.core} {`,
-          ...(isLeaving ? free(matrix.core, "signal", flow.vectorLoad, signals.sumsFree) : []),
+          ...(isLeaving ? free(matrix.core, "signal", flow.vectorLoad, "sums") : []),
           tasks(spec, tile, beside),
-          ...(flow.isMade ? free(matrix.core, "await", flow.vectorStore, signals.weightsFree) : []),
+          ...(flow.isMade ? free(matrix.core, "await", flow.vectorStore, "weights") : []),
           "}",
         ]
       : []),

@@ -2,9 +2,9 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import { lines } from "../vector/tile.ts";
 import type { Flow } from "./flow.ts";
-import { depthOf, sumsOf, type GemmSpec } from "./spec.ts";
+import { depthOf, runOf, sumsOf, type GemmSpec } from "./spec.ts";
 import { lead, rowsBox } from "./tasks.ts";
-import { partHeight, partWidth, type Tile } from "./tile.ts";
+import { partHeight, partWidth, pieceWidth, type Tile } from "./tile.ts";
 
 /** The columns of a tile in their parts, each with its own accumulators. */
 export const partsOf = (tile: Tile): readonly number[] => Array.from({ length: tile.parts }, (_, p) => p);
@@ -13,9 +13,9 @@ const share = (of: string, size: number, tile: Tile, part: string): string =>
   tile.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part} * ${size}))`;
 
 /** How many of a tile's rows and columns are in a part, as expressions. */
-const partRows = (tile: Tile, part: number | "p"): string =>
+const partRows = (tile: Tile, part: number): string =>
   tile.cut === "rows" ? share("rows", partHeight(tile), tile, `${part}`) : "rows";
-export const partCols = (tile: Tile, part: number | "p"): string =>
+export const partCols = (tile: Tile, part: number): string =>
   tile.cut === "columns" ? share("cols", partWidth(tile), tile, `${part}`) : "cols";
 
 /** Where a part begins in its tile. */
@@ -34,47 +34,74 @@ const accumulators = ({ matrix }: Profile, { acc }: Flow, tile: Tile): string =>
 
 export const times = (copies: number): string => (copies > 1 ? ` x${copies}` : "");
 
-/** The products of one staged pair, fragment by fragment. `from` and `to` are where the sums begin and end. */
-function fragments(
+/** How far a staged operand reaches, as names: where in the depth it begins, and its length. */
+type Reach = { readonly at: string; readonly depth: string };
+
+/**
+ * The products of staged operands, step by step. With parts, `ends` tells whether part `p` alone is summed, whose rows or columns are `some` from
+ * `low`; `from` and `to` are where the sums begin and end.
+ */
+function steps(
   profile: Profile,
   flow: Flow,
   spec: GemmSpec,
   tile: Tile,
+  { at, depth }: Reach,
   from: string,
   to: string,
 ): string {
   const { matrix } = profile;
-  const [height, width] = [partHeight(tile), partWidth(tile)];
-  const [top, left] = [
-    tile.cut === "rows" ? `p * ${height}` : "0",
-    tile.cut === "columns" ? `p * ${width}` : "0",
-  ];
-  const multiply = (p: number): string =>
-    `matmul a0[0 : high, 0 : d], w0[0 : wide, 0 : d] -> acc${p}[0 : high, 0 : wide] first k + j == ${from}`;
-  const isOne = tile.parts === 1;
-  const steps = lines(
-    `let high = ${partRows(tile, "p")}`,
-    `let wide = ${partCols(tile, "p")}`,
-    `for j in 0 .. depth step ${tile.step} {`,
-    `let d = min(${tile.step}, depth - j)`,
-    `buffer a0: ${matrix.a} ${spec.a.dtype}[${height}, ${tile.step}] x2`,
-    `buffer w0: ${matrix.b} ${flow.weight}[${width}, ${tile.step}] x2`,
-    `copy a1[${isOne ? "0" : top} : high, j : d] -> a0[0 : high, 0 : d]`,
-    `copy w1[${isOne ? "0" : left} : wide, j : d] -> w0[0 : wide, 0 : d]`,
-    ...(isOne ? [multiply(0)] : partsOf(tile).flatMap((p) => [`if p == ${p} {`, multiply(p), "}"])),
+  const { m, n, step, parts } = tile;
+  const byRows = tile.cut === "rows";
+  const isOne = parts === 1;
+  const size = byRows ? partHeight(tile) : partWidth(tile);
+  const [high, wide] = isOne ? ["rows", "cols"] : byRows ? ["some", "cols"] : ["rows", "some"];
+  const [top, left] = isOne ? ["0", "0"] : byRows ? ["low", "0"] : ["0", "low"];
+  const isFirst = `${at} + j == ${from}`;
+  const multiply = (p: number): string => {
+    const within = (of: string): string => `(1 - ends) * ${p * size} : ${of}${p}`;
+    const [a, w] = byRows ? [within("rows"), "0 : cols"] : ["0 : rows", within("cols")];
+    return lines(
+      `if ends * p == ends * ${p} {`,
+      `if ${isFirst} {`,
+      `wait ${flow.drain} -> ${matrix.engine} #${p}`,
+      "}",
+      `matmul a0[${a}, 0 : d], w0[${w}, 0 : d] -> acc${p}[0 : rows${p}, 0 : cols${p}] first ${isFirst}`,
+      `if ${at} + j + d == ${to} {`,
+      `set ${matrix.engine} -> ${flow.drain} #${p}`,
+      "}",
+      "}",
+    );
+  };
+  return lines(
+    `for j in 0 .. ${depth} step ${step} {`,
+    `let d = min(${step}, ${depth} - j)`,
+    `buffer a0: ${matrix.a} ${spec.a.dtype}[${m}, ${step}] x2`,
+    `buffer w0: ${matrix.b} ${flow.weight}[${n}, ${step}] x2`,
+    `copy a1[${top} : ${high}, ${at === "k" ? "" : `${at} - k + `}j : d] -> a0[0 : ${high}, 0 : d]`,
+    // Weights that are staged piece by piece are staged part by part.
+    `copy w1[${at === "k" ? left : "0"} : ${wide}, j : d] -> w0[0 : ${wide}, 0 : d]`,
+    ...(isOne
+      ? [`matmul a0[0 : rows, 0 : d], w0[0 : cols, 0 : d] -> acc0[0 : rows, 0 : cols] first ${isFirst}`]
+      : partsOf(tile).map(multiply)),
     "}",
   );
-  if (isOne) return steps;
-  // Part by part, each with flags of its own: the sums of one part are stored while the next still sums.
+}
+
+/**
+ * Work on the parts of a tile. At both ends of the sums part follows part, each with flags of its own: the sums of one are stored while the next
+ * still sums. In between all parts share the operands of a step.
+ */
+function overParts(tile: Tile, from: string, to: string, body: string): string {
+  if (tile.parts === 1) return body;
+  const byRows = tile.cut === "rows";
+  const [side, size, all] = byRows ? ["rows", partHeight(tile), tile.m] : ["cols", partWidth(tile), tile.n];
   return lines(
-    `for p in 0 .. ${tile.parts} {`,
-    `if k == ${from} {`,
-    `wait ${flow.drain} -> ${matrix.engine} #0 x${tile.parts}`,
-    "}",
-    steps,
-    `if k + depth == ${to} {`,
-    `set ${matrix.engine} -> ${flow.drain} #0 x${tile.parts}`,
-    "}",
+    `let ends = max(k == ${from}, k + depth == ${to})`,
+    `for p in 0 .. 1 + ends * ${tile.parts - 1} {`,
+    `let low = p * ${size}`,
+    `let some = max(0, min(${size} + (1 - ends) * ${all}, ${side} - low))`,
+    body,
     "}",
   );
 }
@@ -115,19 +142,37 @@ export function product(
 ): string {
   const sums = sumsOf(spec);
   const group = spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
-  const run = (from: string, to: string): string =>
-    lines(
+  const { pieces } = tile;
+  const weights = (width: number, depth: number, copies: number): string =>
+    `buffer w1: ${flow.stage} ${flow.weight}[${width}, ${depth}]${times(copies)}`;
+  const run = (from: string, to: string): string => {
+    const each = (reach: Reach): string => steps(profile, flow, spec, tile, reach, from, to);
+    return lines(
       accumulators(profile, flow, tile),
       `for k in ${from} .. ${to} step ${tile.k} {`,
       `let depth = min(${tile.k}, ${to} - k)`,
       `buffer a1: ${flow.stage} ${spec.a.dtype}[${tile.m}, ${tile.k}]${times(tile.copies)}`,
-      `buffer w1: ${flow.stage} ${flow.weight}[${tile.n}, ${tile.k}]${times(tile.copies)}`,
       `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
-      supply,
-      fragments(profile, flow, spec, tile, from, to),
+      !pieces && lines(weights(tile.n, tile.k, tile.copies), supply),
+      overParts(
+        tile,
+        from,
+        to,
+        pieces
+          ? lines(
+              `for i in k .. k + depth step ${pieces.depth} {`,
+              `let span = min(${pieces.depth}, k + depth - i)`,
+              weights(pieceWidth(tile, runOf(spec)), pieces.depth, pieces.copies),
+              piece(spec, tile),
+              each({ at: "i", depth: "span" }),
+              "}",
+            )
+          : each({ at: "k", depth: "depth" }),
+      ),
       "}",
       leave,
     );
+  };
   if (sums === 1) return run("0", `${depthOf(spec)}`);
   return lines(
     `for g in 0 .. ${sums} {`,
@@ -141,6 +186,12 @@ export function product(
 /** Weights as they lie in memory. */
 export const stored = (spec: GemmSpec): string =>
   `copy w[${lead(spec)}n : cols, k : depth] -> w1[0 : cols, 0 : depth]`;
+
+/** A piece of them, of the columns that are summed. */
+function piece(spec: GemmSpec, { parts, cut }: Tile): string {
+  const [first, size] = parts > 1 && cut === "columns" ? ["n + low", "some"] : ["n", "cols"];
+  return `copy w[${lead(spec)}${first} : ${size}, i : span] -> w1[0 : ${size}, 0 : span]`;
+}
 
 /** Sums put where `to` says, a box from a row and a column of the tile on. */
 export const stores = (

@@ -36,6 +36,9 @@ export const piecesOf = ({ isWhole }: Flow, tile: Tile): readonly Piece[] =>
       }))
     : [{ p: 0, from: 0, width: tile.n, cols: "cols" }];
 
+/** Copies of what all rows of a tile meet, scales and bias: those of the next are on their way, where no weights are made and need the flags. */
+export const besideCopies = ({ isMade }: Flow): number => (isMade ? 1 : 2);
+
 /** Rows of a tile that one vector core takes. */
 export const ownRows = (profile: Profile, { isWhole }: Flow, { m }: Tile): number =>
   Math.ceil(m / (isWhole ? 1 : coresOf(profile, profile.vector.core)));
@@ -85,8 +88,8 @@ export function pieceWork(
   return {
     begin: lines(
       `let c${p} = ${piece.cols}`,
-      isInteger && make(`as${p}`, "f32", own, 1),
-      bias && make(`b${p}`, "f32", 1, width),
+      isInteger && make(`as${p}`, "f32", own, 1, besideCopies(flow)),
+      bias && make(`b${p}`, "f32", 1, width, besideCopies(flow)),
       isInteger && `copy aScales[m + top : mine, 0 : 1] -> as${p}[0 : mine, 0 : 1]`,
       bias && `copy bias[${column}] -> ${row("b")}`,
       isSummed && make(`total${p}`, "f32", own, width),
@@ -94,7 +97,7 @@ export function pieceWork(
     ),
     each: (from) =>
       lines(
-        isInteger && make(`s${p}`, "f32", 1, width),
+        isInteger && make(`s${p}`, "f32", 1, width, besideCopies(flow)),
         isInteger && `copy scales[${lead(spec)}${isSummed ? "g" : "0"} : 1, ${column}] -> ${row("s")}`,
         overRows(
           rows,

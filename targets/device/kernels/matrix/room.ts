@@ -7,7 +7,7 @@ import { castSteps, pitch } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { scaleCopies } from "./made.ts";
 import { sumsOf, type GemmSpec } from "./spec.ts";
-import { ownRows, piecesOf } from "./results.ts";
+import { besideCopies, ownRows, piecesOf } from "./results.ts";
 import type { Tile } from "./tile.ts";
 
 type BufferSize = {
@@ -36,8 +36,10 @@ function outgoing(
     sized(flow.acc, rows, width, 2),
     ...(isConverted ? [sized("f32", rows, width)] : []),
     ...(isSummed ? [sized("f32", own, width)] : []),
-    ...(w.kind === "integer" ? [sized("f32", 1, width), sized("f32", own, 1)] : []),
-    ...(bias ? [sized("f32", 1, width)] : []),
+    ...(w.kind === "integer"
+      ? [sized("f32", 1, width, besideCopies(flow)), sized("f32", own, 1, besideCopies(flow))]
+      : []),
+    ...(bias ? [sized("f32", 1, width, besideCopies(flow))] : []),
     ...castSteps(profile, "f32", out.dtype).map((it) => sized(it, rows, width)),
     ...(out.dtype === "f32" && !isSummed ? [] : [sized(out.dtype, rows, width, 2)]),
   ]);

@@ -15,6 +15,8 @@ export type Tile = {
   /** Copies of the staged operands, and of the accumulators. */
   readonly copies: number;
   readonly accs: number;
+  /** Weights that are stored are staged in shorter pieces than the rows they meet: their depth, and how many there is room for. */
+  readonly pieces?: { readonly depth: number; readonly copies: number };
 };
 
 /** Rows and columns of one part. */
@@ -23,3 +25,7 @@ export const partWidth = ({ n, parts, cut }: Tile): number => (cut === "columns"
 
 /** A multiple of a unit that is at least so much. */
 export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+
+/** Columns of weights in a piece, of sums over so much depth: those of a part, where part always follows part. */
+export const pieceWidth = (tile: Tile, depth: number): number =>
+  tile.cut === "columns" && depth <= 2 * tile.k ? partWidth(tile) : tile.n;
