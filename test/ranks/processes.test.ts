@@ -11,7 +11,9 @@ import { formatExpertMap } from "../../src/cluster/expert-map.ts";
 import { parseMesh } from "../../src/cluster/mesh.ts";
 import { weightNames } from "../../src/plan/program/program.ts";
 import { readPlan } from "../../src/plan/read-plan.ts";
-import { openSession } from "../../src/runtime/session.ts";
+import { perplexity } from "../../src/runtime/perplexity.ts";
+import { recordRoutes } from "../../src/runtime/record-routes.ts";
+import { openSession, type Session } from "../../src/runtime/session.ts";
 import { readGolden } from "../support/checkpoints.ts";
 import { executable, moec, root } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";
@@ -76,6 +78,14 @@ test("groups with sequences of their own give the golden logits, whatever the ot
     });
     expect(worst.length).toBe(golden.prompts.length);
     for (const it of worst) expect(it).toBeLessThan(5e-4);
+    // Windows of a text, more of them than groups, are scored and routed as on one device.
+    const windows = [3, 10, 17].map((first) => Array.from({ length: 5 }, (_, i) => first + 9 * i));
+    const alone = openSession(readPlan(await compiled(tiny, "tp1")), 1);
+    const [found, expected] = [await perplexity(session, windows), await perplexity(alone, windows)];
+    expect(found.perplexity / expected.perplexity).toBeCloseTo(1, 5);
+    const routes = async (of: Session) => recordRoutes(of, windows, () => {});
+    expect(await routes(session)).toEqual(await routes(alone));
+    await alone.close();
   } finally {
     await session.close();
   }
