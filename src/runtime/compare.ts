@@ -1,5 +1,5 @@
 import { isOp } from "../ir/graph.ts";
-import { isNumbers, isResidual, type TracedValue, type Tracer } from "./trace.ts";
+import { isNumbers, isResidual, type Recorded, type TracedValue, type Tracer } from "./trace.ts";
 
 /** How far numbers are from those expected. */
 export type Distance = {
@@ -32,10 +32,11 @@ export type ComparedLayer = {
 };
 
 /**
- * The most error of an operator's output that the bits of its weights explain: float32 in another order; codes of eight bits, with activations
- * of as many; codes of four, of a whole row behind one scale.
+ * The most error of an operator's output that the bits of its weights explain: float32 in another order, or floats of 16 bits of which eight
+ * count; codes of eight bits, with activations of as many; codes of four, of a whole row behind one scale.
  */
-export const toleranceOf = (bits: number): number => (bits >= 16 ? 1e-3 : bits === 8 ? 0.05 : 0.4);
+export const toleranceOf = (bits: number, half: boolean): number =>
+  bits >= 16 ? (half ? 0.02 : 1e-3) : bits === 8 ? 0.05 : 0.4;
 
 /** Compare row by row; rows smaller than usual are measured by the usual size. */
 export function distance(found: Float32Array, expected: Float32Array, rows: number): Distance {
@@ -84,51 +85,47 @@ export function layerOf(value: TracedValue, current: string | undefined): string
   return namedLayer(node.origin) ?? namedLayer(weights) ?? own ?? current ?? node.origin[0] ?? "";
 }
 
-/** Every value of one run, copied. */
-function recorded(tracer: Tracer, ids: readonly number[]): ReadonlyMap<string, Float32Array> {
-  const values = new Map<string, Float32Array>();
-  tracer.run(ids, ({ key }, numbers) => void values.set(key, numbers.slice()));
-  return values;
-}
+/** Every value of one run by its key. */
+const byKey = (recorded: readonly Recorded[]): ReadonlyMap<string, Float32Array> =>
+  new Map(recorded.map(({ value, numbers }) => [value.key, numbers]));
 
 /**
  * Compare a plan with a reference value by value: once left to itself, and once with every value replaced by the reference's as soon as it is
- * compared, so that an operator's error is its own. `tolerance` takes the place of those that the weights' formats explain.
+ * computed, so that an operator's error is its own. Values that ranks have in parts are compared where they are whole. `tolerance` takes the place
+ * of those that the weights' formats explain.
  */
-export function compareLayers(
+export async function compareLayers(
   plan: Tracer,
   reference: Tracer,
   ids: readonly number[],
   tolerance?: number,
-): readonly ComparedLayer[] {
-  const expected = recorded(reference, ids);
-  const alone = recorded(plan, ids);
+): Promise<readonly ComparedLayer[]> {
+  const expected = byKey(await reference.run(ids));
+  const alone = byKey(await plan.run(ids));
   const layers = new Map<string, { worst?: ComparedValue; beyond?: ComparedValue; carried?: Distance }>();
   const rows = ids.length;
   let current: string | undefined;
-  const look = (value: TracedValue, numbers: Float32Array): void => {
+  let at = 0;
+  for (const { value, rank, numbers } of await plan.run(ids, expected)) {
+    if (rank !== at) [at, current] = [rank, undefined];
     const want = expected.get(value.key);
-    if (want?.length !== numbers.length) return;
-    if (isNumbers(value)) {
-      const { op, origin } = value.node;
-      const found: ComparedValue = {
-        value: value.name,
-        operator: op,
-        origin,
-        tolerance: tolerance ?? toleranceOf(value.bits),
-        ...distance(numbers, want, rows),
-      };
-      current = layerOf(value, current);
-      const layer = layers.get(current) ?? {};
-      layers.set(current, layer);
-      if (!layer.worst || share(found) > share(layer.worst)) layer.worst = found;
-      if (!(found.error <= found.tolerance)) layer.beyond ??= found;
-      const own = alone.get(value.key);
-      if (own && (isResidual(value) || !layer.carried)) layer.carried = distance(own, want, rows);
-    }
-    numbers.set(want);
-  };
-  plan.run(ids, look);
+    if (want?.length !== numbers.length || !isNumbers(value)) continue;
+    const { op, origin } = value.node;
+    const found: ComparedValue = {
+      value: value.name,
+      operator: op,
+      origin,
+      tolerance: tolerance ?? toleranceOf(value.bits, value.half),
+      ...distance(numbers, want, rows),
+    };
+    current = layerOf(value, current);
+    const layer = layers.get(current) ?? {};
+    layers.set(current, layer);
+    if (!layer.worst || share(found) > share(layer.worst)) layer.worst = found;
+    if (!(found.error <= found.tolerance)) layer.beyond ??= found;
+    const own = alone.get(value.key);
+    if (own && (isResidual(value) || !layer.carried)) layer.carried = distance(own, want, rows);
+  }
   return [...layers].flatMap(([layer, { worst, beyond, carried }]) =>
     worst && carried ? [{ layer, worst, ...(beyond && { beyond }), carried }] : [],
   );

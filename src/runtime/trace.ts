@@ -2,13 +2,16 @@ import { readFileSync } from "node:fs";
 import { definitions, isOp, type Func, type Node, type Value } from "../ir/graph.ts";
 import { parseModule } from "../ir/parser.ts";
 import { valueNames } from "../ir/printer.ts";
+import { formatDims } from "../ir/types.ts";
 import { weightNames } from "../plan/program/program.ts";
 import type { Plan } from "../plan/read-plan.ts";
 import { fail } from "../support/diagnostics.ts";
 import { formats } from "../tensor/format.ts";
 import { inputs, sourceNames, type Recipe } from "../tensor/recipe.ts";
+import { createDevice, launchesOf } from "./device/device.ts";
 import { createEngine } from "./engine/engine.ts";
-import { count } from "../plan/program/sizes.ts";
+import { deviceProbe, engineProbe, lookInto, prefillOf, type Look, type Seen } from "./probe.ts";
+import { startTeam } from "./ranks/team.ts";
 
 /** A value that a plan computes into memory of its own. */
 export type TracedValue = {
@@ -23,17 +26,25 @@ export type TracedValue = {
   readonly weights: readonly string[];
   /** Bits of the narrowest codes among what the operator multiplies with; 32 where it has none. */
   readonly bits: number;
+  /** Whether the plan keeps or multiplies numbers in floats of 16 bits. */
+  readonly half: boolean;
 };
 
-/** Sees a value when it is complete. The numbers are the engine's own: what is written there is what later steps read. */
-export type ValueSink = (value: TracedValue, numbers: Float32Array) => void;
+/** A value of one run as it was, on one of the ranks that have all of it. */
+export type Recorded = { readonly value: TracedValue; readonly rank: number; readonly numbers: Float32Array };
 
 /** A plan that shows every value of one call of prefill. */
 export type Tracer = {
   /** The most tokens a call takes. */
-  readonly maxTokens: number;
-  /** Run tokens as one sequence from its start, in one call. Values come in the order in which they are computed. */
-  readonly run: (ids: readonly number[], sink: ValueSink) => void;
+  readonly maxTokens: () => Promise<number>;
+  /**
+   * Run tokens as one sequence from its start, in one call. Values come in the order in which each rank computes them; those that are given, by
+   * their keys, are put in the place of what was computed, and later steps read them.
+   */
+  readonly run: (
+    ids: readonly number[],
+    given?: ReadonlyMap<string, Float32Array>,
+  ) => Promise<readonly Recorded[]>;
   readonly close: () => Promise<void>;
 };
 
@@ -52,8 +63,30 @@ function bitsOf(recipe: Recipe): number {
 /** Operators whose result is what they read, in another form. */
 const isView = ({ op }: Node): boolean => ["slice", "reshape", "broadcast", "concat"].includes(op);
 
-/** The values of a function by the name of the first of each node's, the one that steps are named by. */
-function tracedValues(func: Func): ReadonlyMap<string, readonly TracedValue[]> {
+/** Collectives whose result is the whole of what an operator before them makes. */
+const gathering: readonly string[] = ["allReduce", "allGather", "combine"];
+
+/** The operator whose result a collective makes whole, or a node itself. */
+function madeBy(made: ReadonlyMap<Value, Node>, node: Node): Node {
+  const [first] = node.operands;
+  const before = first && gathering.includes(node.op) ? made.get(first) : undefined;
+  return before ? madeBy(made, before) : node;
+}
+
+/** Values that are a rank's own addends of a sum. */
+function addendsOf({ body }: Func): ReadonlySet<Value> {
+  const found = new Set<Value>();
+  for (const node of body.toReversed())
+    if (node.op === "allReduce" || (node.op === "add" && node.results.some((it) => found.has(it))))
+      node.operands.forEach((it) => found.add(it));
+  return found;
+}
+
+/** The values of a function that some rank has whole, in order, each with the name of the first of its node's, the one that steps are named by. */
+function tracedValues(
+  func: Func,
+  half: boolean,
+): readonly { readonly step: string; readonly value: TracedValue }[] {
   const nameOf = valueNames(func);
   const made = definitions(func);
   const recipes = (node: Node): readonly Recipe[] =>
@@ -63,51 +96,42 @@ function tracedValues(func: Func): ReadonlyMap<string, readonly TracedValue[]> {
     });
   const codeBits = ({ attrs }: Node) =>
     [attrs["bits"], attrs["gateUpBits"], attrs["downBits"]].filter((it) => typeof it === "number");
+  const addends = addendsOf(func);
   const rounded = new Set<Value>();
   const seen = new Map<string, number>();
-  return new Map(
-    func.body.map((node) => {
-      const what = `${plainOp(node.op)} of ${node.origin.join(", ")}`;
+  return func.body.flatMap((node) => {
+    const by = madeBy(made, node);
+    const read = recipes(by);
+    const ofCache = node.operands.some((it) => rounded.has(it));
+    if (node.op === "dequantizeRows" || (ofCache && isView(node)))
+      node.results.forEach((it) => rounded.add(it));
+    const bits = Math.min(...read.map(bitsOf), ...codeBits(by), ofCache ? 8 : 32);
+    const weights = read.flatMap(sourceNames);
+    return node.results.flatMap((value, result) => {
+      if (addends.has(value)) return [];
+      // Ranks have parts of values besides the whole ones: those are of another shape.
+      const what = `${plainOp(by.op)} of ${node.origin.join(", ")} ${formatDims(value.type.dims)} ${result}`;
       const nth = seen.get(what) ?? 0;
       seen.set(what, nth + 1);
-      const read = recipes(node);
-      const ofCache = node.operands.some((it) => rounded.has(it));
-      if (node.op === "dequantizeRows" || (ofCache && isView(node)))
-        node.results.forEach((it) => rounded.add(it));
-      const bits = Math.min(...read.map(bitsOf), ...codeBits(node), ofCache ? 8 : 32);
-      const weights = read.flatMap(sourceNames);
-      const values = node.results.map((value, result) => ({
-        name: nameOf(value),
-        node,
-        result,
-        key: `${what} #${nth}.${result}`,
-        weights,
-        bits,
-      }));
-      return [values[0]?.name ?? "", values];
-    }),
-  );
+      const traced = { name: nameOf(value), node, result, key: `${what} #${nth}`, weights, bits, half };
+      const [first] = node.results;
+      return [{ step: first ? nameOf(first) : "", value: traced }];
+    });
+  }); // prettier-ignore
 }
 
-/** Load a plan of a decoder to be looked into, on one thread. Throws `run/graph` and `verify/ranks` for plans of other kinds. */
-export function openTracer(plan: Plan): Tracer {
+/** Looks into the ranks of a plan, here or in processes of their own. */
+type Sight = Pick<Tracer, "maxTokens" | "close"> & {
+  readonly look: (ids: readonly number[], looks: readonly Look[]) => Promise<readonly Seen[]>;
+};
+
+/** A plan of one rank for the CPU. */
+function sightHere(plan: Plan): Sight {
   const { manifest } = plan;
-  const file = plan.file("module.mir");
-  const { length: ranks } = manifest.ranks;
-  if (ranks > 1) fail("verify/ranks", { kind: "file", file: plan.dir }, ranks);
   const programs = plan.programs(0);
+  const program = prefillOf(programs);
   const own = weightNames(programs);
-  const program = programs.find((it) => it.name === "prefill");
-  const func = parseModule(readFileSync(file, "utf8"), file).funcs.find((it) => it.name === "prefill");
-  if (!program || !func) {
-    const inputs = manifest.graph?.inputs.map((it) => it.name).join(", ") ?? "";
-    return fail("run/graph", { kind: "file", file: plan.dir }, inputs);
-  }
-  const values = tracedValues(func);
-  const stepValue = program.steps.map((step) => ("kernel" in step ? step.value : ""));
-  const lastStep = new Map(stepValue.map((value, step) => [value, step]));
-  const buffers = new Map(program.buffers.map((it) => [it.name, it]));
-  let onValue: (value: TracedValue) => void = () => {};
+  let listener: ((step: number) => void) | undefined;
   const engine = createEngine({
     kernels: readFileSync(plan.file("kernels.wasm")),
     programs,
@@ -116,23 +140,74 @@ export function openTracer(plan: Plan): Tracer {
     loadWeight: plan.loadWeight,
     context: manifest.context,
     threads: 1,
-    onStep: (_, step) => {
-      const name = stepValue[step] ?? "";
-      if (lastStep.get(name) === step) values.get(name)?.forEach((value) => onValue(value));
-    },
+    onStep: (_, step) => listener?.(step),
   });
   return {
-    maxTokens: Math.min(program.maxTokens, manifest.context),
-    run: (ids, sink) => {
-      onValue = (value) => {
-        const buffer = buffers.get(value.name);
-        if (!buffer) return; // a view of another value
-        const words = (count(buffer.rows, ids.length, ids.length) * buffer.rowBytes) / 4;
-        sink(value, engine.buffer(program.name, value.name, words));
-      };
-      engine.run(program.name, ids, 0);
+    maxTokens: () => Promise.resolve(program.maxTokens),
+    look: (ids, looks) => {
+      const probe = engineProbe(engine, program, (it) => void (listener = it));
+      return Promise.resolve(looks.map((it) => lookInto(probe, ids, it)));
     },
     close: engine.close,
+  };
+}
+
+/** A plan of one rank for a device. */
+function sightOnDevice(plan: Plan): Sight {
+  const device = createDevice(plan);
+  return {
+    maxTokens: () => Promise.resolve(device.program("prefill").maxTokens),
+    look: (ids, looks) => Promise.resolve(looks.map((it) => lookInto(deviceProbe(device), ids, it))),
+    close: async () => {},
+  };
+}
+
+/** A plan of many ranks. */
+function sightOfTeam(plan: Plan): Sight {
+  const team = startTeam(plan, plan.manifest.ranks.length);
+  return { maxTokens: () => team.maxTokens("prefill"), look: team.look, close: team.close };
+}
+
+/** Whether a device keeps or multiplies numbers in floats of 16 bits. */
+function isHalf(plan: Plan, rank: number): boolean {
+  if (plan.manifest.machine === undefined) return false;
+  const halves: readonly string[] = ["bf16", "f16"];
+  const { caches, programs } = launchesOf(plan, rank);
+  return [...caches, ...programs.flatMap((it) => it.buffers)].some((it) => halves.includes(it.dtype));
+}
+
+/** Load a plan of a decoder to be looked into, each rank on one thread. Throws `run/graph` for plans of graphs. */
+export function openTracer(plan: Plan): Tracer {
+  const { manifest } = plan;
+  const values = manifest.ranks.map((_, rank) => {
+    const own = `rank-${rank}.mir`;
+    const file = plan.file(own in manifest.files ? own : "module.mir");
+    const func = parseModule(readFileSync(file, "utf8"), file).funcs.find((it) => it.name === "prefill");
+    return func && tracedValues(func, isHalf(plan, rank));
+  });
+  if (manifest.graph || values.length === 0 || values.includes(undefined)) {
+    const inputs = manifest.graph?.inputs.map((it) => it.name).join(", ") ?? "";
+    return fail("run/graph", { kind: "file", file: plan.dir }, inputs);
+  }
+  const one = manifest.machine === undefined ? sightHere : sightOnDevice;
+  const sight = (values.length > 1 ? sightOfTeam : one)(plan);
+  return {
+    maxTokens: async () => Math.min(await sight.maxTokens(), manifest.context),
+    run: async (ids, given = new Map()) => {
+      const looks = values.map((own = []): Look => ({
+        values: own.map(({ step, value }) => ({ step, name: value.name })),
+        given: new Map(own.flatMap(({ value }) => [[value.name, given.get(value.key)]] as const).filter((it): it is [string, Float32Array] => it[1] !== undefined)),
+      })); // prettier-ignore
+      const seen = await sight.look(ids, looks);
+      return seen.flatMap((of, rank) => {
+        const byName = new Map((values[rank] ?? []).map(({ value }) => [value.name, value]));
+        return of.flatMap(({ name, numbers }): Recorded[] => {
+          const value = byName.get(name);
+          return value ? [{ value, rank, numbers }] : [];
+        });
+      });
+    },
+    close: sight.close,
   };
 }
 

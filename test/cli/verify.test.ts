@@ -11,10 +11,14 @@ import { tempFolder } from "../support/temp.ts";
 const folder = tempFolder();
 const model = "fixtures/tiny/v3";
 const plans = { none: join(folder, "none"), int8: join(folder, "int8"), w4a8: join(folder, "w4a8") };
+const ranks = join(folder, "ranks");
+const device = join(folder, "device");
 
 beforeAll(() => {
   for (const [quant, dir] of Object.entries(plans))
     expect(moec(["compile", model, "-o", dir, "--quant", quant]).code).toBe(0);
+  expect(moec(["compile", model, "-o", ranks, "--parallel", "tp2xep2"]).code).toBe(0);
+  expect(moec(["compile", model, "-o", device, "--target", "biren-br100", "--tune", "1", "-c", "64"]).code).toBe(0); // prettier-ignore
 });
 
 /** A copy of a plan in which the stored weight whose name begins so is something else, and its checksum that of the new bytes. */
@@ -60,6 +64,15 @@ describe("a plan that is what its model is", () => {
       ...[0, 1, 2].map((n) => `model.layers.${n}`),
       "lm_head",
     ]);
+  });
+  test.each([
+    ["of many ranks", ranks],
+    ["for a device", device],
+  ])("%s, where values are whole", (_, dir) => {
+    const { code, found } = verified(dir, "--tokens", "5");
+    expect(found.diverges).toBeNull();
+    expect(code).toBe(0);
+    expect(found.layers.map((it) => it.layer)).toHaveLength(5);
   });
   test("is compiled to be compared with, where a model is given", () => {
     const done = moec(["verify", plans.none, "--against", model, "--ids", "5,6,7"]);
@@ -107,6 +120,12 @@ describe("a plan with one other weight", () => {
     expect(code).toBe(5);
     expect(found.diverges?.layer).toBe(layer);
     expect(found.diverges?.origin).toContain(origin);
+  });
+  test("on one of many ranks: the sum of them is named", () => {
+    const { code, found } = verified(corrupted(ranks, "model.layers.1.self_attn.o_proj", zeros));
+    expect(code).toBe(5);
+    expect(found.diverges).toMatchObject({ layer: "model.layers.1", operator: "allReduce" });
+    expect(found.diverges?.origin).toContain("model.layers.1.self_attn.o_proj");
   });
   test("is worded for people, and ends with exit code 5", () => {
     const plan = corrupted(plans.int8, "model.layers.1.self_attn.o_proj.weight", zeros);

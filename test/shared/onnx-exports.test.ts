@@ -142,7 +142,7 @@ test("a decoder of codes is found to be its model, layer by layer", async ({ ski
   await write(plan, await emitOnnxDecoder(model, { quantization }));
   await write(exact, await emitOnnxDecoder(model, {}));
   const tracers = [plan, exact].map((dir) => openTracer(readPlan(dir))) as [Tracer, Tracer];
-  const layers = compareLayers(...tracers, [3, 1, 4, 1, 5, 9, 2, 6]);
+  const layers = await compareLayers(...tracers, [3, 1, 4, 1, 5, 9, 2, 6]);
   for (const tracer of tracers) await tracer.close();
   expect(layers.map((it) => it.layer).slice(0, 5)).toEqual([
     "model.embed_tokens",

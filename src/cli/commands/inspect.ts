@@ -7,7 +7,8 @@ import { structureOf } from "../../driver/structure.ts";
 import type { OnnxModel } from "../../frontend/onnx/model.ts";
 import { CompileError } from "../../support/diagnostics.ts";
 import { summarize } from "../../frontend/onnx/summary.ts";
-import { isPlan, readPlan } from "../../plan/read-plan.ts";
+import { isPlan, readPlan, type Plan as ReadPlan } from "../../plan/read-plan.ts";
+import { launchesOf } from "../../runtime/device/device.ts";
 import { bytes, number, short, table } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
 
@@ -56,9 +57,22 @@ function inspectModel(path: string, listTensors: boolean) {
   };
 }
 
+/** What a rank runs: the device that it is for, where it is for one, and its programs. */
+function runBy(plan: ReadPlan, rank: number) {
+  const device = plan.manifest.machine === undefined ? undefined : launchesOf(plan, rank);
+  const programs = (device?.programs ?? plan.programs(rank)).map(({ name, maxTokens, steps }) => ({
+    name,
+    maxTokens,
+    steps: steps.length,
+    collectives: steps.filter((it) => "collective" in it).length,
+  }));
+  return { ...(device && { device: device.machine }), programs };
+}
+
 /** A plan by its manifest. */
 function inspectPlan(dir: string, listTensors: boolean) {
-  const { manifest, programs } = readPlan(dir);
+  const plan = readPlan(dir);
+  const { manifest } = plan;
   const { model, target, quantization, context, mesh, ranks, weights, files } = manifest;
   return {
     kind: "plan" as const,
@@ -69,14 +83,7 @@ function inspectPlan(dir: string, listTensors: boolean) {
     weights: weights.length,
     weightBytes: weights.reduce((n, w) => n + w.bytes, 0),
     parallel: formatMesh(mesh),
-    ranks: ranks.map(({ memory }, rank) => ({
-      memory,
-      programs: programs(rank).map(({ name, maxTokens, steps }) => ({
-        name,
-        maxTokens,
-        steps: steps.length,
-      })),
-    })),
+    ranks: ranks.map(({ memory }, rank) => ({ memory, ...runBy(plan, rank) })),
     files: Object.keys(files),
     ...(listTensors && { listing: weights }),
   };
@@ -134,16 +141,16 @@ const planRows = (it: Plan): Row[] => [
   ["parameters", `${number(it.parameters)} (${short(it.parameters)})`],
   ["target", `${it.target}, quantization ${it.quantization}, ${it.parallel}`],
   ["weights", `${number(it.weights)}, ${bytes(it.weightBytes)}`],
-  ...it.ranks.flatMap(({ memory, programs }, rank): Row[] => [
+  ...it.ranks.flatMap(({ memory, programs, device }, rank): Row[] => [
     [
-      it.ranks.length > 1 ? `rank ${rank}` : "memory",
+      it.ranks.length > 1 ? `rank ${rank}${device ? ` on ${device}` : ""}` : "memory",
       `${Object.entries(memory)
         .map(([what, size]) => `${what} ${bytes(size)}`)
         .join(", ")}, for ${number(it.context)} positions`,
     ],
     ...programs.map((p): Row => [
       `  ${p.name}`,
-      `${number(p.steps)} steps, up to ${number(p.maxTokens)} tokens a call`,
+      `${number(p.steps)} steps${p.collectives > 0 ? `, ${number(p.collectives)} of them with other ranks` : ""}, up to ${number(p.maxTokens)} tokens a call`,
     ]),
   ]),
   ["files", it.files.join(", ")],

@@ -120,11 +120,11 @@ export const verify: CommandSpec<Options> = {
       tracers.push(own);
       const other = openTracer(reference.plan);
       tracers.push(other);
-      const ids = idsOf(plan, options, Math.min(own.maxTokens, other.maxTokens));
+      const ids = idsOf(plan, options, Math.min(await own.maxTokens(), await other.maxTokens()));
       const stranger = ids.find((id) => id >= plan.manifest.model.vocab);
       if (stranger !== undefined) fail("run/id-range", undefined, stranger, plan.manifest.model.vocab);
       progress.update("comparing layer by layer");
-      const layers = compareLayers(own, other, ids, options.tolerance);
+      const layers = await compareLayers(own, other, ids, options.tolerance);
       progress.done();
       if (layers.length === 0) fail("verify/nothing-alike", undefined, dir, against);
       const first = layers.find((it) => it.beyond);

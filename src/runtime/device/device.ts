@@ -35,11 +35,16 @@ export type Loaded = {
   readonly kernels: ReadonlyMap<string, Kernel>;
 };
 
+/** Read what a rank of a device plan launches. Throws `plan/damaged`. */
+export function launchesOf(plan: Plan, rank: number): DevicePlan {
+  const programs = plan.manifest.ranks[rank]?.programs ?? damaged(`it has no programs of rank ${rank}`);
+  return parseDevicePlan(readFileSync(plan.file(programs), "utf8"), plan.file(programs));
+}
+
 /** Read what a rank of a device plan launches, its profile and its schedules. Throws what parsing them throws. */
 export function loadDevice(plan: Plan, rank = 0): Loaded {
   const read = (name: string): string => readFileSync(plan.file(name), "utf8");
-  const programs = plan.manifest.ranks[rank]?.programs ?? "";
-  const device = parseDevicePlan(read(programs), plan.file(programs));
+  const device = launchesOf(plan, rank);
   const own = profileFile(device.machine);
   const profile = parseProfile(read(own), plan.file(own));
   const kernels = new Map(
@@ -58,7 +63,16 @@ type Ran = { readonly logits: Float32Array; readonly routes: readonly Int32Array
 export type Device = {
   readonly program: (name: string) => DeviceProgram;
   /** Run ids behind the past; gives the logits [S, vocab] and each router's choices [S, k], valid until the next call. */
-  readonly run: (program: string, ids: readonly number[], past: number) => Ran;
+  readonly run: (
+    program: string,
+    ids: readonly number[],
+    past: number,
+    onStep?: (step: number) => void,
+  ) => Ran;
+  /** The numbers of a buffer in a call of so many tokens from a sequence's start; undefined where it holds none. */
+  readonly read: (program: string, buffer: string, tokens: number) => Float32Array | undefined;
+  /** Put numbers into a buffer, rounded to what it holds. */
+  readonly write: (program: string, buffer: string, numbers: Float32Array) => void;
 };
 
 /** A step of a program, ready to be carried out in a call; a collective tells what it counted. */
@@ -81,14 +95,28 @@ export function createDevice(plan: Plan, rank = 0, collect: Collect = alone): De
   const known = (name: string) => programs.get(name) ?? damaged(`it has no ${name} program`);
   return {
     program: (name) => known(name).program,
-    run: (name, ids, past) => {
+    read: (name, of, tokens) => {
+      const buffer = known(name).program.buffers.find((it) => it.name === of);
+      const values = buffer && memory.buffer(name, of).values;
+      return values instanceof Float32Array
+        ? values.subarray(0, callSize(buffer?.rows ?? { times: 0, dim: "1" }, { tokens, past: 0 }) * (buffer?.cols ?? 0))
+        : undefined;
+    }, // prettier-ignore
+    write: (name, of, numbers) => {
+      const { values, dtype } = memory.buffer(name, of);
+      values.set(dtype === "f32" ? numbers : numbers.map(roundingTo(dtype)));
+    },
+    run: (name, ids, past, onStep) => {
       const { program, steps } = known(name);
       const buffer = (of: string): Values => memory.buffer(name, of).values;
       ids.forEach((id, i) => (buffer(program.inputs.ids)[i] = id));
       ids.forEach((_, i) => (buffer(program.inputs.positions)[i] = past + i));
       const told = new Map<string, number>();
       const call = { tokens: ids.length, past, told };
-      for (const step of steps) step(call, (dim, size) => void told.set(dim, size));
+      for (const [i, step] of steps.entries()) {
+        step(call, (dim, size) => void told.set(dim, size));
+        onStep?.(i);
+      }
       return {
         logits: logitsIn(memory, program, ids.length),
         routes: program.routers.map(({ buffer: of, rows, k }) =>

@@ -1,4 +1,5 @@
 import type { Diagnostic } from "../../support/diagnostics.ts";
+import type { Look, Seen } from "../probe.ts";
 import type { Feeding } from "../session.ts";
 import type { FabricPlan } from "./fabric.ts";
 
@@ -19,6 +20,7 @@ export type Order =
       readonly answers: boolean;
     }
   | ({ readonly kind: "feed" } & Call)
+  | { readonly kind: "look"; readonly ids: readonly number[]; readonly look: Look }
   | { readonly kind: "close" };
 
 /** What it says back. */
@@ -30,4 +32,5 @@ export type Report =
       /** The choices of each router of this rank for the tokens that it routed. */
       readonly routes: readonly Int32Array[];
     }
+  | { readonly kind: "seen"; readonly seen: Seen }
   | { readonly kind: "failed"; readonly diagnostics: readonly Diagnostic[]; readonly fault: string };

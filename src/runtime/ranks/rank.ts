@@ -6,6 +6,7 @@ import { CompileError } from "../../support/diagnostics.ts";
 import { createDevice } from "../device/device.ts";
 import { createEngine } from "../engine/engine.ts";
 import type { Collect } from "../engine/execute.ts";
+import { deviceProbe, engineProbe, lookInto, prefillOf, type Probe } from "../probe.ts";
 import { collectOver } from "./collect.ts";
 import { openFabric } from "./fabric.ts";
 import type { Order, Report } from "./messages.ts";
@@ -26,10 +27,12 @@ const say = (report: Report): void => void process.send?.(report);
 type Runner = {
   readonly maxTokens: (by: Feeding) => number;
   readonly run: (by: Feeding, ids: readonly number[], past: number) => Answer;
+  readonly probe: () => Probe;
 };
 
 function engineOf(plan: Plan, rank: number, threads: number, collect: Collect): Runner {
   const programs = plan.programs(rank);
+  let listener: ((step: number) => void) | undefined;
   const own = weightNames(programs);
   const engine = createEngine({
     kernels: readFileSync(plan.file("kernels.wasm")),
@@ -40,16 +43,22 @@ function engineOf(plan: Plan, rank: number, threads: number, collect: Collect): 
     context: plan.manifest.context,
     threads,
     collect,
+    onStep: (_, step) => listener?.(step),
   });
   return {
     maxTokens: engine.maxTokens,
+    probe: () => engineProbe(engine, prefillOf(programs), (it) => void (listener = it)),
     run: (by, ids, past) => ({ logits: engine.run(by, ids, past), routes: engine.routes(by, ids.length) }),
   };
 }
 
 function deviceOf(plan: Plan, rank: number, collect: Collect): Runner {
   const device = createDevice(plan, rank, collect);
-  return { maxTokens: (by) => device.program(by).maxTokens, run: device.run };
+  return {
+    maxTokens: (by) => device.program(by).maxTokens,
+    run: (by, ids, past) => device.run(by, ids, past),
+    probe: () => deviceProbe(device),
+  };
 }
 
 function load({ plan: dir, rank, threads, fabric, spins }: Start): Runner {
@@ -72,6 +81,10 @@ function obey(order: Order): void {
         kind: "ready",
         maxTokens: { prefill: runner.maxTokens("prefill"), decode: runner.maxTokens("decode") },
       });
+    case "look": {
+      if (!runner) throw new Error("a rank is looked into before it was started");
+      return say({ kind: "seen", seen: lookInto(runner.probe(), order.ids, order.look) });
+    }
     case "feed": {
       if (!runner) throw new Error("a rank is fed before it was started");
       const { logits, routes } = runner.run(order.by, order.ids, order.past);

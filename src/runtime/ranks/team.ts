@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { placeOf, rankAt, tokenGroup, type Mesh } from "../../cluster/mesh.ts";
 import type { Plan } from "../../plan/read-plan.ts";
+import type { Look, Seen } from "../probe.ts";
 import type { Feeding } from "../session.ts";
 import { planFabric, type FabricPlan } from "./fabric.ts";
 import type { Call, Report } from "./messages.ts";
@@ -19,6 +20,8 @@ export type Team = {
    * `run/rank-lost` where a process is gone, and what a rank itself throws.
    */
   readonly run: (calls: readonly (Call | undefined)[]) => Promise<readonly Answer[]>;
+  /** Run ids as one sequence of the first group, and look into every rank. */
+  readonly look: (ids: readonly number[], looks: readonly Look[]) => Promise<readonly Seen[]>;
   readonly close: () => Promise<void>;
 };
 
@@ -97,6 +100,15 @@ export function startTeam(plan: Plan, threads: number): Team {
         logits: reports[rank]?.logits ?? new Float32Array(0),
         routes: routesOf(mesh, dp, reports),
       }));
+    },
+    look: async (ids, looks) => {
+      await started;
+      const reports = await ask<Extract<Report, { readonly kind: "seen" }>>((rank) => ({
+        kind: "look",
+        ids: placeOf(mesh, rank).dp === 0 ? ids : [],
+        look: looks[rank] ?? { values: [], given: new Map() },
+      }));
+      return reports.map((it) => it.seen);
     },
     close,
   };

@@ -17,11 +17,6 @@ export const evalCatalog = {
     message: `${layer} diverges: ${operator} is off by ${error} of its size, expected at most ${tolerance}`,
     hint: "everything before it agrees; look at the weights of this operator, or raise --tolerance",
   }),
-  "verify/ranks": (ranks: number): Message => ({
-    exit: "usage",
-    message: `the plan is for ${ranks} ranks, and only what one rank computes can be looked into`,
-    hint: "compile the model for one rank and verify that, or compare both plans with: moec eval PLAN --against MODEL",
-  }),
   "verify/nothing-alike": (plan: string, model: string): Message => ({
     exit: "usage",
     message: `${plan} and ${model} compute nothing that is called the same`,
