@@ -4,6 +4,7 @@ import { rmsNorm } from "../../targets/device/kernels/vector/norm.ts";
 import { router } from "../../targets/device/kernels/vector/router.ts";
 import { silu } from "../../targets/device/kernels/vector/elementwise.ts";
 import { attention } from "../../targets/device/kernels/attention/attention.ts";
+import { bestAttention } from "../../targets/device/search/attention.ts";
 import { rotationTable } from "../../targets/device/kernels/vector/rope.ts";
 import { attentionScratch } from "../../targets/cpu/kernels/attention.ts";
 import { kernelsText } from "../../targets/cpu/kernels/module.ts";
@@ -74,7 +75,8 @@ test.each([
     const t = past + s;
     const [q, k, v] = [randomFloats("q", s * heads * dim), randomFloats("k", t * kvHeads * dim), randomFloats("v", t * kvHeads * valueDim)]; // prettier-ignore
     const view = (n: number, width: number) => ({ dtype: "f32", heads: n, width }) as const;
-    const kernel = attention(profile, { q: view(heads, dim), k: view(kvHeads, dim), v: view(kvHeads, valueDim), out: view(heads, valueDim), scale, queries: s }); // prettier-ignore
+    const attending = { q: view(heads, dim), k: view(kvHeads, dim), v: view(kvHeads, valueDim), out: view(heads, valueDim), scale, queries: s }; // prettier-ignore
+    const kernel = attention(profile, attending, bestAttention(profile, attending));
     const { out } = runKernel(kernel, profile, { B: 1, S: s, P: past }, { q, k, v });
     const spec = {
       ...({ kind: "attention", heads, kvHeads, dim, valueDim, scale } as const),

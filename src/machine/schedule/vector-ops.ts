@@ -204,6 +204,13 @@ const special = {
     work: "gather",
     values: 0,
   },
+  greatest: {
+    summary: "the greatest of all elements",
+    operands: ["box"],
+    result: "column",
+    work: "reduce",
+    values: 0,
+  },
   argmax: {
     summary: "the index of each row's greatest element, the first of equals",
     operands: ["box"],

@@ -191,6 +191,12 @@ const specials: { readonly [K in Special]: Rowwise } = {
   mulRow: withRow((x, y) => f(x * y)),
   swapPairs: picked((c) => c ^ 1),
   swapHalves: picked((c, cols) => (c + cols / 2) % cols),
+  greatest: ([a], to, r) => {
+    let most = -Infinity;
+    for (let row = 0; row < (a?.starts.length ?? 0); row++)
+      for (let c = 0; c < (a?.cols ?? 0); c++) most = Math.max(most, at(a, row, c));
+    to.values[to.starts[r] ?? 0] = most;
+  },
   argmax: ([a], to, r) => {
     let best = 0;
     for (let c = 1; c < (a?.cols ?? 0); c++) if (at(a, r, c) > at(a, r, best)) best = c;

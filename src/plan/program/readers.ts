@@ -55,6 +55,9 @@ export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
         return behind - first;
       case "slots":
         return first + (at.at(-1) ?? 0);
+      // Maxima of attention rise, so that what is done then is followed too.
+      case "rises":
+        return 1;
       default:
         return even(box, at);
     }

@@ -1,9 +1,9 @@
 import type { Profile } from "../../../src/machine/profile.ts";
-import { tileOfAttention, type AttentionSpec } from "../kernels/attention/attention.ts";
-import type { AttentionTile } from "../kernels/attention/tile.ts";
+import type { AttentionCut, AttentionSpec } from "../kernels/attention/attention.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 import type { TileMemory } from "./remembered.ts";
+import { bestAttention } from "./attention.ts";
 import { bestTile } from "./search.ts";
 
 /** Gives the tile of a product of at most so many rows. */
@@ -16,14 +16,14 @@ export const tileChooser =
     bestTile(profile, spec, rows, trials, memory).tile;
 
 /** Gives how attention is cut. */
-export type AttentionChooser = (spec: AttentionSpec) => AttentionTile;
+export type AttentionChooser = (spec: AttentionSpec) => AttentionCut;
 
 /** A chooser that searches once for each form of attention. */
 export function attentionChooser(profile: Profile): AttentionChooser {
-  const known = new Map<string, AttentionTile>();
+  const known = new Map<string, AttentionCut>();
   return (spec) => {
     const key = JSON.stringify(spec);
-    const tile = known.get(key) ?? tileOfAttention(profile, spec);
+    const tile = known.get(key) ?? bestAttention(profile, spec);
     known.set(key, tile);
     return tile;
   };

@@ -2,6 +2,7 @@
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { attention } from "../../../targets/device/kernels/attention/attention.ts";
+import { bestAttention } from "../../../targets/device/search/attention.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
@@ -75,6 +76,14 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
         return { sizes, reader: () => distinctReader(kernel, sizes) };
       }),
     );
+  const attending = {
+    q: view("bf16", dim, heads),
+    k: view("bf16", dim, groups),
+    v: view("bf16", dim, groups),
+    out: view("bf16", dim, heads),
+    scale: 0.125,
+    queries: Infinity,
+  };
   return [
     multiply("an integer product", {
       a: view("i8", 300),
@@ -93,14 +102,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     ),
     on(
       "attention",
-      attention(profile, {
-        q: view("bf16", dim, heads),
-        k: view("bf16", dim, groups),
-        v: view("bf16", dim, groups),
-        out: view("bf16", dim, heads),
-        scale: 0.125,
-        queries: Infinity,
-      }),
+      attention(profile, attending, bestAttention(profile, attending)),
       trial({ B: 1, S: 1, P: 0 }),
       trial({ B: 1, S: 150, P: 300 }),
     ),

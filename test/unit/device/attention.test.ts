@@ -1,9 +1,16 @@
 /** Attention by tiles on data. */
 import { describe, expect, test } from "vitest";
+import type { Profile } from "../../../src/machine/profile.ts";
+import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { floats } from "../../../src/interp/tensor.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
-import { attention, tileOfAttention } from "../../../targets/device/kernels/attention/attention.ts";
+import {
+  attention,
+  shapeOf,
+  type AttentionSpec,
+} from "../../../targets/device/kernels/attention/attention.ts";
+import { attentionTile } from "../../../targets/device/kernels/attention/tile.ts";
 import { combine } from "../../../targets/device/kernels/attention/combine.ts";
 import {
   farthest,
@@ -13,6 +20,10 @@ import {
   reference,
   runKernel,
 } from "../../support/kernels/run-kernel.ts";
+
+/** Attention whose sums the vector cores keep. */
+const kept = (profile: Profile, spec: AttentionSpec): Kernel =>
+  attention(profile, spec, attentionTile(profile, shapeOf(spec)));
 
 const tolerance = { f32: 1e-5, bf16: 1 / 100 } as const;
 
@@ -28,7 +39,7 @@ describe.each(machines)("on %s", (_, profile) => {
     (dtype, heads, groups, dim, width, b, s, past) => {
       const t = past + s;
       const view = { dtype, heads, width: dim };
-      const kernel = attention(profile, {
+      const kernel = kept(profile, {
         q: view,
         k: { dtype, heads: groups, width: dim },
         v: { dtype, heads: groups, width },
@@ -62,7 +73,7 @@ describe.each(machines)("on %s", (_, profile) => {
     "over a latent cache in %s: %d heads of %d columns, values the first %d; %d sequences of %d behind %d",
     (dtype, heads, dim, width, b, s, past) => {
       const t = past + s;
-      const kernel = attention(profile, {
+      const kernel = kept(profile, {
         q: { dtype, heads, width: dim },
         k: { dtype, heads: 1, width: dim },
         out: { dtype, heads, width },
@@ -100,7 +111,7 @@ describe.each(machines)("on %s", (_, profile) => {
         scale: 0.2,
         queries: s,
       } as const;
-      const tile = { ...tileOfAttention(profile, spec), pieces: 3 };
+      const tile = { ...attentionTile(profile, shapeOf(spec)), pieces: 3 };
       const kernel = attention(profile, spec, tile);
       expect(faultsOf(kernel, profile, [{ B: 1, S: 1, P: 0 }, { B: 9, S: s, P: 400 }])).toEqual([]); // prettier-ignore
       const together = combine(profile, { pieces: 3, width, out: "bf16" });
@@ -130,10 +141,10 @@ describe.each(machines)("on %s", (_, profile) => {
       queries: 1,
     } as const;
     const launch = { sizes: new Map([["B", 1], ["S", 1], ["P", 16383]]) }; // prettier-ignore
-    const whole = time(attention(profile, spec), profile, launch);
+    const whole = time(kept(profile, spec), profile, launch);
     const cut = { ...spec, sequences: 1, keys: 16384 };
-    const { pieces } = tileOfAttention(profile, cut);
-    const parts = time(attention(profile, cut), profile, launch);
+    const { pieces } = attentionTile(profile, shapeOf(cut));
+    const parts = time(kept(profile, cut), profile, launch);
     const together = time(combine(profile, { pieces, width: 512, out: "bf16" }), profile, { sizes: new Map([["S", 128]]) }); // prettier-ignore
     expect(parts.working).toBeGreaterThan(0.75 * profile.groups.value);
     expect(parts.cycles + together.cycles + profile.launch.value * profile.clock.value).toBeLessThan(0.4 * whole.cycles); // prettier-ignore
@@ -147,7 +158,7 @@ describe.each(machines)("on %s", (_, profile) => {
     "%s takes the time that walking through every turn gives, within 1 %%",
     (_name, heads, width, b, s, past) => {
       const dim = width ? 192 : 576;
-      const kernel = attention(profile, {
+      const kernel = kept(profile, {
         q: { dtype: "bf16", heads, width: dim },
         k: { dtype: "bf16", heads: width ? heads : 1, width: dim },
         ...(width && { v: { dtype: "bf16", heads, width } }),

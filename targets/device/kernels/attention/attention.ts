@@ -7,9 +7,11 @@ import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { named } from "../name.ts";
 import { headsOf, kernelOf, lines, type View } from "../vector/tile.ts";
-import { cutOf } from "./cut.ts";
+import { cutOf, cutWith } from "./cut.ts";
 import { fusedPart, matrixPart, vectorPart } from "./parts.ts";
-import { attentionTile, isFused, type AttentionShape, type AttentionTile } from "./tile.ts";
+import { isStored, storedBuffers, type StoredTile } from "./stored-tile.ts";
+import { storedMatrixPart, storedScratch, storedVectorPart } from "./stored.ts";
+import { isFused, type AttentionShape, type AttentionTile } from "./tile.ts";
 
 /** Operands as they lie. Without `v` values are the first columns of the keys, as in the latent cache of DeepSeek-V2. */
 export type AttentionSpec = {
@@ -26,7 +28,7 @@ export type AttentionSpec = {
 };
 
 /** What attention of a specification is. */
-const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionShape => ({
+export const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionShape => ({
   dtype: q.dtype,
   out: out.dtype,
   heads: headsOf(q),
@@ -39,24 +41,17 @@ const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionShape => (
   ...(sizes.keys !== undefined && { keys: sizes.keys }),
 });
 
-/** How attention is best cut on a machine. Throws where it does not fit. */
-export const tileOfAttention = (profile: Profile, spec: AttentionSpec): AttentionTile =>
-  attentionTile(profile, shapeOf(spec));
+/** How attention is cut: the vector cores keep the sums, or they stay in memory. */
+export type AttentionCut = AttentionTile | StoredTile;
 
 /**
  * Causal attention: of B sequences with P keys each in the cache and S queries behind, query s sees keys 0 to P + s. Tensors: `q` [B, S, heads,
  * dim], `k` [B, P + S, groups, dim], `v` [B, P + S, groups, width], `out` [B, S, heads, width]. Where the tile cuts keys in pieces, instead of
  * `out` what `combine` takes: f32 `partial` [pieces, B, S, heads, width], `weights` and `maxima` [pieces, B, S, heads, 1].
  */
-export function attention(
-  profile: Profile,
-  spec: AttentionSpec,
-  tile = tileOfAttention(profile, spec),
-): Kernel {
+export function attention(profile: Profile, spec: AttentionSpec, tile: AttentionCut): Kernel {
   const { q, k, v, out } = spec;
   const shape = shapeOf(spec);
-  const cut = cutOf(profile, shape, tile, spec.scale);
-  const slots = tile.lag + 1;
   const piece = (name: string, width: number): string =>
     `tensor ${name}: f32[${tile.pieces}, B, S, ${shape.heads}, ${width}] out`;
   return kernelOf(
@@ -70,16 +65,32 @@ export function attention(
       tile.pieces > 1
         ? lines(piece("partial", shape.width), piece("weights", 1), piece("maxima", 1))
         : tensor("out", out, "S", "out"),
-      !isFused(profile) &&
-        lines(
-          `tensor scores: f32[${slots * tile.rows}, ${tile.keys}] shared`,
-          `tensor probs: ${shape.dtype}[${slots * tile.rows}, ${tile.keys}] shared`,
-          // Chunks of columns lie apart, so that each moves as one run.
-          `tensor sums: f32[${slots * Math.ceil(shape.width / tile.columns)}, ${tile.rows}, ${tile.columns}] shared`,
-        ),
-      isFused(profile) ? fusedPart(cut) : lines(matrixPart(cut), vectorPart(cut)),
+      isStored(tile)
+        ? storedText(profile, shape, tile, spec.scale)
+        : keptText(profile, shape, tile, spec.scale),
     ),
   );
+}
+
+/** Scratch and parts where the vector cores keep the sums. */
+function keptText(profile: Profile, shape: AttentionShape, tile: AttentionTile, scale: number): string {
+  const cut = cutOf(profile, shape, tile, scale);
+  if (isFused(profile)) return fusedPart(cut);
+  const slots = tile.lag + 1;
+  return lines(
+    `tensor scores: f32[${slots * tile.rows}, ${tile.keys}] shared`,
+    `tensor probs: ${shape.dtype}[${slots * tile.rows}, ${tile.keys}] shared`,
+    // Chunks of columns lie apart, so that each moves as one run.
+    `tensor sums: f32[${slots * cut.chunks}, ${tile.rows}, ${tile.columns}] shared`,
+    matrixPart(cut),
+    vectorPart(cut),
+  );
+}
+
+/** Scratch and parts where sums stay in memory. */
+function storedText(profile: Profile, shape: AttentionShape, tile: StoredTile, scale: number): string {
+  const cut = cutWith(profile, shape, tile, scale, storedBuffers(profile, shape, tile));
+  return lines(storedScratch(cut), storedMatrixPart(cut), storedVectorPart(cut));
 }
 
 /** Such as `attention_8x64_bf16`: heads and their width; `attention_8of2x64_bf16` where 8 heads share 2 of keys. */

@@ -1,12 +1,12 @@
 /** What the texts of attention's parts are written from, and the loops that they share. */
 import type { Profile } from "../../../../src/machine/profile.ts";
 import { lines } from "../vector/tile.ts";
-import { buffersOf, type AttentionShape, type AttentionTile } from "./tile.ts";
+import { buffersOf, type AttentionShape, type AttentionTile, type Buffer, type Tiling } from "./tile.ts";
 
-export type Cut = {
+export type Cut<T extends Tiling = AttentionTile> = {
   readonly profile: Profile;
   readonly shape: AttentionShape;
-  readonly tile: AttentionTile;
+  readonly tile: T;
   readonly scale: number;
   /** Chunks of columns in which sums move. */
   readonly chunks: number;
@@ -18,8 +18,18 @@ export type Cut = {
 
 const times = (copies: number): string => (copies > 1 ? ` x${copies}` : "");
 
-export function cutOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, scale: number): Cut {
-  const declared = new Map(Object.entries(buffersOf(profile, shape, tile)));
+export const cutOf = (profile: Profile, shape: AttentionShape, tile: AttentionTile, scale: number): Cut =>
+  cutWith(profile, shape, tile, scale, buffersOf(profile, shape, tile));
+
+/** A cut whose buffers are given by name. */
+export function cutWith<T extends Tiling>(
+  profile: Profile,
+  shape: AttentionShape,
+  tile: T,
+  scale: number,
+  buffers: Readonly<Record<string, Buffer>>,
+): Cut<T> {
+  const declared = new Map(Object.entries(buffers));
   return {
     profile,
     shape,
@@ -38,10 +48,10 @@ export function cutOf(profile: Profile, shape: AttentionShape, tile: AttentionTi
 }
 
 /** Whether a tile's rows are of several queries, which see different keys. */
-export const isMasked = ({ tile }: Cut): boolean => tile.queries > 1;
+export const isMasked = ({ tile }: Cut<Tiling>): boolean => tile.queries > 1;
 
 /** What a group has to do: a tile of queries with heads that share keys, and a piece of these; each turn a later tile, as they see more keys. */
-export function overItems({ shape, tile }: Cut, body: string): string {
+export function overItems({ shape, tile }: Cut<Tiling>, body: string): string {
   const together = shape.heads / shape.groups;
   const parts = Math.ceil(together / tile.heads);
   const { pieces } = tile;
@@ -75,7 +85,7 @@ export function overItems({ shape, tile }: Cut, body: string): string {
 }
 
 /** Tiles of keys, `n` from `t` on; and the `last` from `before` on, those of an earlier turn, whose sums are made in this one. */
-export const overKeys = ({ tile: { keys, rows, lag } }: Cut, body: string): string => `
+export const overKeys = ({ tile: { keys, rows, lag } }: Cut<Tiling>, body: string): string => `
   for j in 0 .. tiles + ${lag} {
     let t = begin + j * ${keys}
     let n = max(0, min(${keys}, limit - t))
@@ -94,7 +104,7 @@ export const overChunks = (
   lines(`for w in 0 .. ${width} step ${columns} {`, `let some = min(${columns}, ${width} - w)`, ...body, "}");
 
 /** Of a tile's rows, the `lines` from `line` on that are this vector core's: some of its queries, or of its heads where it has one query. */
-export const shareText = (cut: Cut): string =>
+export const shareText = (cut: Cut<Tiling>): string =>
   isMasked(cut)
     ? `
     let firstQuery = core * ceil(queries, cores)

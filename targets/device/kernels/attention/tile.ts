@@ -25,7 +25,8 @@ export type AttentionShape = {
   readonly keys?: number;
 };
 
-export type AttentionTile = {
+/** What every way to cut attention says. */
+export type Tiling = {
   /** Rows of the matrix unit: `queries` queries, `heads` heads of each. */
   readonly rows: number;
   readonly queries: number;
@@ -33,19 +34,23 @@ export type AttentionTile = {
   /** Of them, rows of one vector core. */
   readonly share: number;
   readonly keys: number;
-  /** Columns of queries and keys multiplied at a time, and columns of values. */
-  readonly depth: number;
-  readonly narrow: number;
   /** Columns of sums that leave the matrix unit at a time. */
   readonly columns: number;
   /** Tiles of keys between the scores of one and its weights times values. */
   readonly lag: number;
+  /** Into how many pieces the keys of a sequence are cut; those are put together by a kernel of its own. */
+  readonly pieces: number;
+};
+
+/** The vector cores keep the sums. */
+export type AttentionTile = Tiling & {
+  /** Columns of queries and keys multiplied at a time, and columns of values. */
+  readonly depth: number;
+  readonly narrow: number;
   /** Copies of scores and of sums in the matrix unit's accumulators, and of scores and weights in the vector unit's space. */
   readonly scores: number;
   readonly drains: number;
   readonly ahead: number;
-  /** Into how many pieces the keys of a sequence are cut; those are put together by a kernel of its own. */
-  readonly pieces: number;
 };
 
 /** Whether matrices go from the matrix unit to the vector unit without passing global memory. */
@@ -61,9 +66,9 @@ export function stageOf(profile: Profile): string {
   return found?.from ?? globalSpace;
 }
 
-const upTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+export const upTo = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
 
-type Buffer = readonly [space: string, dtype: DType, rows: number, cols: number, copies: number];
+export type Buffer = readonly [space: string, dtype: DType, rows: number, cols: number, copies: number];
 
 /** The buffers of a tile, by name. */
 export function buffersOf(profile: Profile, shape: AttentionShape, tile: AttentionTile) {
@@ -97,15 +102,22 @@ function fits(profile: Profile, shape: AttentionShape, tile: AttentionTile): boo
   // A flag for the queries, and one for each copy of keys and of weights or values.
   const flags = 1 + (shape.isLatent ? tile.lag + 3 : 4);
   if (flags > profile.flags.perPair.value - profile.flags.reserved.value) return false;
+  return haveRoom(profile, buffersOf(profile, shape, tile), (5 + tile.lag) * tile.share);
+}
+
+/** Whether there is room for buffers, and besides for single columns of so many numbers in all on the vector cores. */
+export function haveRoom(
+  profile: Profile,
+  buffers: Readonly<Record<string, Buffer>>,
+  columns: number,
+): boolean {
   const used = new Map<string, number>();
-  for (const [space, dtype, rows, cols, copies] of Object.values(buffersOf(profile, shape, tile)))
+  for (const [space, dtype, rows, cols, copies] of Object.values(buffers))
     used.set(space, (used.get(space) ?? 0) + copies * bufferBytes({ dtype, rows, cols }, spaceOf(profile, space))); // prettier-ignore
-  // Single columns stand besides.
   return [...used].every(([name, bytes]) => {
     const space = spaceOf(profile, name);
-    const columns =
-      name === profile.vector.space ? (5 + tile.lag) * upTo(4 * tile.share, space.align.value) : 0;
-    return bytes + columns <= usableBytes(space);
+    const beside = name === profile.vector.space ? 4 * columns + 8 * space.align.value : 0;
+    return bytes + beside <= usableBytes(space);
   });
 }
 
@@ -165,7 +177,7 @@ function cost(profile: Profile, shape: AttentionShape, tile: AttentionTile): num
   return Math.max(...bounds) / rows / keys;
 }
 
-const halvings = (from: number, to: number): readonly number[] =>
+export const halvings = (from: number, to: number): readonly number[] =>
   from < to ? [] : [from, ...halvings(from / 2, to)];
 
 /** Copies of scores, of sums, and of what the vector unit takes. */
@@ -208,7 +220,8 @@ function cuts(
 export function attentionTile(profile: Profile, shape: AttentionShape): AttentionTile {
   let best: { readonly tile: AttentionTile; readonly cost: number } | undefined;
   for (const cut of cuts(profile, shape)) {
-    const whole = { ...cut, pieces: 1 };
+    // What leaves the vector cores is of four bytes where keys are cut in pieces.
+    const whole = { ...cut, pieces: shape.sequences === undefined ? 1 : 2 };
     if (!fits(profile, shape, { ...whole, depth: least, narrow: least })) continue;
     const tile = steps
       .filter(({ narrow }) => narrow <= cut.columns)
@@ -227,7 +240,7 @@ export function attentionTile(profile: Profile, shape: AttentionShape): Attentio
  * Into how many pieces the keys of each sequence are best cut, a tile of them taking so many cycles: groups that had nothing to do work then, but
  * what they find is to be put together. In float32 keys stay together, so that their sums are those of the CPU.
  */
-function piecesOf(profile: Profile, shape: AttentionShape, tile: AttentionTile, cycles: number): number {
+export function piecesOf(profile: Profile, shape: AttentionShape, tile: Tiling, cycles: number): number {
   const { sequences, keys, dtype } = shape;
   if (sequences === undefined || keys === undefined || dtype === "f32") return 1;
   const { clock, launch, groups, memory } = profile;

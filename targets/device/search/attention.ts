@@ -1,0 +1,39 @@
+/**
+ * The best cut of attention on a machine. Sums are kept by the vector cores or stay in memory, keys are whole or in pieces: of each way the best by
+ * formula, and of these the fastest.
+ */
+import type { Profile } from "../../../src/machine/profile.ts";
+import { time } from "../../../src/machine/simulate/time.ts";
+import { attention, shapeOf, type AttentionCut, type AttentionSpec } from "../kernels/attention/attention.ts";
+import { combine } from "../kernels/attention/combine.ts";
+import { storedTile } from "../kernels/attention/stored-tile.ts";
+import { attentionTile } from "../kernels/attention/tile.ts";
+import { headsOf } from "../kernels/vector/tile.ts";
+
+/** Sequences for each group and keys of each that are timed where nobody says how many there are. */
+const usual = { sequences: 2, keys: 2048 };
+
+/** The fastest cut; deterministic. Throws where attention does not fit. */
+export function bestAttention(profile: Profile, spec: AttentionSpec): AttentionCut {
+  const shape = shapeOf(spec);
+  const found = [attentionTile(profile, shape), storedTile(profile, shape)?.tile].flatMap((it) => it ?? []);
+  const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
+  const [first] = cuts;
+  if (first && cuts.length === 1) return first;
+  const taken = cuts.map((cut) => ({ cut, cycles: cyclesOf(profile, spec, cut) }));
+  return taken.reduce((best, it) => (it.cycles < best.cycles ? it : best)).cut;
+}
+
+/** Cycles of attention, and of what puts pieces together. */
+export function cyclesOf(profile: Profile, spec: AttentionSpec, cut: AttentionCut): number {
+  const sequences = spec.sequences ?? usual.sequences * profile.groups.value;
+  const keys = spec.keys ?? usual.keys;
+  const queries = Math.min(spec.queries, keys);
+  const sizes = new Map([["B", sequences], ["S", queries], ["P", keys - queries]]); // prettier-ignore
+  const { cycles } = time(attention(profile, spec, cut), profile, { sizes });
+  if (cut.pieces === 1) return cycles;
+  const { width, dtype: out } = spec.out;
+  const rows = new Map([["S", sequences * queries * headsOf(spec.out)]]);
+  const together = time(combine(profile, { pieces: cut.pieces, width, out }), profile, { sizes: rows });
+  return cycles + together.cycles + profile.launch.value * profile.clock.value;
+}
