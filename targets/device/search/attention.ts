@@ -7,8 +7,14 @@ import { time } from "../../../src/machine/simulate/time.ts";
 import { attention, shapeOf, type AttentionCut, type AttentionSpec } from "../kernels/attention/attention.ts";
 import { combine } from "../kernels/attention/combine.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
-import { attentionTile } from "../kernels/attention/tile.ts";
+import { attentionTiles } from "../kernels/attention/tile.ts";
 import { headsOf } from "../kernels/vector/tile.ts";
+
+/** Cuts whose sums the vector cores keep that are timed. */
+const trials = 4;
+
+/** Queries that are timed at most: more do alike. */
+const enough = 1024;
 
 /** Sequences for each group and keys of each that are timed where nobody says how many there are. */
 const usual = { sequences: 2, keys: 2048 };
@@ -16,7 +22,8 @@ const usual = { sequences: 2, keys: 2048 };
 /** The fastest cut; deterministic. Throws where attention does not fit. */
 export function bestAttention(profile: Profile, spec: AttentionSpec): AttentionCut {
   const shape = shapeOf(spec);
-  const found = [attentionTile(profile, shape), storedTile(profile, shape)?.tile].flatMap((it) => it ?? []);
+  const stored = storedTile(profile, shape)?.tile;
+  const found = [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : [])];
   const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
   const [first] = cuts;
   if (first && cuts.length === 1) return first;
@@ -28,7 +35,7 @@ export function bestAttention(profile: Profile, spec: AttentionSpec): AttentionC
 export function cyclesOf(profile: Profile, spec: AttentionSpec, cut: AttentionCut): number {
   const sequences = spec.sequences ?? usual.sequences * profile.groups.value;
   const keys = spec.keys ?? usual.keys;
-  const queries = Math.min(spec.queries, keys);
+  const queries = Math.min(spec.queries, keys, enough);
   const sizes = new Map([["B", sequences], ["S", queries], ["P", keys - queries]]); // prettier-ignore
   const { cycles } = time(attention(profile, spec, cut), profile, { sizes });
   if (cut.pieces === 1) return cycles;

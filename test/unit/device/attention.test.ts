@@ -1,16 +1,9 @@
 /** Attention by tiles on data. */
 import { describe, expect, test } from "vitest";
-import type { Profile } from "../../../src/machine/profile.ts";
-import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { floats } from "../../../src/interp/tensor.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
-import {
-  attention,
-  shapeOf,
-  type AttentionSpec,
-} from "../../../targets/device/kernels/attention/attention.ts";
-import { attentionTile } from "../../../targets/device/kernels/attention/tile.ts";
+import { attention } from "../../../targets/device/kernels/attention/attention.ts";
 import { combine } from "../../../targets/device/kernels/attention/combine.ts";
 import {
   farthest,
@@ -20,10 +13,7 @@ import {
   reference,
   runKernel,
 } from "../../support/kernels/run-kernel.ts";
-
-/** Attention whose sums the vector cores keep. */
-const kept = (profile: Profile, spec: AttentionSpec): Kernel =>
-  attention(profile, spec, attentionTile(profile, shapeOf(spec)));
+import { kept, keptTile } from "../../support/kernels/kept-attention.ts";
 
 const tolerance = { f32: 1e-5, bf16: 1 / 100 } as const;
 
@@ -111,7 +101,7 @@ describe.each(machines)("on %s", (_, profile) => {
         scale: 0.2,
         queries: s,
       } as const;
-      const tile = { ...attentionTile(profile, shapeOf(spec)), pieces: 3 };
+      const tile = { ...keptTile(profile, spec), pieces: 3 };
       const kernel = attention(profile, spec, tile);
       expect(faultsOf(kernel, profile, [{ B: 1, S: 1, P: 0 }, { B: 9, S: s, P: 400 }])).toEqual([]); // prettier-ignore
       const together = combine(profile, { pieces: 3, width, out: "bf16" });
@@ -143,7 +133,7 @@ describe.each(machines)("on %s", (_, profile) => {
     const launch = { sizes: new Map([["B", 1], ["S", 1], ["P", 16383]]) }; // prettier-ignore
     const whole = time(kept(profile, spec), profile, launch);
     const cut = { ...spec, sequences: 1, keys: 16384 };
-    const { pieces } = attentionTile(profile, shapeOf(cut));
+    const { pieces } = keptTile(profile, cut);
     const parts = time(kept(profile, cut), profile, launch);
     const together = time(combine(profile, { pieces, width: 512, out: "bf16" }), profile, { sizes: new Map([["S", 128]]) }); // prettier-ignore
     expect(parts.working).toBeGreaterThan(0.75 * profile.groups.value);

@@ -186,10 +186,10 @@ const copies = [2, 1].flatMap((scores) => [3, 2, 1].flatMap((drains) => [2, 1].m
 const keysOf = ({ dtype, dim }: AttentionShape): readonly number[] =>
   dtype === "f32" ? [keysAtATime(dim)] : mostKeys;
 const mostKeys = [512, 384, 256, 192, 160, 128, 112, 96, 80, 64, 48, 32, 16];
-const least = 32;
+const [least, largest] = [32, 256];
 /** Columns multiplied at a time, of keys and of values, the largest first. */
-const steps = halvings(256, least)
-  .flatMap((depth) => halvings(256, least).map((narrow) => ({ depth, narrow })))
+const steps = halvings(largest, least)
+  .flatMap((depth) => halvings(largest, least).map((narrow) => ({ depth, narrow })))
   .sort((a, b) => Math.min(b.depth, b.narrow) - Math.min(a.depth, a.narrow) || b.depth + b.narrow - a.depth - a.narrow); // prettier-ignore
 
 /** Every cut but for its steps within. */
@@ -216,24 +216,39 @@ function cuts(
     });
 }
 
-/** The cut that keeps a machine busiest, by a plain count of cycles. Throws where none fits. */
-export function attentionTile(profile: Profile, shape: AttentionShape): AttentionTile {
-  let best: { readonly tile: AttentionTile; readonly cost: number } | undefined;
+type Counted = { readonly tile: AttentionTile; readonly cost: number };
+
+/**
+ * The cuts that keep a machine busiest, by a plain count of cycles, the best first: of those with so many rows and keys at a time one each, so many
+ * in all at most. Throws where none fits.
+ */
+export function attentionTiles(
+  profile: Profile,
+  shape: AttentionShape,
+  most: number,
+): readonly AttentionTile[] {
+  const best = new Map<string, Counted>();
+  // What leaves the vector cores is of four bytes where keys are cut in pieces.
+  const pieces = shape.sequences === undefined ? 1 : 2;
   for (const cut of cuts(profile, shape)) {
-    // What leaves the vector cores is of four bytes where keys are cut in pieces.
-    const whole = { ...cut, pieces: shape.sequences === undefined ? 1 : 2 };
-    if (!fits(profile, shape, { ...whole, depth: least, narrow: least })) continue;
+    const size = `${cut.rows} ${cut.keys}`;
+    const limit = (best.get(size)?.cost ?? Infinity) * 0.999;
+    // No steps are better than the largest.
+    if (cost(profile, shape, { ...cut, pieces, depth: largest, narrow: largest }) >= limit) continue;
+    if (!fits(profile, shape, { ...cut, pieces, depth: least, narrow: least })) continue;
     const tile = steps
       .filter(({ narrow }) => narrow <= cut.columns)
-      .map((it) => ({ ...whole, ...it }))
+      .map((it) => ({ ...cut, pieces, ...it }))
       .find((it) => fits(profile, shape, it));
-    if (!tile) continue;
-    const found = cost(profile, shape, tile);
-    if (!best || found < best.cost * 0.999) best = { tile, cost: found };
+    const found = tile ? cost(profile, shape, tile) : Infinity;
+    if (tile && found < limit) best.set(size, { tile, cost: found });
   }
-  if (!best) throw new RangeError(`attention of ${shape.dim} columns does not fit ${profile.name}`);
-  const { tile, cost: each } = best;
-  return { ...tile, pieces: piecesOf(profile, shape, tile, each * tile.rows * tile.keys) };
+  const ranked = [...best.values()].toSorted((a, b) => a.cost - b.cost).slice(0, most);
+  if (ranked.length === 0) throw new RangeError(`attention of ${shape.dim} columns does not fit ${profile.name}`); // prettier-ignore
+  return ranked.map(({ tile, cost: each }) => ({
+    ...tile,
+    pieces: piecesOf(profile, shape, tile, each * tile.rows * tile.keys),
+  }));
 }
 
 /**
