@@ -48,6 +48,8 @@ export type DeviceContext = {
   readonly most: (rows: Extent) => number;
   /** A fresh row-major buffer for a value, bound to it; of the dtype in which its readers want it unless another is asked for. */
   readonly output: (value: Value | undefined, dtype?: DType) => DeviceView;
+  /** As `output`, in room that values after the last reader of this one take again. */
+  readonly passing: (value: Value | undefined) => DeviceView;
   /** A buffer of the current node's own, [rows, ...rest]. */
   readonly scratch: (name: string, dtype: DType, rows: Extent, rest: readonly number[]) => DeviceView;
   readonly bind: (value: Value | undefined, view: DeviceView) => void;

@@ -23,7 +23,7 @@ import type { DeviceContext, DeviceView, KernelCache } from "./context.ts";
 import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import type { Precision } from "./precision.ts";
 import { deviceRules } from "./rules.ts";
-import { viewRules } from "./rules/views.ts";
+import { cacheType, lastReader, readersOf, type Readers } from "./uses.ts";
 
 /** Kernels by name; those of one text are one. */
 export type KernelShelf = {
@@ -82,33 +82,6 @@ export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: 
 
 const product = (dims: readonly (number | Dim)[]): number => dims.reduce<number>((n, d) => n * Number(d), 1);
 
-/** Operators that only look at what is there, and collectives that bring ranks the rows of others, or sums of them. */
-const passing: ReadonlySet<OpName> = new Set([
-  ...(Object.keys(viewRules) as OpName[]), // Object.keys forgets the key type
-  ...(["allReduce", "reduceScatter", "allGather", "dispatch", "combine"] as const),
-]);
-
-type Readers = ReadonlySet<OpName | "result">;
-
-/**
- * The operators that read each value, and `result` for the function's caller. Who reads a view of a value, or what a collective makes of it, reads
- * the value.
- */
-function readersOf(func: Func): ReadonlyMap<Value, Readers> {
-  const found = new Map<Value, Set<OpName | "result">>();
-  const add = (value: Value, by: OpName | "result"): void =>
-    void (found.get(value)?.add(by) ?? found.set(value, new Set([by])));
-  const sent = new Set(func.body.flatMap((node) => (isOp(node, "send") ? node.results : [])));
-  for (const { value } of func.results) if (!sent.has(value)) add(value, "result");
-  for (const node of func.body.toReversed())
-    node.operands.forEach((value, i) => {
-      const [first] = node.results;
-      const isPassed = i === 0 && first !== undefined && passing.has(node.op);
-      for (const by of isPassed ? (found.get(first) ?? []) : [node.op]) add(value, by);
-    });
-  return found;
-}
-
 /** Operators whose operands the matrix unit takes as they lie. */
 const multiplying: ReadonlySet<OpName | "result"> = new Set(["linear", "headLinear", "experts", "attention", "cacheAppend"] as const); // prettier-ignore
 
@@ -125,6 +98,8 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
   const caches = new Map<Value, DeviceCache>();
   const readers = readersOf(func);
   let current: Node | undefined;
+  let at = 0;
+  const passed: { readonly view: DeviceView; until: number }[] = [];
   const readBy = (value: Value | undefined): Readers => readers.get(present(value)) ?? new Set();
   const wantedType = (value: Value | undefined): DType =>
     [...readBy(value)].some((it) => multiplying.has(it)) ? precision.operand : precision.carried;
@@ -146,7 +121,8 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
   for (const param of func.params) {
     const [first = 1, ...rest] = param.type.dims;
     const cols = product(rest.map((d) => fixed(d, param.name)));
-    if (first === "P") caches.set(param, { name: param.name, dtype: precision.operand, cols });
+    if (first === "P")
+      caches.set(param, { name: param.name, dtype: cacheType(func, param, readers, precision), cols });
     else
       views.set(param, {
         ...room(param.name, "i32", extentOf(first), [cols]),
@@ -198,6 +174,21 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
       views.set(v, view);
       return view;
     },
+    passing: (value) => {
+      const v = present(value);
+      const [first = 1, ...rest] = v.type.dims;
+      const cols = rest.map((d) => fixed(d, nameOf(v)));
+      const free = passed.find((it) => it.until < at && it.view.dims.slice(1).join() === cols.join());
+      const own = free ?? {
+        view: room(`passing.${passed.length}`, wantedType(v), extentOf(first), cols),
+        until: 0,
+      };
+      if (!free) passed.push(own);
+      own.until = lastReader(func, v);
+      const view = { ...own.view, dims: v.type.dims };
+      views.set(v, view);
+      return view;
+    },
     scratch: (name, dtype, rows, rest) => {
       const [result] = current?.results ?? [];
       return room(`${result ? nameOf(result) : ""}.${name}`, dtype, rows, rest);
@@ -227,8 +218,8 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
       steps.push({ collective, group, value: result ? nameOf(result) : "" });
     },
   };
-  for (const node of func.body) {
-    current = node;
+  for (const [index, node] of func.body.entries()) {
+    [current, at] = [node, index];
     if (node.op === "weight" || node.op === "constant") continue;
     const rule = deviceRules[node.op] ?? unsupported(node.op, "it has no schedule");
     rule(context, node as never); // the table gives each operator its own node type

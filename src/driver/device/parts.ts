@@ -5,7 +5,7 @@ import { deviceTarget, type DeviceCode } from "../../../targets/device/target.ts
 import { formatCluster } from "../../cluster/cluster-file.ts";
 import { rankCount } from "../../cluster/mesh.ts";
 import type { Cluster } from "../../cluster/topology.ts";
-import type { Module, Param } from "../../ir/graph.ts";
+import type { Module } from "../../ir/graph.ts";
 import { printModule } from "../../ir/printer.ts";
 import type { Profile } from "../../machine/profile.ts";
 import { printKernel } from "../../machine/schedule/printer.ts";
@@ -50,10 +50,9 @@ export const clusterFile = "cluster.json";
 const simulatedBytes = 4;
 
 /**
- * What each rank's device launches, its schedules as texts, and its profile. Throws `target/caches` where caches hold codes,
- * `target/activations` where the machine multiplies no dtype that activations are kept in, `target/schedule` where what was made is not legal,
- * `cluster/memory` where a rank needs more than its
- * device or `memoryPerRank` has.
+ * What each rank's device launches, its schedules as texts, and its profile. Throws `target/activations` where the machine multiplies no dtype
+ * that activations are kept in, `target/schedule` where what was made is not legal, `cluster/memory` where a rank needs more than its device or
+ * `memoryPerRank` has.
  */
 export function deviceParts(
   module: Module,
@@ -64,8 +63,6 @@ export function deviceParts(
 ): TargetParts {
   const profiles = Array.from({ length: rankCount(parallel.mesh) }, (_, rank) => fleet?.devices[rank]?.profile ?? single); // prettier-ignore
   const names = [...new Set(profiles.map((it) => it.name))].join(" + ");
-  if (module.funcs.some((func) => func.params.some(isCodedCache)))
-    fail("target/caches", { kind: "flag", flag: "--kv" }, names);
   const modules = shardModule(module, parallel);
   const target = deviceTarget(
     modules.flatMap((own, rank) => (profiles[rank] ? [{ module: own, profile: profiles[rank] }] : [])),
@@ -125,9 +122,6 @@ function checkSchedules({ plans, kernels }: DeviceCode, profiles: readonly Profi
     if (first) fail("target/schedule", undefined, profile.name, first.fault);
   }
 }
-
-/** Whether a parameter is a cache that holds codes. */
-const isCodedCache = ({ type }: Param): boolean => type.dims[0] === "P" && type.dtype === "i8";
 
 const cachesOf = ({ caches }: DevicePlan) =>
   caches.map(({ name, dtype, cols }) => ({ name, rowBytes: byteLength(dtype, cols) }));

@@ -36,11 +36,6 @@ export const planCatalog = {
     exit: "usage",
     message: `cannot write ${file}: ${why}`,
   }),
-  "target/caches": (machine: string): Message => ({
-    exit: "usage",
-    message: `plans for ${machine} hold their caches in the dtype of activations, found int8`,
-    hint: "leave --kv out, or compile for cpu",
-  }),
   "target/activations": (machine: string): Message => ({
     exit: "model",
     message: `the matrix unit of ${machine} multiplies none of bf16, f16 and f32, in which plans keep activations`,

@@ -1,10 +1,14 @@
 import type { NodeOf } from "../../../src/ir/graph.ts";
-import { fixed, sliceView } from "../../../src/plan/views.ts";
+import { compactStrides, fixed, sliceView } from "../../../src/plan/views.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
+import type { Extent } from "../../../src/plan/program/program.ts";
 import type { Recipe } from "../../../src/tensor/recipe.ts";
-import type { DeviceRule, DeviceView } from "../context.ts";
+import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { appendRows, copyRows, gatherRows, type CopySpec } from "../kernels/vector/copy.ts";
+import { roundRows } from "../kernels/vector/elementwise.ts";
+import { restoreRows } from "../kernels/vector/restore-rows.ts";
 import { rope as ropeKernel, rotationTable } from "../kernels/vector/rope.ts";
+import type { View } from "../kernels/vector/tile.ts";
 import { alike, headsView, rowsIn, rowsView } from "./views.ts";
 import { weightOf } from "./rowwise.ts";
 
@@ -44,6 +48,43 @@ const cacheAppend: DeviceRule<NodeOf<"cacheAppend">> = (
   cx.bind(result, to);
 };
 
+/** Rows of the last axis, all side by side in memory: one of them as kernels see it, and how many there are. */
+function innermost(of: DeviceView): { readonly rows: Extent; readonly view: View } {
+  const { width } = rowsView(of);
+  const inner = of.dims.length > 1 ? fixed(of.dims.at(-1), "a cache") : 1;
+  const { times, dim } = rowsIn(of);
+  return { rows: { times: (times * width) / inner, dim }, view: { dtype: of.dtype, width: inner } };
+}
+
+/** What lies side by side already, or a copy that does. */
+function sideBySide(cx: DeviceContext, from: DeviceView): DeviceView {
+  const { width, rowStride } = rowsView(from);
+  if (rowStride === width) return from;
+  const to = { ...cx.scratch("dense", from.dtype, rowsIn(from), [width]), dims: from.dims };
+  const dense = { ...to, strides: compactStrides(from.dims) };
+  cx.launch(cx.kernel(copyRows, moved(from, dense)), { S: rowsIn(from) }, { from, to: dense });
+  return dense;
+}
+
+const quantizeRows: DeviceRule<NodeOf<"quantizeRows">> = (
+  cx,
+  { operands: [x], results: [result, scaleResult] },
+) => {
+  const a = sideBySide(cx, cx.view(x));
+  const [codes, scales] = [cx.output(result, "i8"), cx.output(scaleResult, "f32")];
+  const { rows, view } = innermost(a);
+  cx.launch(cx.kernel(roundRows, view, { rotation: 1 }), { S: rows }, { a, codes, scales });
+};
+
+const dequantizeRows: DeviceRule<NodeOf<"dequantizeRows">> = (
+  cx,
+  { operands: [x, scaleValue], results: [result] },
+) => {
+  const [codes, scales, out] = [cx.view(x), cx.view(scaleValue), cx.passing(result)];
+  const { rows, view } = innermost(out);
+  cx.launch(cx.kernel(restoreRows, view), { S: rows }, { codes, scales, out });
+};
+
 const numbersOf = (recipe: Recipe | undefined): readonly number[] =>
   recipe?.kind === "literal" ? recipe.values : fail("target/unsupported-op", undefined, "rope", "its frequencies are no constants"); // prettier-ignore
 
@@ -63,4 +104,4 @@ const rope: DeviceRule<NodeOf<"rope">> = (
 };
 
 /** Operators that bring rows to where they are wanted, and turn them. */
-export const rowRules = { gather, concat, cacheAppend, rope } as const;
+export const rowRules = { gather, concat, cacheAppend, quantizeRows, dequantizeRows, rope } as const;
