@@ -24,7 +24,12 @@ export const readBy = (reader: Reader, { places: [place] }: Instruction): number
  * How a turn looks: what it does at either end of each loop in it, and how often these go round. Turns of one form take the same time, and
  * those of one shape as much longer as their loops go round more often.
  */
-export type Form = { readonly shape: string; readonly rounds: readonly number[] };
+export type Form = {
+  readonly shape: string;
+  readonly rounds: readonly number[];
+  /** Instructions that it issues, besides numbers read. */
+  readonly instructions: number;
+};
 
 /** The forms of the turns of a part's outermost loops, or of those that count, in order. */
 export const formsOf = (
@@ -32,22 +37,35 @@ export const formsOf = (
   env: Env,
   reader: Reader,
   counted: readonly Loop[],
-): readonly Form[] =>
-  eachTurn(part.body, env, reader, counted, (body) => {
+): readonly Form[] => {
+  const short = shortener();
+  return eachTurn(part.body, env, reader, counted, (body) => {
     const rounds: number[] = [];
-    let shape = "";
+    let [shape, instructions] = ["", 0];
     sketch(body, env, 1, {
       loop: (turns) => {
         shape += turns > 2 ? "*" : turns;
         rounds.push(turns);
       },
-      instruction: (it) => {
+      instruction: (it, times) => {
+        if (it.operation.stmt.kind !== "read") instructions += times;
         for (const { size } of it.places) shape += `${size.join("x")},`;
         return answerOf(reader, it);
       },
     });
-    return { shape, rounds };
+    return { shape: short(shape), rounds, instructions };
   });
+};
+
+/** Gives equal texts equal short names. */
+export function shortener(): (text: string) => string {
+  const names = new Map<string, string>();
+  return (text) => {
+    const known = names.get(text) ?? `${names.size}`;
+    names.set(text, known);
+    return known;
+  };
+}
 
 /** Turns at either end of loops that are looked at for what they read: those in which pipelines fill and drain read less. */
 const ends = 4;

@@ -3,7 +3,7 @@ import type { Env } from "../schedule/expr.ts";
 import type { Loop, PreparedPart } from "../schedule/prepare.ts";
 import { itineraryOf, keyOf, type Likeness } from "./itinerary.ts";
 import type { Form } from "./outline.ts";
-import { advance, markOf, movedBy, passed, type Mark, type Passed, type Skipper, type State } from "./steady.ts"; // prettier-ignore
+import { advance, markOf, timeBetween, passed, type Mark, type Passed, type Skipper, type State } from "./steady.ts"; // prettier-ignore
 
 /** Leaves out turns on the way, and in the end lets the time pass that they take. */
 export type Repeater = { readonly skip: Skipper; readonly settle: (state: State) => void };
@@ -38,7 +38,7 @@ export function repeater(
   /** How many passages of each form are to be added. */
   const owed = new Map<string, number>();
   const pass = (form: Form, from: Mark, to: Mark): void => {
-    const [key, time] = [keyOf(form), movedBy(from, to)];
+    const [key, time] = [keyOf(form), timeBetween(from, to)];
     const isSettled = Math.abs(time - (passages.get(key)?.time ?? 0)) <= closeness * time;
     passages.set(key, { ...passed(from, to, time), isSettled, isFresh: true });
   };

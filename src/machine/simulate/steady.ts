@@ -143,11 +143,17 @@ const hasMoved = (before: Mark, now: Mark, clock: string): boolean =>
   Math.abs((now.times.get(clock) ?? 0) - (before.times.get(clock) ?? 0)) > exactness;
 
 /** How far the engine that is furthest of those that moved has come. */
-export function movedBy(before: Mark, now: Mark): number {
+function movedBy(before: Mark, now: Mark): number {
   const moved = [...now.times.keys()].filter((it) => isReady(it) && hasMoved(before, now, it));
   const furthest = (mark: Mark): number => Math.max(0, ...moved.map((it) => mark.times.get(it) ?? 0));
   return furthest(now) - furthest(before);
 }
+
+/** Time that passed between two marks: from when the last engine could begin anew then to when the last can now. Over turns in a row it adds up. */
+export const timeBetween = (before: Mark, now: Mark): number => furthestOf(now) - furthestOf(before);
+
+const furthestOf = ({ times }: Mark): number =>
+  [...times].reduce((most, [clock, t]) => (isReady(clock) ? Math.max(most, t) : most), 0);
 
 /** The earliest that anything which moves can begin: what lies further back matters no more. The scalar unit runs ahead of all others. */
 function oldest(before: Mark, now: Mark, mark: Mark): number {

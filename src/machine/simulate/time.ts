@@ -12,7 +12,7 @@ import type { Loop, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { formsOf, readBy, readings, type Form, type Reader, type Span } from "./outline.ts";
+import { formsOf, readBy, readings, shortener, type Form, type Reader, type Span } from "./outline.ts";
 import { repeater, type Repeater } from "./repeat.ts";
 import { signallingLoops, skipper } from "./steady.ts";
 import { trafficOf, type Traffic } from "./traffic.ts";
@@ -93,13 +93,13 @@ export function time(
   const { busiest, all } = loadOf(turns);
   const cores = coresIn(parts, profile, launch.sizes, busiest);
   const outer = coresIn(parts, profile, launch.sizes, busiest).map(({ part, env }) =>
-    formsOf(part, env, reader, countedLoops(part, parts)).map(({ shape, rounds }, i) => ({ shape: `${inTurn[i]}: ${shape}`, rounds })),
+    formsOf(part, env, reader, countedLoops(part, parts)).map((it, i) => ({ ...it, shape: `${inTurn[i]}: ${it.shape}` })),
   ); // prettier-ignore
   const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
   const clocks = new Map<Core, Clock>();
   cores.forEach((core, i) => {
     const { part, env } = core;
-    const forms = parts.length === 1 ? (outer[i] ?? []) : together;
+    const forms = inContext(parts.length === 1 ? (outer[i] ?? []) : together);
     clocks.set(core, {
       ready: new Map(),
       done: new Map(),
@@ -185,10 +185,29 @@ const known = { together: { times: 2, atMost: 2 }, alone: { times: 8, atMost: 24
 const joined = (of: readonly Form[]): Form => ({
   shape: of.map((it) => it.shape).join("/"),
   rounds: of.flatMap((it) => it.rounds),
+  instructions: of.reduce((n, it) => n + it.instructions, 0),
 });
+
+/**
+ * Turns told apart by what stands before them, since they begin while it ends: the shape of the last that had work, and how many turns
+ * without any have followed it.
+ */
+function inContext(forms: readonly Form[]): readonly Form[] {
+  const short = shortener();
+  let [last, idle] = ["", 0];
+  return forms.map((it) => {
+    const shape = short(`${it.shape} after ${idle} and ${last}`);
+    [last, idle] = it.instructions > 0 ? [it.shape, 0] : [last, idle + 1];
+    return { ...it, shape };
+  });
+}
 
 /** Every turn is walked through. */
 const asItIs: Repeater = { skip: () => 0, settle: () => {} };
+
+/** Instructions that are walked through sooner than it is worth to leave turns out: turns that differ much overlap as no other does. */
+const few = 8_000;
+const isShort = (forms: readonly Form[]): boolean => forms.reduce((n, it) => n + it.instructions, 0) <= few;
 
 /** What leaves out the turns of a core. */
 function repeaterOf(
@@ -199,7 +218,7 @@ function repeaterOf(
 ): Repeater {
   const steady = skipper(part, env, parts.length === 1 ? forms : []);
   const [loop, another] = countedLoops(part, parts);
-  if (!loop || another) return { ...asItIs, skip: steady };
+  if (!loop || another || isShort(forms)) return { ...asItIs, skip: steady };
   return repeater(part, env, loop, forms, parts.length > 1 ? known.together : known.alone, steady);
 }
 
