@@ -11,7 +11,7 @@ import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
 import { depthOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
-import { partHeight, partWidth, type Tile } from "../kernels/matrix/tile.ts";
+import { isPartByPart, partHeight, partWidth, type Tile } from "../kernels/matrix/tile.ts";
 
 const bytes = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
 
@@ -101,19 +101,19 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       ) * inTask;
     const steps = Math.ceil(deep / step);
     const loads = Math.ceil(deep / k);
+    // Part by part, what they share is filled in again: at both ends of each sum.
+    const atEnds = 1 + (parts - 1) * (isPartByPart(tile, deep / sums) ? 1 : (2 * sums) / loads);
     const high = Math.ceil(Math.min(m, partHeight(tile)) / fragment.m);
     const broad = Math.ceil(Math.min(cols, partWidth(tile)) / fragment.n);
     const cube =
-      parts *
-      (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value + steps * matrix.startup.value);
+      parts * (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value) +
+      steps * atEnds * matrix.startup.value;
     const row = filling(stage, bytes(a, Math.min(k, deep)));
     const isCached = bytes(a, rows * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
     const missed = {
       a: row * bytes(a, rows * deep) * (isCached ? 1 : across),
       w: (isRearranged ? row : 1) * bytes(w, matrices * wide * deep),
     };
-    // Part by part, what they share is filled in again: at both ends of each sum.
-    const atEnds = 1 + (parts - 1) * Math.min(1, (2 * sums) / loads);
     const again = { a: tile.cut === "columns" ? atEnds : 1, b: tile.cut === "rows" ? atEnds : 1 };
     const sharing = Math.min(tasks, groups.value);
     const load =

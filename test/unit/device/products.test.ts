@@ -58,7 +58,11 @@ describe.each(machines)("on %s", (name, profile) => {
     { parts: 2, cut: "columns", accs: 1, bias: true },
     { parts: 2, cut: "rows", accs: 1, bias: false },
     { parts: 1, cut: "columns", accs: 2, bias: true },
-  ] as const)("a product with $cut in $parts parts and $accs accumulators", ({ parts, cut, accs, bias }) => {
+    { parts: 2, cut: "columns", accs: 1, bias: false, k: 64, pieces: { depth: 32, copies: 3 } },
+    { parts: 2, cut: "columns", accs: 1, bias: false, k: 128, pieces: { depth: 128, copies: 2 } },
+    { parts: 1, cut: "columns", accs: 1, bias: false, k: 128, pieces: { depth: 64, copies: 4 } },
+    { parts: 2, cut: "rows", accs: 1, bias: false, k: 64, pieces: { depth: 32, copies: 2 } },
+  ] as const)("a product in parts, pieces and copies: %o", ({ parts, cut, accs, bias, ...staged }) => {
     if (cut === "rows" && profile.matrix.core === profile.vector.core) return;
     const [s, k, n] = [45, 300, 150];
     const spec: GemmSpec = {
@@ -67,7 +71,7 @@ describe.each(machines)("on %s", (name, profile) => {
       out: { dtype: "f32", width: n },
       bias,
     };
-    const kernel = gemm(profile, spec, { ...tile, parts, cut, accs });
+    const kernel = gemm(profile, spec, { ...tile, step: 32, parts, cut, accs, ...staged });
     isLegal(kernel, profile, s);
     const [a, w, b] = [eighths("a", s * k), eighths("w", n * k), eighths("b", n)];
     const { out } = runKernel(kernel, profile, { S: s }, { a, w, ...(bias && { bias: b }) });

@@ -44,7 +44,7 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     return (
       holds(matrix.a, need(matrix.a, 2, spec.a.dtype, m, step)) &&
       holds(matrix.b, need(matrix.b, 2, weight, n, step)) &&
-      holds(matrix.c, need(matrix.c, accs * parts, acc, high, wide)) &&
+      holds(matrix.c, need(matrix.c, accs, acc, m, n)) &&
       holds(
         stage,
         need(stage, copies, spec.a.dtype, m, k) +

@@ -5,7 +5,7 @@ import { named, typesOf } from "../name.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
-import { accumulatorFlags, emptied, product, stored, stores, straight } from "./product.ts";
+import { accumulatorFlags, emptied, product, stored, stores, straight, sumsBox } from "./product.ts";
 import { pieceWork, piecesOf } from "./results.ts";
 import { vectorRows } from "./room.ts";
 import { depthOf, groupsOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
@@ -90,7 +90,7 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
               flow,
               tile,
               p,
-              it.each((r) => `acc${p}[${r}, 0 : cols${p}]`),
+              it.each((r) => sumsBox(tile, p, r)),
             ),
           ),
         );

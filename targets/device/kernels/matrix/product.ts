@@ -4,33 +4,37 @@ import { lines } from "../vector/tile.ts";
 import type { Flow } from "./flow.ts";
 import { depthOf, runOf, sumsOf, type GemmSpec } from "./spec.ts";
 import { lead, rowsBox } from "./tasks.ts";
-import { partHeight, partWidth, pieceWidth, type Tile } from "./tile.ts";
+import { isPartByPart, partHeight, partWidth, pieceWidth, type Tile } from "./tile.ts";
 
-/** The columns of a tile in their parts, each with its own accumulators. */
+/** The parts of a tile, each with accumulators that are filled and emptied on their own. */
 export const partsOf = (tile: Tile): readonly number[] => Array.from({ length: tile.parts }, (_, p) => p);
 
-const share = (of: string, size: number, tile: Tile, part: string): string =>
-  tile.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part} * ${size}))`;
+const share = (of: string, size: number, tile: Tile, part: number): string =>
+  tile.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part * size}))`;
 
 /** How many of a tile's rows and columns are in a part, as expressions. */
 const partRows = (tile: Tile, part: number): string =>
-  tile.cut === "rows" ? share("rows", partHeight(tile), tile, `${part}`) : "rows";
+  tile.cut === "rows" ? share("rows", partHeight(tile), tile, part) : "rows";
 export const partCols = (tile: Tile, part: number): string =>
-  tile.cut === "columns" ? share("cols", partWidth(tile), tile, `${part}`) : "cols";
+  tile.cut === "columns" ? share("cols", partWidth(tile), tile, part) : "cols";
 
 /** Where a part begins in its tile. */
 const partTop = (tile: Tile, part: number): number => (tile.cut === "rows" ? part * partHeight(tile) : 0);
 const partLeft = (tile: Tile, part: number): number => (tile.cut === "columns" ? part * partWidth(tile) : 0);
 
-/** The accumulators of each part, for the loop in which they are filled and emptied. */
+/** The accumulators of a tile, for the loop in which they are filled and emptied. Those of parts have flags of their own. */
 const accumulators = ({ matrix }: Profile, { acc }: Flow, tile: Tile): string =>
   lines(
     ...partsOf(tile).flatMap((p) => [
       `let rows${p} = ${partRows(tile, p)}`,
       `let cols${p} = ${partCols(tile, p)}`,
-      `buffer acc${p}: ${matrix.c} ${acc}[${partHeight(tile)}, ${partWidth(tile)}]${tile.parts > 1 ? " flagged" : times(tile.accs)}`,
     ]),
+    `buffer acc: ${matrix.c} ${acc}[${tile.m}, ${tile.n}]${tile.parts > 1 ? " flagged" : times(tile.accs)}`,
   );
+
+/** A box of a part's accumulators: rows of it, by their expression, and all its columns. */
+export const sumsBox = (tile: Tile, part: number, rows: string): string =>
+  `acc[${tile.cut === "rows" && part > 0 ? `${partTop(tile, part)} + ` : ""}${rows}, ${partLeft(tile, part)} : cols${part}]`;
 
 export const times = (copies: number): string => (copies > 1 ? ` x${copies}` : "");
 
@@ -54,25 +58,12 @@ function steps(
   const { m, n, step, parts } = tile;
   const byRows = tile.cut === "rows";
   const isOne = parts === 1;
-  const size = byRows ? partHeight(tile) : partWidth(tile);
   const [high, wide] = isOne ? ["rows", "cols"] : byRows ? ["some", "cols"] : ["rows", "some"];
   const [top, left] = isOne ? ["0", "0"] : byRows ? ["low", "0"] : ["0", "low"];
   const isFirst = `${at} + j == ${from}`;
-  const multiply = (p: number): string => {
-    const within = (of: string): string => `(1 - ends) * ${p * size} : ${of}${p}`;
-    const [a, w] = byRows ? [within("rows"), "0 : cols"] : ["0 : rows", within("cols")];
-    return lines(
-      `if ends * p == ends * ${p} {`,
-      `if ${isFirst} {`,
-      `wait ${flow.drain} -> ${matrix.engine} #${p}`,
-      "}",
-      `matmul a0[${a}, 0 : d], w0[${w}, 0 : d] -> acc${p}[0 : rows${p}, 0 : cols${p}] first ${isFirst}`,
-      `if ${at} + j + d == ${to} {`,
-      `set ${matrix.engine} -> ${flow.drain} #${p}`,
-      "}",
-      "}",
-    );
-  };
+  /** A flag of the part that is being summed, where a condition holds. */
+  const flag = (when: string, statement: string): readonly string[] =>
+    isOne ? [] : partsOf(tile).map((p) => lines(`if (p == ${p}) * (${when}) {`, `${statement} #${p}`, "}"));
   return lines(
     `for j in 0 .. ${depth} step ${step} {`,
     `let d = min(${step}, ${depth} - j)`,
@@ -81,9 +72,9 @@ function steps(
     `copy a1[${top} : ${high}, ${at === "k" ? "" : `${at} - k + `}j : d] -> a0[0 : ${high}, 0 : d]`,
     // Weights that are staged piece by piece are staged part by part.
     `copy w1[${at === "k" ? left : "0"} : ${wide}, j : d] -> w0[0 : ${wide}, 0 : d]`,
-    ...(isOne
-      ? [`matmul a0[0 : rows, 0 : d], w0[0 : cols, 0 : d] -> acc0[0 : rows, 0 : cols] first ${isFirst}`]
-      : partsOf(tile).map(multiply)),
+    ...flag(isFirst, `wait ${flow.drain} -> ${matrix.engine}`),
+    `matmul a0[0 : ${high}, 0 : d], w0[0 : ${wide}, 0 : d] -> acc[${top} : ${high}, ${left} : ${wide}] first ${isFirst}`,
+    ...flag(`${at} + j + d == ${to}`, `set ${matrix.engine} -> ${flow.drain}`),
     "}",
   );
 }
@@ -92,12 +83,12 @@ function steps(
  * Work on the parts of a tile. At both ends of the sums part follows part, each with flags of its own: the sums of one are stored while the next
  * still sums. In between all parts share the operands of a step.
  */
-function overParts(tile: Tile, from: string, to: string, body: string): string {
+function overParts(spec: GemmSpec, tile: Tile, from: string, to: string, body: string): string {
   if (tile.parts === 1) return body;
   const byRows = tile.cut === "rows";
   const [side, size, all] = byRows ? ["rows", partHeight(tile), tile.m] : ["cols", partWidth(tile), tile.n];
   return lines(
-    `let ends = max(k == ${from}, k + depth == ${to})`,
+    isPartByPart(tile, runOf(spec)) ? "let ends = 1" : `let ends = max(k == ${from}, k + depth == ${to})`,
     `for p in 0 .. 1 + ends * ${tile.parts - 1} {`,
     `let low = p * ${size}`,
     `let some = max(0, min(${size} + (1 - ends) * ${all}, ${side} - low))`,
@@ -155,6 +146,7 @@ export function product(
       `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
       !pieces && lines(weights(tile.n, tile.k, tile.copies), supply),
       overParts(
+        spec,
         tile,
         from,
         to,
@@ -207,7 +199,7 @@ export const stores = (
         flow,
         tile,
         p,
-        `copy acc${p}[0 : rows${p}, 0 : cols${p}] -> ${to(`${partTop(tile, p)} : rows${p}`, `${partLeft(tile, p)} : cols${p}`)}`,
+        `copy ${sumsBox(tile, p, `0 : rows${p}`)} -> ${to(`${partTop(tile, p)} : rows${p}`, `${partLeft(tile, p)} : cols${p}`)}`,
       ),
     ),
   );

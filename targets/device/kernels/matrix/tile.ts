@@ -26,6 +26,9 @@ export const partWidth = ({ n, parts, cut }: Tile): number => (cut === "columns"
 /** A multiple of a unit that is at least so much. */
 export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
 
-/** Columns of weights in a piece, of sums over so much depth: those of a part, where part always follows part. */
+/** Whether sums over so much depth are so short that their ends are nearly all of them: part follows part throughout. */
+export const isPartByPart = (tile: Tile, depth: number): boolean => tile.parts > 1 && depth <= 3 * tile.k;
+
+/** Columns of weights in a piece, of sums over so much depth. */
 export const pieceWidth = (tile: Tile, depth: number): number =>
-  tile.cut === "columns" && depth <= 2 * tile.k ? partWidth(tile) : tile.n;
+  tile.cut === "columns" && isPartByPart(tile, depth) ? partWidth(tile) : tile.n;
