@@ -20,6 +20,16 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
   },
 };
 
+/** What a tile cache remembers; `keep` writes down what was found besides. */
+export function tilesFrom({ tileCache }: DeviceOptions): {
+  readonly tiles: Device["tiles"];
+  readonly keep: () => void;
+} {
+  const tiles = tileCache === undefined ? new Map() : readTiles(tileCache);
+  const before = new Map(tiles);
+  return { tiles, keep: () => tileCache !== undefined && writeTiles(tileCache, before, tiles) };
+}
+
 /**
  * The device that a compile is for, or undefined for the CPU; `keep` writes down the tiles that were found for it. Where no target is named,
  * it is what the ranks are `placed` on.
@@ -27,16 +37,12 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
 export function deviceFrom(
   target: string | undefined,
   placed: Placed | undefined,
-  { tune, tileCache }: DeviceOptions,
+  options: DeviceOptions,
 ): { readonly device: Device; readonly keep: () => void } | undefined {
   const own = placed?.devices.map(({ rank, profile }) => ({ number: rank, profile: profileOf(target ?? profile) })); // prettier-ignore
   const profile = deviceOf(target ?? placed?.devices[0]?.profile ?? "cpu");
   if (!profile) return undefined;
   const fleet = placed && own && { cluster: placed.cluster, devices: own };
-  const tiles = tileCache === undefined ? new Map() : readTiles(tileCache);
-  const before = new Map(tiles);
-  return {
-    device: { profile, tiles, trials: tune, ...(fleet && { fleet }) },
-    keep: () => tileCache !== undefined && writeTiles(tileCache, before, tiles),
-  };
+  const { tiles, keep } = tilesFrom(options);
+  return { device: { profile, tiles, trials: options.tune, ...(fleet && { fleet }) }, keep };
 }

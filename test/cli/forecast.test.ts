@@ -12,6 +12,12 @@ type Report = {
     readonly decode: readonly { readonly parallel: string }[];
     readonly tpotMilliseconds: number;
   };
+  readonly simulated: readonly {
+    readonly phase: string;
+    readonly stepMilliseconds: number;
+    readonly analyticStepMilliseconds: number;
+    readonly kernels: readonly { readonly name: string; readonly restsOn: string }[];
+  }[];
   readonly frontier: readonly { readonly decode: readonly { readonly parallel: string }[] }[];
 };
 
@@ -21,7 +27,7 @@ describe("moec compile --cluster", () => {
     expect(code).toBe(0);
     expect(out).toContain("8x ascend-910b3, 8 devices; prompts of 4096 and answers of 1024 tokens");
     expect(out).toMatch(/^\* {2}tp1 /m);
-    expect(out).toMatch(/rests on: times uncertain \(\d+ figures\), memory vendor, energy model/);
+    expect(out).toMatch(/rests on: times uncertain \(\d+ figures\).*; memory vendor, energy model/);
   });
 
   test("gives scripts one document, and forecasts the mesh that they ask for", () => {
@@ -30,6 +36,13 @@ describe("moec compile --cluster", () => {
     const report: Report = JSON.parse(out);
     expect(report.chosen.decode[0]?.parallel).toBe("ep4xtp2");
     expect(report.frontier.length).toBeGreaterThan(1);
+    const [decode, prefill] = report.simulated;
+    expect([decode?.phase, prefill?.phase]).toEqual(["decode", "prefill"]);
+    const basis = new Map(decode?.kernels.map((it) => [it.name, it.restsOn]));
+    expect(basis.get("experts in")).toBe("simulated schedule");
+    expect(basis.get("attention")).toBe("simulated schedule");
+    expect(basis.get("norm")).toBe("analytic model");
+    expect(decode?.stepMilliseconds).toBeGreaterThan(decode?.analyticStepMilliseconds ?? Infinity);
   });
 
   test("names layouts as --parallel takes them", () => {

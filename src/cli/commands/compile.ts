@@ -20,6 +20,7 @@ import {
   type Placed,
 } from "../../driver/device/placed.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
+import { reprice } from "../../driver/forecast/simulated.ts";
 import { refuseGrowth } from "../../driver/growth.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import type { Parallel } from "../../driver/ranks/ranks.ts";
@@ -30,7 +31,7 @@ import type { Progress } from "../../support/log.ts";
 import type { CommandSpec, Context } from "../command.ts";
 import { compileOptions, type Options } from "../compile/options.ts";
 import { calibrationOf, parallelOf, settingsOf } from "../compile/settings.ts";
-import { deviceFrom } from "../device-options.ts";
+import { deviceFrom, tilesFrom } from "../device-options.ts";
 import { emitCode } from "../compile/emit-code.ts";
 import { forecastFor, parallelIn, show } from "../forecast/forecast.ts";
 import { forecastReport } from "../forecast/report.ts";
@@ -77,6 +78,14 @@ function forecastOf(path: string, options: Options): ClusterForecast | undefined
   const { quant, bits } = options;
   if (sharedCluster(options)) return undefined;
   return forecastFor(path, options, schemeFrom(quant, bits), options.parallel && parallelOf(options));
+}
+
+/** A forecast whose chosen layouts are also told with kernels timed on schedules. */
+function simulatedToo(forecast: ClusterForecast, options: Options): ClusterForecast {
+  const { tiles, keep } = tilesFrom(options);
+  const repriced = reprice(forecast.chosen, { tiles, trials: options.tune });
+  keep();
+  return { ...forecast, repriced };
 }
 
 /** What a model became, and by which calibration. */
@@ -211,7 +220,8 @@ export const compileCommand: CommandSpec<Options> = {
     }
     if (output === undefined && !dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
-    const forecast = forecastOf(path, options);
+    const analytic = forecastOf(path, options);
+    const forecast = analytic && simulatedToo(analytic, options);
     if (forecast && dryRun) show(forecast, cx);
     else await makePlans(path, options, forecast, cx);
     return 0;

@@ -5,6 +5,7 @@ import { totalBytes } from "../../cluster/model/memory.ts";
 import { usableBytes } from "../../cluster/model/search.ts";
 import type { Limits, Service, Station } from "../../cluster/model/service.ts";
 import { figuresBehind, type ClusterForecast } from "../../driver/forecast/forecast.ts";
+import type { Repriced } from "../../driver/forecast/simulated.ts";
 import { leastSure, type Figure } from "../../support/figure.ts";
 
 const round = (n: number): number => Number(n.toPrecision(4));
@@ -104,6 +105,26 @@ const serviceReport = (service: Service) => ({
   binds: bindsStep(slowest(service.decode)),
 });
 
+/** A chosen layout with kernels timed on schedules, beside what it is by the analytic model. */
+const repricedReport = ({ phase, station, simulated, kernels }: Repriced) => ({
+  phase,
+  ...layoutReport(simulated),
+  device: station.pool.profile.name,
+  stepMilliseconds: round(simulated.stepMicroseconds / 1e3),
+  analyticStepMilliseconds: round(station.forecast.stepMicroseconds / 1e3),
+  latencyMilliseconds: round(simulated.latency * 1e3),
+  tokensPerSecondPerDevice: round(simulated.tokensPerSecond),
+  restsOn: [...new Set(kernels.map((it) => it.restsOn))],
+  kernels: kernels.map((it) => ({
+    name: it.name,
+    analyticMicroseconds: round(it.analyticMicroseconds),
+    ...(it.simulatedMicroseconds !== undefined && {
+      simulatedMicroseconds: round(it.simulatedMicroseconds),
+    }),
+    restsOn: it.restsOn,
+  })),
+});
+
 /** The whole forecast. */
 export function forecastReport(it: ClusterForecast) {
   const { chosen, limits } = it;
@@ -130,7 +151,9 @@ export function forecastReport(it: ClusterForecast) {
       prefill: chosen.prefill.map(stationReport),
     },
     frontier: it.search.services.map(serviceReport),
+    ...(it.repriced && { simulated: it.repriced.map(repricedReport) }),
     restsOn: {
+      kernels: "analytic model",
       time: rests(time),
       memory: rests(memory),
       energy: rests(energy),

@@ -3,6 +3,7 @@ import { formatLayout } from "../../cluster/model/layout.ts";
 import type { Forecast } from "../../cluster/model/forecast.ts";
 import type { Service, Station } from "../../cluster/model/service.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
+import type { Repriced } from "../../driver/forecast/simulated.ts";
 import { bytes, number, table, time } from "../../support/text.ts";
 import { bindsStep, forecastReport, fullest, joulesOfService, slowest } from "./report.ts";
 
@@ -59,6 +60,13 @@ function division({ kind, decode, prefill }: Service): string {
   return `${where.join(", ")}; prefill and decode in turn`;
 }
 
+/** A chosen layout with kernels timed on schedules. */
+function simulatedText({ phase, station, simulated, kernels }: Repriced): string {
+  const own = kernels.filter((it) => it.simulatedMicroseconds !== undefined);
+  const step = (of: Forecast): string => time(of.stepMicroseconds * 1e-6);
+  return `on simulated schedules (${own.length} of ${kernels.length} kernels): a step of ${phase} takes ${step(simulated)}, by the analytic model ${step(station.forecast)}; ${tokens(simulated.tokensPerSecond)} tokens/s a device`;
+}
+
 /** The frontier, the choice and what it rests on. */
 export function forecastText(it: ClusterForecast): string {
   const { chosen, demand } = it;
@@ -67,6 +75,7 @@ export function forecastText(it: ClusterForecast): string {
     `${it.cluster.name}, ${it.devices} devices; prompts of ${demand.promptLength} and answers of ${demand.outputLength} tokens; weights ${quantization}\n`,
     table([heading, ...it.search.services.map((service) => row(it, service))]),
     `chosen: ${division(chosen)}; ${chosen.requestsPerSecond.toPrecision(3)} requests/s; a larger batch ${report.batchBinds}`,
-    `rests on: times ${restsOn.time.confidence} (${restsOn.time.figures.length} figures), memory ${restsOn.memory.confidence}, energy ${restsOn.energy.confidence}; --json names each\n`,
+    ...(it.repriced ?? []).map(simulatedText),
+    `rests on: times ${restsOn.time.confidence} (${restsOn.time.figures.length} figures), of kernels by the analytic model unless told otherwise; memory ${restsOn.memory.confidence}, energy ${restsOn.energy.confidence}; --json names each\n`,
   ].join("\n");
 }

@@ -5,6 +5,20 @@
 import type { DType } from "../../tensor/dtype.ts";
 import type { Figure } from "../../support/figure.ts";
 
+/** Attention of so many sequences over their keys, as a rank does it. */
+export type AttentionCall = {
+  readonly sequences: number;
+  /** New tokens of each sequence, and the positions before them. */
+  readonly queries: number;
+  readonly past: number;
+  readonly heads: number;
+  /** Heads of keys, the columns of a key, and of a value. Values of a latent cache are the first columns of its keys. */
+  readonly groups: number;
+  readonly dim: number;
+  readonly width: number;
+  readonly isLatent: boolean;
+};
+
 export type KernelSpec = { readonly name: string } & (
   | {
       /** `count` products [m, k] x [k, n], each with weights of its own. */
@@ -22,6 +36,7 @@ export type KernelSpec = { readonly name: string } & (
   | {
       /** Scores, softmax and sums over the cache. */
       readonly kind: "attention";
+      readonly shape: AttentionCall;
       readonly multiplyAdds: number;
       readonly math: DType;
       /** Bytes of cache, queries and results. */

@@ -23,6 +23,7 @@ import { openModel } from "../model.ts";
 import type { Parallel } from "../ranks/ranks.ts";
 import { shapeOf } from "./decoder-shape.ts";
 import { fleetsOf, poolOf, type Wanted } from "./pools.ts";
+import type { Repriced } from "./simulated.ts";
 import { tooLarge } from "./too-large.ts";
 
 export type ForecastRequest = {
@@ -39,6 +40,8 @@ export type ClusterForecast = ForecastRequest & {
   readonly devices: number;
   readonly search: Search;
   readonly chosen: Service;
+  /** The chosen layouts with kernels timed on schedules; absent where that was not asked for. */
+  readonly repriced?: readonly Repriced[];
 };
 
 /** The forecast of a checkpoint on a cluster. Throws `cluster/too-small` and `cluster/too-slow`. */

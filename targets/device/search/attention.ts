@@ -31,12 +31,25 @@ export function bestAttention(profile: Profile, spec: AttentionSpec): AttentionC
   return taken.reduce((best, it) => (it.cycles < best.cycles ? it : best)).cut;
 }
 
-/** Cycles of attention, and of what puts pieces together. */
+/** Cycles of attention for as many sequences, queries and keys as its specification tells. */
 export function cyclesOf(profile: Profile, spec: AttentionSpec, cut: AttentionCut): number {
   const sequences = spec.sequences ?? usual.sequences * profile.groups.value;
   const keys = spec.keys ?? usual.keys;
   const queries = Math.min(spec.queries, keys, enough);
-  const sizes = new Map([["B", sequences], ["S", queries], ["P", keys - queries]]); // prettier-ignore
+  return cyclesOfCall(profile, spec, cut, { sequences, queries, past: keys - queries });
+}
+
+/** Sequences, new tokens of each, and positions before them. */
+export type AttentionCall = { readonly sequences: number; readonly queries: number; readonly past: number };
+
+/** Cycles of attention in one call, and of what puts pieces together. */
+export function cyclesOfCall(
+  profile: Profile,
+  spec: AttentionSpec,
+  cut: AttentionCut,
+  { sequences, queries, past }: AttentionCall,
+): number {
+  const sizes = new Map([["B", sequences], ["S", queries], ["P", past]]); // prettier-ignore
   const { cycles } = time(attention(profile, spec, cut), profile, { sizes });
   if (cut.pieces === 1) return cycles;
   const { width, dtype: out } = spec.out;
