@@ -80,37 +80,34 @@ function instructionOf(operation: Operation, env: Env): Instruction | undefined 
 
 /** What looks over a body from afar: at each instruction, which stands for so many like it, and at each loop with its number of turns. */
 export type Onlooker = {
+  /** Turns at either end of a loop to look at; 1 where it is not said. */
+  readonly ends?: (loop: Loop) => number;
   /** To a `read`, the number read. */
   readonly instruction: (it: Instruction, times: number) => Answer;
   readonly loop?: (turns: number) => void;
 };
 
 /**
- * As `walk`, but of every loop only so many turns at its beginning and its end: enough to tell what the rest lies between. The last of
+ * As `walk`, but of every loop only a few turns at its beginning and its end: enough to tell what the rest lies between. The last of
  * those at the beginning stands for all that are left out.
  */
-export function sketch(
-  body: readonly Prepared[],
-  env: Env,
-  ends: number,
-  onlooker: Onlooker,
-  times = 1,
-): void {
+export function sketch(body: readonly Prepared[], env: Env, onlooker: Onlooker, times = 1): void {
   for (const it of body) {
     switch (it.kind) {
       case "let":
         env[it.slot] = it.value(env);
         break;
       case "if":
-        if (it.when(env) !== 0) sketch(it.body, env, ends, onlooker, times);
+        if (it.when(env) !== 0) sketch(it.body, env, onlooker, times);
         break;
       case "loop": {
         const { first, by, turns } = extentOf(it, env);
         onlooker.loop?.(turns);
+        const ends = onlooker.ends?.(it) ?? 1;
         const middle = Math.max(0, turns - 2 * ends);
         for (let i = 0; i < turns; i += i === ends - 1 ? 1 + middle : 1) {
           env[it.slot] = first + i * by;
-          sketch(it.body, env, ends, onlooker, i === ends - 1 ? times * (1 + middle) : times);
+          sketch(it.body, env, onlooker, i === ends - 1 ? times * (1 + middle) : times);
         }
         break;
       }

@@ -42,7 +42,7 @@ export const formsOf = (
   return eachTurn(part.body, env, reader, counted, (body) => {
     const rounds: number[] = [];
     let [shape, instructions] = ["", 0];
-    sketch(body, env, 1, {
+    sketch(body, env, {
       loop: (turns) => {
         shape += turns > 2 ? "*" : turns;
         rounds.push(turns);
@@ -67,15 +67,27 @@ export function shortener(): (text: string) => string {
   };
 }
 
-/** Turns at either end of loops that are looked at for what they read: those in which pipelines fill and drain read less. */
+/** Turns at either end of loops with conditions that are looked at for what they read: those in which pipelines fill and drain read less. */
 const ends = 4;
+
+/** The loops of a body that have conditions in them. */
+const conditional = (body: readonly Prepared[]): readonly Loop[] =>
+  body.flatMap((it): readonly Loop[] => {
+    if (it.kind === "if") return conditional(it.body);
+    if (it.kind !== "loop") return [];
+    return [...(hasConditions(it.body) ? [it] : []), ...conditional(it.body)];
+  });
+const hasConditions = (body: readonly Prepared[]): boolean =>
+  body.some((it) => it.kind === "if" || (it.kind === "loop" && hasConditions(it.body)));
 
 /** What the turns of a part's outermost loops read of memory. */
 export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly (readonly Span[])[] => {
   const body = readsOf(part.body);
+  const pipelined = new Set(conditional(body));
   return eachTurn(body, env, reader, body.filter((it) => it.kind === "loop"), (inside) => {
     const spans = new Map<string, Span>();
-    sketch(inside, env, ends, {
+    sketch(inside, env, {
+      ends: (loop) => (pipelined.has(loop) ? ends : 1),
       instruction: (it, times) => {
         if (it.operation.stmt.kind === "copy") include(spans, it, times);
         return answerOf(reader, it);
@@ -113,7 +125,7 @@ function eachTurn<T>(
   const turns: T[] = [];
   for (const it of body) {
     if (it.kind !== "loop" || !counted.includes(it)) {
-      sketch([it], env, 1, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
+      sketch([it], env, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
       continue;
     }
     for (const i of turnsOf(it, env)) {
