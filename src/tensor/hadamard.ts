@@ -6,11 +6,12 @@
 const largestBlock = 1024;
 
 /**
- * Columns that are rotated together in rows of `cols`: the largest power of two that divides them and leaves `shares` runs of them, or 1,
- * not worth it below 8.
+ * Columns that are rotated together in rows of `cols`: the largest power of two that divides them, each of `shares` even parts of them where there
+ * are such, and leaves as many runs; or 1, not worth it below 8.
  */
 export function rotationOf(cols: number, shares = 1): number {
-  let power = Math.min(cols & -cols, largestBlock);
+  const part = cols % shares === 0 ? cols / shares : cols;
+  let power = Math.min(part & -part, largestBlock);
   while (power > 1 && cols / power < shares) power /= 2;
   return power >= 8 ? power : 1;
 }

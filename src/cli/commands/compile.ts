@@ -149,8 +149,7 @@ async function makePlan(path: string, options: Options, { parallel, placed }: Ra
     output !== undefined && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
   const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
   const settings: CompileOptions = {
-    ...settingsOf(options),
-    ...(parallel && { parallel }),
+    ...settingsOf(options, parallel),
     ...(target && { device: target.device }),
     passes: { disable: options.disable, onAfter: report.onAfter },
   };

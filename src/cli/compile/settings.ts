@@ -66,21 +66,21 @@ export function parallelOf({ parallel, redundantExperts, placement }: Options): 
   return { mesh: parallel ?? { ...oneDevice, ep: map.ranks }, redundantExperts: 0, placement: map };
 }
 
-/** What the passes and the target are asked for. */
-export function settingsOf(options: Options): CompileOptions {
+/** What the passes and the target are asked for, of a model that is spread over ranks as `parallel` says. */
+export function settingsOf(options: Options, parallel = parallelOf(options)): CompileOptions {
   const { quant, bits, calibrate, kv, context, batch, dims, disable } = options;
   const { memoryPerRank } = options;
   const scheme = schemeFrom(quant, bits);
   const isPlain = scheme && calibrate === undefined;
   return {
     ...(isPlain && {
-      quantization: planQuantization(scheme, plainRounding(options, scheme), options.parallel?.tp),
+      quantization: planQuantization(scheme, plainRounding(options, scheme), parallel.mesh.tp),
     }),
     caches: kv,
     ...(context !== undefined && { context }),
     ...(batch !== undefined && { batchTokens: batch }),
     ...(memoryPerRank !== undefined && { memoryPerRank }),
-    parallel: parallelOf(options),
+    parallel,
     sizes: dims,
     passes: { disable },
   };

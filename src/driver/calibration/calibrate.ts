@@ -30,9 +30,9 @@ export type CalibrationTask = {
 /** Columns that are rotated together in rows of so many; 1 where none are. */
 export type Rotation = (cols: number) => number;
 
-/** Activations that will be rounded are rotated, and weights with them. */
-export const rotationFor = (activations: Scheme["activations"]): Rotation =>
-  activations === "int8" ? rotationOf : () => 1;
+/** Activations that will be rounded are rotated, and weights with them, so that `shares` tensor ranks can part what is rotated. */
+export const rotationFor = (activations: Scheme["activations"], shares = 1): Rotation =>
+  activations === "int8" ? (cols) => rotationOf(cols, shares) : () => 1;
 
 /**
  * Quantize every product's weights on what the model itself computes from a text. Stretches of the model run one after another, each

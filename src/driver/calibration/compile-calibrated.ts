@@ -62,12 +62,13 @@ export async function emitCalibrated(
 ): Promise<Calibrated> {
   const model = openModel(path);
   const windows = calibrationWindows(model, by);
-  const store = openStore(by.work, fingerprint(model, by));
+  const shares = options.parallel?.mesh.tp ?? 1;
+  const store = openStore(by.work, fingerprint(model, by, shares));
   const [func] = runPasses(model.imported.module, pipeline.slice(0, 1), {}).funcs;
   if (!func) throw new Error("a model has a prefill function");
   const run = await calibrationRun(model, store, windows, by.threads);
   try {
-    const { choose, rotation, report, factors } = await quantize(func, model, run, by, store);
+    const { choose, rotation, report, factors } = await quantize(func, model, run, by, store, shares);
     const { name, activations } = by.scheme;
     const weights = storeChoice(store, { choose, rotation });
     const quantization = { name, activations, weights, ...(factors && { factors: factorsBy(factors) }) };
@@ -99,7 +100,14 @@ export async function calibrationRun(
 const factorsBy = (factors: Factors) => (key: string) => factors.get(key);
 
 /** Learn what matters, balance channels, choose formats, and quantize into the store. */
-async function quantize(original: Func, model: OpenedModel, run: SegmentRun, by: Calibration, store: Store) {
+async function quantize(
+  original: Func,
+  model: OpenedModel,
+  run: SegmentRun,
+  by: Calibration,
+  store: Store,
+  shares: number,
+) {
   const { scheme, minExpertTokens, onSegment } = by;
   const { activations, bits } = scheme;
   const { balance, round } = methodOf(by.rounding);
@@ -116,7 +124,7 @@ async function quantize(original: Func, model: OpenedModel, run: SegmentRun, by:
       ? mayQuantize
       : await chooseFormats({ ...known, choose: mayQuantize, activations, bits }, few);
   // Rotations would mix the channels that factors set apart.
-  const rotation = rotationFor(factors ? "float" : activations);
+  const rotation = rotationFor(factors ? "float" : activations, shares);
   const task = { ...known, choose, rotation, round, ...(onSegment && { onSegment }) };
   return { choose, rotation, report: await calibrate(task, run, store), factors };
 }
@@ -191,10 +199,19 @@ function hashOf(model: OpenedModel, ...parts: readonly unknown[]): string {
 }
 
 /** What tells whether work left by an interrupted run is this run's: the checkpoint's files, the scheme and the text. */
-function fingerprint(model: OpenedModel, it: Calibration): string {
+function fingerprint(model: OpenedModel, it: Calibration, shares: number): string {
   const { weights, bits, activations, tensors } = it.scheme;
   const scheme = [weights, bits, activations, tensors.map(({ pattern, format }) => [pattern.source, format])];
-  return hashOf(model, scheme, it.rounding, it.window, it.minExpertTokens, it.gradientWindows, it.text);
+  return hashOf(
+    model,
+    scheme,
+    it.rounding,
+    it.window,
+    it.minExpertTokens,
+    it.gradientWindows,
+    it.text,
+    shares,
+  );
 }
 
 /** What tells whether what was learned from a text holds here: the checkpoint's files, what may be quantized and the text. */
