@@ -6,7 +6,7 @@ import { limitsOf } from "../../src/plan/program/program.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { KernelCache } from "./context.ts";
 import type { Precision } from "./precision.ts";
-import { attentionChooser, type AttentionChooser, type TileChooser } from "./search/chooser.ts";
+import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import { kernelCache, kernelShelf, lowerToDevice, type TableShelf } from "./lower.ts";
 
 /** What the modules of all ranks become on their devices: launches, the schedules they are of, and the weights they read. */
@@ -23,6 +23,7 @@ export type RankOnDevice = { readonly module: Module; readonly profile: Profile 
 export type DeviceLowering = {
   readonly precision: (profile: Profile) => Precision;
   readonly tiles: (profile: Profile) => TileChooser;
+  readonly attentionTiles: (profile: Profile) => AttentionChooser;
   readonly context: number;
   readonly batchTokens: number;
   readonly groups: number;
@@ -39,7 +40,7 @@ type Shop = {
 /** Lower every phase of every rank's module for its device; ranks share kernels and weights. */
 export function deviceTarget(
   ranks: readonly RankOnDevice[],
-  { batchTokens, groups, precision, tiles, context }: DeviceLowering,
+  { batchTokens, groups, precision, tiles, attentionTiles, context }: DeviceLowering,
 ): DeviceCode {
   const weights = weightShelf();
   const kernels = kernelShelf();
@@ -49,7 +50,7 @@ export function deviceTarget(
     const shop = shops.get(profile) ?? {
       precision: precision(profile),
       tile: tiles(profile),
-      attentionTile: attentionChooser(profile),
+      attentionTile: attentionTiles(profile),
       kernel: kernelCache(profile),
     };
     shops.set(profile, shop);

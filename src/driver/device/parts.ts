@@ -1,4 +1,4 @@
-import { tileChooser } from "../../../targets/device/search/chooser.ts";
+import { attentionChooser, tileChooser } from "../../../targets/device/search/chooser.ts";
 import type { TileMemory } from "../../../targets/device/search/remembered.ts";
 import { precisionOf } from "../../../targets/device/precision.ts";
 import { deviceTarget, type DeviceCode } from "../../../targets/device/target.ts";
@@ -69,6 +69,7 @@ export function deviceParts(
     {
       precision: (it) => precisionOf(it, isQuantized),
       tiles: (it) => tileChooser(it, trials, tiles),
+      attentionTiles: (it) => attentionChooser(it, tiles),
       context,
       batchTokens,
       groups: parallel.mesh.dp,

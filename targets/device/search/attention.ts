@@ -8,6 +8,7 @@ import { attention, shapeOf, type AttentionCut, type AttentionSpec } from "../ke
 import { combine } from "../kernels/attention/combine.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
 import { attentionTiles } from "../kernels/attention/tile.ts";
+import { attentionKey, type TileMemory } from "./remembered.ts";
 import { headsOf } from "../kernels/vector/tile.ts";
 
 /** Cuts whose sums the vector cores keep that are timed. */
@@ -19,16 +20,26 @@ const enough = 1024;
 /** Sequences for each group and keys of each that are timed where nobody says how many there are. */
 const usual = { sequences: 2, keys: 2048 };
 
-/** The fastest cut; deterministic. Throws where attention does not fit. */
-export function bestAttention(profile: Profile, spec: AttentionSpec): AttentionCut {
+/** The fastest cut; deterministic. What `memory` has is taken from there, and what is found is added. Throws where attention does not fit. */
+export function bestAttention(
+  profile: Profile,
+  spec: AttentionSpec,
+  memory: TileMemory = new Map(),
+): AttentionCut {
   const shape = shapeOf(spec);
   const stored = storedTile(profile, shape)?.tile;
   const found = [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : [])];
   const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
   const [first] = cuts;
   if (first && cuts.length === 1) return first;
-  const taken = cuts.map((cut) => ({ cut, cycles: cyclesOf(profile, spec, cut) }));
-  return taken.reduce((best, it) => (it.cycles < best.cycles ? it : best)).cut;
+  const key = attentionKey(profile, spec);
+  const known = memory.get(key);
+  const chosen = known && "choice" in known ? cuts[known.choice] : undefined;
+  if (chosen) return chosen;
+  const taken = cuts.map((cut, choice) => ({ cut, choice, cycles: cyclesOf(profile, spec, cut) }));
+  const { cut, choice, cycles } = taken.reduce((best, it) => (it.cycles < best.cycles ? it : best));
+  memory.set(key, { choice, cycles });
+  return cut;
 }
 
 /** Cycles of attention for as many sequences, queries and keys as its specification tells. */

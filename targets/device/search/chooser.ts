@@ -18,12 +18,12 @@ export const tileChooser =
 /** Gives how attention is cut. */
 export type AttentionChooser = (spec: AttentionSpec) => AttentionCut;
 
-/** A chooser that searches once for each form of attention. */
-export function attentionChooser(profile: Profile): AttentionChooser {
+/** A chooser that searches once for each form of attention; with `memory` as products. */
+export function attentionChooser(profile: Profile, memory: TileMemory): AttentionChooser {
   const known = new Map<string, AttentionCut>();
   return (spec) => {
     const key = JSON.stringify(spec);
-    const tile = known.get(key) ?? bestAttention(profile, spec);
+    const tile = known.get(key) ?? bestAttention(profile, spec, memory);
     known.set(key, tile);
     return tile;
   };

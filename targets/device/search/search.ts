@@ -61,7 +61,7 @@ export function bestTile(
 ): Remembered {
   const key = searchKey(profile, spec, rows, trials);
   const known = memory.get(key);
-  if (known) return known;
+  if (known && "tile" in known) return known;
   const ranked = [
     ...publishedTiles(profile, spec).slice(0, 1),
     ...diverse(rankedTiles(profile, spec, rows)).slice(0, trials),
