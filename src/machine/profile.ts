@@ -62,6 +62,7 @@ export function faultsOf(profile: Profile, file: string): readonly Diagnostic[] 
     ...repeatedNames(profile, file),
     ...missingNames(profile, file),
     ...needs(profile, file),
+    ...reservedWhole(profile, file),
     ...unreached(profile, file),
   ];
 }
@@ -131,6 +132,15 @@ function needs({ spaces, cores, engines }: Profile, file: string): Diagnostic[] 
         : [diag("profile/needs", at(file, `/cores/${i}`), `engine ${scalarEngine} in the core ${name}`)],
     ),
   ];
+}
+
+/** Spaces of which nothing is left for buffers. */
+function reservedWhole({ spaces }: Profile, file: string): Diagnostic[] {
+  return spaces.flatMap(({ bytes, reserved }, i) => {
+    if (!reserved || reserved.value < bytes.value) return [];
+    const pointer = `/spaces/${i}/reserved/value`;
+    return [diag("profile/field", at(file, pointer), fieldOf(pointer), `must be less than the ${bytes.value} bytes of the space`)]; // prettier-ignore
+  });
 }
 
 /** Spaces that nothing from the chip's memory comes to: no copy, and no matrix work. */

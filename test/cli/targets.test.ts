@@ -51,3 +51,21 @@ test("an unknown device and a file that is not there are told apart", () => {
   );
   expect(moec(["targets", "./nowhere.json"]).err).toContain("error[usage/file]: cannot read ./nowhere.json");
 });
+
+test("a chip with too little room is told of what, and a cache of tiles that cannot be kept before tiles are searched for", () => {
+  const profile: unknown = JSON.parse(moec(["targets", "biren-br100", "--json"]).out);
+  const compile = (...more: readonly string[]) => moec(["compile", "fixtures/tiny/v3", "--dry-run", "--tune", "1", "--context", "64", ...more]); // prettier-ignore
+  writeFileSync(file, JSON.stringify(withValue(profile, "/spaces/1/bytes/value", 1024)));
+  const small = compile("--target", file);
+  expect([small.code, small.err]).toEqual([
+    4,
+    expect.stringMatching(/device.no-tile.* in l1 takes \d+ bytes of 1024/),
+  ]);
+  writeFileSync(file, JSON.stringify(withValue(profile, "/flags/perPair/value", 3)));
+  const few = compile("--target", file);
+  expect([few.code, few.err]).toEqual([4, expect.stringMatching(/device.no-attention.* flags .* of which 3 may be used/)]); // prettier-ignore
+  const kept = compile("--target", "biren-br100", "--tile-cache", file);
+  expect([kept.code, kept.err]).toEqual([2, expect.stringContaining("usage/tile-cache")]);
+  const slip = compile("--target", "biren-br10");
+  expect([slip.code, slip.err]).toEqual([2, expect.stringContaining("did you mean biren-br100?")]);
+});

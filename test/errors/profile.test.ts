@@ -43,6 +43,13 @@ const wrongs: readonly (readonly [
   ["/spaces/1/layouts/0", "zz9", "profile/field", "/spaces/1/layouts/0", '"nd" | "nz" | "zz" | "zn"'],
   ["/memory/sustained/value", 1.2, "profile/field", "/memory/sustained/value", "must be at most 1"],
   ["/matrix/rates/0/a", "fp16", "profile/field", "/matrix/rates/0/a", "matrix.rates[0].a of the profile"],
+  [
+    "/spaces/1/reserved/value",
+    1 << 30,
+    "profile/field",
+    "/spaces/1/reserved/value",
+    "spaces[1].reserved.value of the profile is wrong: must be less than the 524288",
+  ],
   ["/colour", "blue", "profile/field", "/colour", "colour of the profile is wrong"],
   ["/energy/watts/source", "", "profile/field", "/energy/watts/source", "a figure needs its source"],
   ["/paths/0/engine", "mte4", "profile/name", "/paths/0/engine", "did you mean mte2?"],

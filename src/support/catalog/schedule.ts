@@ -21,10 +21,15 @@ export const scheduleCatalog = {
     message: `the matrix unit of ${machine} does not multiply ${a} by ${w}`,
     hint: "moec targets NAME lists what it multiplies",
   }),
-  "device/no-tile": (machine: string, n: number, k: number): Message => ({
-    exit: "model",
-    message: `no tile of a product [n ${n}, k ${k}] fits ${machine}`,
+  "device/no-tile": (machine: string, n: number, k: number, lacking: string): Message => ({
+    exit: "capacity",
+    message: `no tile of a product [n ${n}, k ${k}] fits ${machine}${lacking && `: the smallest in ${lacking}`}`,
     hint: "the spaces of the matrix unit must hold at least one fragment of each operand, twice",
+  }),
+  "device/no-attention": (machine: string, dim: number, lacking: string): Message => ({
+    exit: "capacity",
+    message: `no tile of attention over ${dim} columns fits ${machine}: the smallest needs ${lacking}`,
+    hint: "give the profile more of it; smaller heads need less",
   }),
   "schedule/crossed": (
     kernel: string,

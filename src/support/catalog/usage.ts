@@ -1,10 +1,21 @@
 import type { Message } from "../diagnostics.ts";
+import { nearest } from "../near.ts";
+
+const nearHint = (found: string, known: readonly string[]): string => {
+  const near = nearest(found, known);
+  return near === undefined ? "" : `did you mean ${near}? `;
+};
 
 /** Faults of how a command was called. */
 export const usageCatalog = {
   "usage/file": (file: string, why: string): Message => ({
     exit: "usage",
     message: `cannot read ${file}: ${why}`,
+  }),
+  "usage/tile-cache": (file: string, why: string): Message => ({
+    exit: "usage",
+    message: `the tile cache ${file} cannot be used: ${why}`,
+    hint: "give --tile-cache a folder that can be written to",
   }),
   "usage/value": (flag: string, found: string, expected: string): Message => ({
     exit: "usage",
@@ -13,7 +24,7 @@ export const usageCatalog = {
   "usage/unknown": (what: string, found: string, known: readonly string[]): Message => ({
     exit: "usage",
     message: `there is no ${what} ${found}`,
-    hint: `known: ${known.join(", ")}`,
+    hint: `${nearHint(found, known)}known: ${known.join(", ")}`,
   }),
   "usage/missing": (what: string): Message => ({ exit: "usage", message: `${what} is missing` }),
   "usage/command-line": (message: string, hint: string | undefined): Message => ({

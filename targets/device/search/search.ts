@@ -2,6 +2,7 @@
 import { fail } from "../../../src/support/diagnostics.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { time, type Timing } from "../../../src/machine/simulate/time.ts";
+import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
@@ -73,7 +74,15 @@ export function bestTile(
     if (!best || timing.cycles < best.cycles) best = { tile, cycles: timing.cycles };
     if (walked > patience * trials) break;
   }
-  if (!best) return fail("device/no-tile", undefined, profile.name, spec.out.width, spec.a.width);
+  if (!best)
+    return fail(
+      "device/no-tile",
+      undefined,
+      profile.name,
+      spec.out.width,
+      spec.a.width,
+      lacking(profile, spec),
+    );
   memory.set(key, best);
   return best;
 }

@@ -4,6 +4,7 @@ import { globalSpace, type Profile } from "../../../../src/machine/profile.ts";
 import { matrixCycles, matrixRate, memoryBytesPerCycle, pathBetween, spaceOf, usableBytes } from "../../../../src/machine/rates.ts"; // prettier-ignore
 import { coresOf } from "../../../../src/machine/schedule/cores.ts";
 import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
+import { fail } from "../../../../src/support/diagnostics.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 
 /** What attention is to be cut. */
@@ -98,27 +99,48 @@ export function buffersOf(profile: Profile, shape: AttentionShape, tile: Attenti
   } as const satisfies Record<string, Buffer>;
 }
 
+/** Flags that a tile needs: one for the queries, and one for each copy of keys and of weights or values. */
+const flagsOf = ({ isLatent }: AttentionShape, { lag }: Pick<AttentionTile, "lag">): number => 1 + (isLatent ? lag + 3 : 4); // prettier-ignore
+
+const flagsIn = ({ flags }: Profile): number => flags.perPair.value - flags.reserved.value;
+
 function fits(profile: Profile, shape: AttentionShape, tile: AttentionTile): boolean {
-  // A flag for the queries, and one for each copy of keys and of weights or values.
-  const flags = 1 + (shape.isLatent ? tile.lag + 3 : 4);
-  if (flags > profile.flags.perPair.value - profile.flags.reserved.value) return false;
+  if (flagsOf(shape, tile) > flagsIn(profile)) return false;
   return haveRoom(profile, buffersOf(profile, shape, tile), (5 + tile.lag) * tile.share);
 }
 
+/** What the smallest tile needs and a machine has not, in words. */
+function lacking(profile: Profile, shape: AttentionShape): string {
+  const smallest = cuts(profile, shape).findLast(({ lag }) => lag === 1);
+  if (!smallest) return "";
+  const tile = { ...smallest, pieces: 1, depth: least, narrow: least };
+  const flags = flagsOf(shape, tile);
+  const few = flags > flagsIn(profile) ? [`${flags} flags between two engines, of which ${flagsIn(profile)} may be used`] : []; // prettier-ignore
+  const full = [...roomTaken(profile, buffersOf(profile, shape, tile), (5 + tile.lag) * tile.share)].flatMap(
+    ([name, bytes]) => {
+      const room = usableBytes(spaceOf(profile, name));
+      return bytes > room ? [`${bytes} bytes of ${name}, of which there are ${room}`] : [];
+    },
+  );
+  return [...few, ...full].join(", ");
+}
+
+type Buffers = Readonly<Record<string, Buffer>>;
+
 /** Whether there is room for buffers, and besides for single columns of so many numbers in all on the vector cores. */
-export function haveRoom(
-  profile: Profile,
-  buffers: Readonly<Record<string, Buffer>>,
-  columns: number,
-): boolean {
+export const haveRoom = (profile: Profile, buffers: Buffers, columns: number): boolean =>
+  [...roomTaken(profile, buffers, columns)].every(
+    ([name, bytes]) => bytes <= usableBytes(spaceOf(profile, name)),
+  );
+
+/** Bytes of each space that buffers and columns take. */
+function roomTaken(profile: Profile, buffers: Buffers, columns: number): ReadonlyMap<string, number> {
   const used = new Map<string, number>();
   for (const [space, dtype, rows, cols, copies] of Object.values(buffers))
     used.set(space, (used.get(space) ?? 0) + copies * bufferBytes({ dtype, rows, cols }, spaceOf(profile, space))); // prettier-ignore
-  return [...used].every(([name, bytes]) => {
-    const space = spaceOf(profile, name);
-    const beside = name === profile.vector.space ? 4 * columns + 8 * space.align.value : 0;
-    return bytes + beside <= usableBytes(space);
-  });
+  const { space } = profile.vector;
+  const beside = 4 * columns + 8 * spaceOf(profile, space).align.value;
+  return used.has(space) ? used.set(space, (used.get(space) ?? 0) + beside) : used;
 }
 
 /**
@@ -220,7 +242,7 @@ type Counted = { readonly tile: AttentionTile; readonly cost: number };
 
 /**
  * The cuts that keep a machine busiest, by a plain count of cycles, the best first: of those with so many rows and keys at a time one each, so many
- * in all at most. Throws where none fits.
+ * in all at most. Throws `device/no-attention` where none fits.
  */
 export function attentionTiles(
   profile: Profile,
@@ -244,7 +266,7 @@ export function attentionTiles(
     if (tile && found < limit) best.set(size, { tile, cost: found });
   }
   const ranked = [...best.values()].toSorted((a, b) => a.cost - b.cost).slice(0, most);
-  if (ranked.length === 0) throw new RangeError(`attention of ${shape.dim} columns does not fit ${profile.name}`); // prettier-ignore
+  if (ranked.length === 0) fail("device/no-attention", undefined, profile.name, shape.dim, lacking(profile, shape)); // prettier-ignore
   return ranked.map(({ tile, cost: each }) => ({
     ...tile,
     pieces: piecesOf(profile, shape, tile, each * tile.rows * tile.keys),
