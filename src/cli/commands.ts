@@ -25,7 +25,7 @@ export const commands: readonly CommandEntry[] = [
   ),
   lazy(
     "verify",
-    "find the layer in which a plan leaves its model",
+    "check schedules, and where a plan leaves its model",
     async () => (await import("./commands/verify.ts")).verify,
   ),
   lazy(

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { profiles } from "../../targets/index.ts";
 import { parseProfile, type Profile } from "../machine/profile.ts";
 import { fail } from "../support/diagnostics.ts";
+import { nearest } from "../support/near.ts";
 
 /**
  * The profile of a name (`ascend-910b3`) or of a JSON file (`./chip.json`).
@@ -11,14 +12,9 @@ import { fail } from "../support/diagnostics.ts";
 export function profileOf(target: string): Profile {
   const known = profiles.find((it) => it.name === target);
   if (known) return known;
+  const names = profiles.map((it) => it.name);
   if (!/\.json$|[/\\]/.test(target))
-    return fail(
-      "usage/unknown",
-      undefined,
-      "target",
-      target,
-      profiles.map((it) => it.name),
-    );
+    return fail("usage/unknown", undefined, "target", target, nearest(target, names), names);
   return parseProfile(readProfile(target), target);
 }
 

@@ -75,7 +75,7 @@ function checkedSchedules(plan: Plan): number {
 
 export const verify: CommandSpec<Options> = {
   name: "verify",
-  summary: "check a plan's schedules, and find the layer in which it leaves its model",
+  summary: "check schedules, and where a plan leaves its model",
   args: [["<plan>", "a folder made by moec compile"]],
   options: {
     against: {

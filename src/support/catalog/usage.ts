@@ -1,10 +1,4 @@
 import type { Message } from "../diagnostics.ts";
-import { nearest } from "../near.ts";
-
-const nearHint = (found: string, known: readonly string[]): string => {
-  const near = nearest(found, known);
-  return near === undefined ? "" : `did you mean ${near}? `;
-};
 
 /** Faults of how a command was called. */
 export const usageCatalog = {
@@ -21,10 +15,15 @@ export const usageCatalog = {
     exit: "usage",
     message: `${flag} is ${found}, expected ${expected}`,
   }),
-  "usage/unknown": (what: string, found: string, known: readonly string[]): Message => ({
+  "usage/unknown": (
+    what: string,
+    found: string,
+    near: string | undefined,
+    known: readonly string[],
+  ): Message => ({
     exit: "usage",
     message: `there is no ${what} ${found}`,
-    hint: `${nearHint(found, known)}known: ${known.join(", ")}`,
+    hint: near === undefined ? `known: ${known.join(", ")}` : `did you mean ${near}?`,
   }),
   "usage/missing": (what: string): Message => ({ exit: "usage", message: `${what} is missing` }),
   "usage/command-line": (message: string, hint: string | undefined): Message => ({

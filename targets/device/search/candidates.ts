@@ -1,7 +1,7 @@
 /** The tiles that a machine can hold for a product. */
 import type { Profile } from "../../../src/machine/profile.ts";
 import { matrixRate } from "../../../src/machine/rates.ts";
-import { fitter } from "../kernels/matrix/fits.ts";
+import { fitter, leastDepth, leastStep } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
 import { isFractal, matricesOf, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { pieceWidth, roundedUp, type Tile } from "../kernels/matrix/tile.ts";
@@ -24,8 +24,8 @@ function evenWidths(profile: Profile, spec: GemmSpec, down: number): readonly nu
   });
 }
 
-const depths = [32, 64, 128, 256, 512, 1024, 2048];
-const steps = [16, 32, 64, 128, 256, 512];
+const depths = [leastDepth, 64, 128, 256, 512, 1024, 2048];
+const steps = [leastStep, 32, 64, 128, 256, 512];
 
 type Accumulators = Pick<Tile, "parts" | "cut" | "accs">;
 const accumulators: readonly Accumulators[] = [

@@ -57,18 +57,22 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
   };
 }
 
+/** The least that is staged, and multiplied, at a time. */
+export const [leastDepth, leastStep] = [32, 16];
+
 /** The spaces that the smallest tile of a product fills beyond what they hold, in words. */
 export function lacking(profile: Profile, spec: GemmSpec): string {
   const { matrix, vector } = profile;
   const { stage, weight, acc } = flowOf(profile, spec);
   const rate = matrixRate(profile, spec.a.dtype, weight);
   if (!rate) return "";
-  const { m, n, k } = rate;
-  const tile: Tile = { m, n, k, step: k, parts: 1, cut: "columns", copies: 1, accs: 1 };
+  const { m, n } = rate;
+  const [k, step] = [Math.max(rate.k, leastDepth), Math.max(rate.k, leastStep)];
+  const tile: Tile = { m, n, k, step, parts: 1, cut: "columns", copies: 1, accs: 1 };
   const need = (space: string, dtype: DType, rows: number, cols: number): number => bufferBytes({ dtype, rows, cols }, spaceOf(profile, space)); // prettier-ignore
   const needs: readonly (readonly [string, number])[] = [
-    [matrix.a, 2 * need(matrix.a, spec.a.dtype, m, k)],
-    [matrix.b, 2 * need(matrix.b, weight, n, k)],
+    [matrix.a, 2 * need(matrix.a, spec.a.dtype, m, step)],
+    [matrix.b, 2 * need(matrix.b, weight, n, step)],
     [matrix.c, need(matrix.c, acc, m, n)],
     [stage, need(stage, spec.a.dtype, m, k) + need(stage, weight, n, k)],
     [vector.space, vectorNeed(profile, spec, tile)],
