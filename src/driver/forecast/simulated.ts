@@ -106,6 +106,10 @@ const costBy = (base: KernelCost, timeOn: (spec: KernelSpec) => number | undefin
   },
 });
 
+/** A cost of kernels by the schedules that a device has for them, and by another cost where it has none. */
+export const simulatedCost = (profile: Profile, base: KernelCost, search: Search): KernelCost =>
+  costBy(base, scheduleTimes(profile, search));
+
 /** Time the chosen layouts of a service with schedules in the place of the analytic model. */
 export function reprice({ decode, prefill }: Service, search: Search): readonly Repriced[] {
   const timers = new Map<Profile, ReturnType<typeof scheduleTimes>>();
