@@ -11,6 +11,7 @@ import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
+import { leastWork } from "../../../targets/device/search/bounds.ts";
 import { candidates } from "../../../targets/device/search/candidates.ts";
 import { limitOf } from "../../../src/machine/simulate/limit.ts";
 import { publishedTiles } from "../../../targets/device/search/published.ts";
@@ -100,6 +101,24 @@ describe("the search", () => {
       expect(Math.abs(quick.cycles / all.cycles - 1)).toBeLessThan(0.01);
       expect(quick.macs / all.macs).toBeCloseTo(1, 6);
     }
+  });
+
+  test("no tile undercuts the least work", () => {
+    for (const [spec, rows] of [
+      [bf16(2048, 1536), 2000],
+      [w8a8(1024, 2048), 500],
+      [bf16(7168, 2048), 8],
+      [{ ...bf16(512, 1024), experts: 4 }, 700],
+    ] as const) {
+      const { cycles } = leastWork(ascend910b3, spec, rows);
+      const all = candidates(ascend910b3, spec, rows);
+      const some = all.filter((_, i) => i % Math.ceil(all.length / 6) === 0);
+      for (const tile of some)
+        expect(timed(ascend910b3, spec, tile, rows).cycles).toBeGreaterThan(cycles * 0.999);
+    }
+    expect(leastWork(ascend910b3, bf16(4096, 7168), 4096).binds).toBe("cube");
+    expect(leastWork(ascend910b3, bf16(4096, 7168), 8).binds).toBe("memory");
+    expect(leastWork(ascend910b3, w8a8(4096, 128), 4096).binds).toBe("store");
   });
 
   test("says what binds", () => {
