@@ -37,12 +37,14 @@ export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Rea
 const foundAtOnce = 70;
 
 /**
- * As `evenReader`, but each slot has a place of its own, as no two may meet: what lies in `place` is its own number, and a sort that looks
- * for the slots of one expert after another finds each once.
+ * What verifiers assume: the first experts have rows, however few there are. Each slot has a place of its own, as no two may meet: what lies in
+ * `place` is its own number, and a sort that looks for the slots of one expert after another finds each once.
  */
 export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
-  const even = evenReader(kernel, sizes);
-  const slots = rowsOf(kernel, sizes)("place");
+  const sizeOf = rowsOf(kernel, sizes);
+  const slots = sizeOf("place");
+  const rows = sizes.get("S") ?? 1;
+  const each = Math.ceil(rows / Math.max(1, sizeOf("offsets") - 1));
   let [first, behind] = [0, 0];
   return (box, at) => {
     switch (box) {
@@ -58,8 +60,10 @@ export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
       // Maxima of attention rise, so that what is done then is followed too.
       case "rises":
         return 1;
+      case "offsets":
+        return Math.min(rows, each * (at.at(-1) ?? 0));
       default:
-        return even(box, at);
+        return 0;
     }
   };
 }
