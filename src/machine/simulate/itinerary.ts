@@ -1,10 +1,12 @@
 /** Which turns of a loop tell how long others take. */
 import type { Form } from "./outline.ts";
 
-/** What a turn takes: shares of what turns of these forms take, which sum to 1; and how many turns of its own form stand before it. */
+/** What a turn takes: shares of what turns of these forms take, which sum to 1; how many turns of its own form stand before it, and how long it is. */
 export type Likeness = {
   readonly of: readonly { readonly key: string; readonly share: number }[];
   readonly before: number;
+  /** Instructions that it issues. */
+  readonly instructions: number;
 };
 
 export const keyOf = ({ shape, rounds }: Form): string => `${shape} ${rounds.join()}`;
@@ -20,7 +22,7 @@ export function itineraryOf(forms: readonly Form[]): readonly Likeness[] {
     const key = keyOf(form);
     const before = times.get(key) ?? 0;
     times.set(key, before + 1);
-    return { of: between.get(key) ?? [{ key, share: 1 }], before };
+    return { of: between.get(key) ?? [{ key, share: 1 }], before, instructions: form.instructions };
   });
 }
 

@@ -70,20 +70,21 @@ export function shortener(): (text: string) => string {
 /** Turns at either end of loops with conditions that are looked at for what they read: those in which pipelines fill and drain read less. */
 const ends = 4;
 
-/** The loops of a body that have conditions in them. */
-const conditional = (body: readonly Prepared[]): readonly Loop[] =>
-  body.flatMap((it): readonly Loop[] => {
-    if (it.kind === "if") return conditional(it.body);
-    if (it.kind !== "loop") return [];
-    return [...(hasConditions(it.body) ? [it] : []), ...conditional(it.body)];
-  });
 const hasConditions = (body: readonly Prepared[]): boolean =>
   body.some((it) => it.kind === "if" || (it.kind === "loop" && hasConditions(it.body)));
 
+/** Whether work of a turn is of earlier turns' tiles, so that the first and the last have less of it: it looks back, or awaits other cores. */
+const looksBack = (body: readonly Prepared[]): boolean =>
+  body.some((it) => {
+    if (it.kind === "let") return false;
+    if (it.kind !== "operation") return looksBack(it.body);
+    return it.stmt.kind === "await" || it.regions.some(({ back }) => back > 0);
+  });
+
 /** What the turns of a part's outermost loops read of memory. */
 export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly (readonly Span[])[] => {
-  const body = readsOf(part.body);
-  const pipelined = new Set(conditional(body));
+  const pipelined = new Set<Loop>();
+  const body = readsOf(part.body, pipelined);
   return eachTurn(body, env, reader, body.filter((it) => it.kind === "loop"), (inside) => {
     const spans = new Map<string, Span>();
     sketch(inside, env, {
@@ -101,14 +102,17 @@ export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly
 const isFromMemory = ({ stmt, regions: [source] }: Operation): boolean =>
   stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
 
-/** The statements of a body that read tensors, and those that say which turns do. */
-const readsOf = (body: readonly Prepared[]): readonly Prepared[] =>
+/** The statements of a body that read tensors, and those that say which turns do; loops whose ends differ from their middle become known as `pipelined`. */
+const readsOf = (body: readonly Prepared[], pipelined: Set<Loop>): readonly Prepared[] =>
   body.flatMap((it): readonly Prepared[] => {
     if (it.kind === "let") return [it];
     if (it.kind === "operation")
       return it.stmt.kind === "read" ? [it] : isFromMemory(it) ? [{ ...it, regions: it.regions.slice(0, 1) }] : []; // prettier-ignore
-    const inside = readsOf(it.body);
-    return inside.some((of) => of.kind !== "let") ? [{ ...it, body: inside }] : [];
+    const inside = readsOf(it.body, pipelined);
+    if (inside.every((of) => of.kind === "let")) return [];
+    const kept = { ...it, body: inside };
+    if (kept.kind === "loop" && (hasConditions(inside) || looksBack(it.body))) pipelined.add(kept);
+    return [kept];
   });
 
 const answerOf = (reader: Reader, it: Instruction): number | undefined =>

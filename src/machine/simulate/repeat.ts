@@ -14,7 +14,12 @@ export type Known = {
   readonly times: number;
   /** and the last two of them took the same time; at the latest after so many. */
   readonly atMost: number;
+  /** Or after so many where it is so long that it goes round in itself and leaves engines as it would find them. */
+  readonly ofLong: number;
 };
+
+/** Instructions of a long turn. */
+const long = 1000;
 
 /** Of two passages of one length, the share by which they may differ. */
 const closeness = 1e-3;
@@ -30,23 +35,24 @@ export function repeater(
   env: Env,
   loop: Loop,
   forms: readonly Form[],
-  { times, atMost }: Known,
+  { times, atMost, ofLong }: Known,
   inner: Skipper,
 ): Repeater {
   const itinerary = itineraryOf(forms);
   const passages = new Map<string, Passage>();
   /** How many passages of each form are to be added. */
   const owed = new Map<string, number>();
-  const pass = (form: Form, from: Mark, to: Mark): void => {
+  const pass = (form: Form, from: Mark, to: Mark, isFresh: boolean): void => {
     const [key, time] = [keyOf(form), timeBetween(from, to)];
     const isSettled = Math.abs(time - (passages.get(key)?.time ?? 0)) <= closeness * time;
-    passages.set(key, { ...passed(from, to, time), isSettled, isFresh: true });
+    passages.set(key, { ...passed(from, to, time), isSettled, isFresh });
   };
-  const isTold = ({ of, before }: Likeness): boolean =>
+  const isTold = ({ of, before, instructions }: Likeness): boolean =>
     of.length > 1 ||
     of.every(({ key }) => {
       const passage = passages.get(key);
-      return passage?.isFresh === true && before >= (passage.isSettled ? times : atMost);
+      const enough = passage?.isSettled === true ? times : atMost;
+      return passage?.isFresh === true && before >= (instructions < long ? enough : Math.min(enough, ofLong));
     });
   let before: { readonly index: number; readonly mark: Mark } | undefined;
   return {
@@ -62,7 +68,8 @@ export function repeater(
       const index = forms.length - left;
       const mark = markOf(part, env, left, state);
       const last = before?.index === index - 1 ? forms[before.index] : undefined;
-      if (before && last) pass(last, before.mark, mark);
+      // The first turn finds a cold machine.
+      if (before && last) pass(last, before.mark, mark, before.index > 0);
       let skipped = 0;
       for (let it = itinerary[index]; it && isTold(it); it = itinerary[index + ++skipped])
         for (const { key, share } of it.of) owed.set(key, (owed.get(key) ?? 0) + share);

@@ -179,7 +179,10 @@ const inStep = (turns: readonly (readonly Form[])[], parts: readonly PreparedPar
   turns.every((it) => it.length === turns[0]?.length);
 
 /** Turns until all are alike: parts that await one another end one before they begin the next, and leave out the same. */
-const known = { together: { times: 2, atMost: 2 }, alone: { times: 8, atMost: 24 } } as const;
+const known = {
+  together: { times: 2, atMost: 2, ofLong: 1 },
+  alone: { times: 8, atMost: 24, ofLong: 2 },
+} as const;
 
 /** What several cores do in a turn, as one. */
 const joined = (of: readonly Form[]): Form => ({

@@ -1,0 +1,40 @@
+/** Kernels whose turns differ take the time that walking through every turn gives, within 1 %. */
+import { expect, test } from "vitest";
+import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
+import { time, type TimedLaunch } from "../../../src/machine/simulate/time.ts";
+import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
+import type { Profile } from "../../../src/machine/profile.ts";
+import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
+import { bestTile, evenOffsets } from "../../../targets/device/search/search.ts";
+import { kept } from "../../support/kernels/kept-attention.ts";
+import { machines } from "../../support/kernels/run-kernel.ts";
+
+function apart(kernel: Kernel, profile: Profile, launch: TimedLaunch): number {
+  const [quick, whole] = [time(kernel, profile, launch), time(kernel, profile, launch, () => {})];
+  expect(quick.walked).toBeLessThan(whole.walked);
+  return Math.abs(quick.cycles / whole.cycles - 1);
+}
+
+test.each(machines)("on %s, experts most of which have nothing to do", (_, profile) => {
+  const spec = { a: { dtype: "bf16", width: 2048 }, w: { kind: "plain", dtype: "bf16" }, out: { dtype: "bf16", width: 1024 }, experts: 256 } as const satisfies GemmSpec; // prettier-ignore
+  for (const rows of [16, 64]) {
+    const kernel = gemm(profile, spec, bestTile(profile, spec, rows, 1).tile);
+    const launch = { sizes: new Map([["S", rows]]), reader: evenOffsets(spec, rows) };
+    expect(apart(kernel, profile, launch)).toBeLessThan(0.01);
+  }
+});
+
+test.each(machines)("on %s, causal attention of many heads behind a cache", (_, profile) => {
+  const heads = 96;
+  const spec = { q: { dtype: "bf16", heads, width: 192 }, k: { dtype: "bf16", heads, width: 192 }, v: { dtype: "bf16", heads, width: 128 }, out: { dtype: "bf16", heads, width: 128 }, scale: 0.1, queries: 1500 } as const; // prettier-ignore
+  const launch = { sizes: new Map([["B", 1], ["S", 1500], ["P", 700]]) }; // prettier-ignore
+  expect(apart(kept(profile, spec), profile, launch)).toBeLessThan(0.01);
+});
+
+test.each(machines)("on %s, a cache that is read once is read whole, though a pipeline fills and drains", (_, profile) => {
+  const [sequences, keys] = [2 * profile.groups.value, 2048];
+  const spec = { q: { dtype: "bf16", heads: 16, width: 576 }, k: { dtype: "bf16", heads: 1, width: 576 }, out: { dtype: "bf16", heads: 16, width: 512 }, scale: 0.1, queries: 1 } as const; // prettier-ignore
+  const { memoryBytes } = time(kept(profile, spec), profile, { sizes: new Map([["B", sequences], ["S", 1], ["P", keys - 1]]) }); // prettier-ignore
+  const queries = 16 * (576 + 512);
+  expect(memoryBytes / (2 * sequences * (keys * 576 + queries))).toBeCloseTo(1, 2);
+}); // prettier-ignore
