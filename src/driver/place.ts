@@ -1,20 +1,26 @@
 /** Placing a model's experts by recorded routing, and judging placements. */
 import type { LayerMap } from "../cluster/expert-map.ts";
 import { fullestOverMean, messagesPerToken } from "../cluster/placement/measure.ts";
-import { placeLayer, type Placing } from "../cluster/placement/place.ts";
-import { loadsOf, routedSets, stretchLoads, type LayerRouting } from "../cluster/placement/routing.ts";
+import { effortFor, placeLayer, type Placing } from "../cluster/placement/place.ts";
+import {
+  loadsOf,
+  routedSets,
+  stretchLoads,
+  type LayerRouting,
+  type RoutedSets,
+} from "../cluster/placement/routing.ts";
 import type { Evidence } from "../cluster/placement/trial.ts";
 import { fail } from "../support/diagnostics.ts";
 import type { Routing } from "./routing-file.ts";
 
-/** Stretches that loads are evened out in, and tokens whose sets of experts are looked at. */
-const [stretches, sampledTokens] = [24, 2048];
+/** Stretches that loads are evened out in. */
+const stretches = 24;
 
 /** What a layer's routing tells of where to place its experts. */
 export const evidenceOf = (layer: LayerRouting, experts: number): Evidence => ({
   loads: loadsOf(layer, experts),
   stretches: stretchLoads(layer, experts, stretches),
-  sets: routedSets(layer, sampledTokens),
+  sets: routedSets(layer, effortFor(experts).tokens),
 });
 
 /** The layers of some texts, one behind the other; of all where none is named. Throws `route/no-text`. */
@@ -51,18 +57,24 @@ export function placeLayers(
 /** How a placement does on a text: geometric mean over layers of the fullest device over the mean, and messages a token and layer. */
 export type Judged = { readonly fullestOverMean: number; readonly messagesPerToken: number };
 
+/** What a placement of a layer is judged by: how often each expert was taken, and which together. */
+export type Heard = { readonly loads: ArrayLike<number>; readonly sets: RoutedSets };
+
+/** All that a text's routing tells. */
+export const heardFrom = (layers: readonly LayerRouting[], experts: number): readonly Heard[] =>
+  layers.map((layer) => ({ loads: loadsOf(layer, experts), sets: routedSets(layer, Infinity) }));
+
 export function judgePlacement(
   placed: readonly LayerMap[],
-  layers: readonly LayerRouting[],
-  experts: number,
+  text: readonly Heard[],
   nodes: readonly number[],
 ): Judged {
   let [logs, messages] = [0, 0];
-  layers.forEach((layer, i) => {
+  text.forEach(({ loads, sets }, i) => {
     const map = placed[i] ?? [];
-    logs += Math.log(fullestOverMean(map, loadsOf(layer, experts)));
-    messages += messagesPerToken(map, layer, experts, nodes);
+    logs += Math.log(fullestOverMean(map, loads));
+    messages += messagesPerToken(map, sets, nodes);
   });
-  const n = Math.max(1, layers.length);
+  const n = Math.max(1, text.length);
   return { fullestOverMean: Math.exp(logs / n), messagesPerToken: messages / n };
 }

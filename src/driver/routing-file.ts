@@ -1,7 +1,7 @@
 /** Recorded routing on disk: safetensors, a tensor a text, [token, layer of experts, choice]. */
 import { closeSync, openSync } from "node:fs";
 import { readHeader, type TensorEntry } from "../frontend/safetensors/header.ts";
-import type { LayerRouting } from "../cluster/placement/routing.ts";
+import { groupsIn, type LayerRouting } from "../cluster/placement/routing.ts";
 import type { RecordedRoutes } from "../runtime/record-routes.ts";
 import { fail } from "../support/diagnostics.ts";
 import { writeSafetensors } from "../tensor/safetensors-file.ts";
@@ -12,7 +12,7 @@ export type Routing = {
   readonly texts: ReadonlyMap<string, readonly LayerRouting[]>;
   /** Routed experts of a layer. */
   readonly experts: number;
-  /** Groups that routers choose within; 1 where that is not known. */
+  /** Groups that routers choose within; 1 where there are none. */
   readonly groups: number;
 };
 
@@ -60,7 +60,7 @@ export function readRouting(
   for (const layers of texts.values())
     for (const { choices } of layers) for (const expert of choices) most = Math.max(most, expert);
   const experts = said.experts ?? noted("experts") ?? most + 1;
-  const groups = said.groups ?? noted("groups") ?? 1;
+  const groups = said.groups ?? noted("groups") ?? groupsIn([...texts.values()].flat(), experts);
   if (most >= experts) fail("route/file", { kind: "file", file }, `it holds expert ${most} of ${experts}`);
   if (experts % groups !== 0)
     fail("route/file", { kind: "file", file }, `${experts} experts are not ${groups} equal groups`);

@@ -1,9 +1,9 @@
 /** `moec place ROUTING --cluster C -o map.json`: which device holds which experts. */
 import { formatExpertMap, formatVllmAscendMap, type ExpertMap } from "../../cluster/expert-map.ts";
 import { nodesOf } from "../../cluster/topology.ts";
-import { policies, type Placing, type Policy } from "../../cluster/placement/place.ts";
+import { policies, usualMessageCost, type Placing, type Policy } from "../../cluster/placement/place.ts";
 import { clusterFrom } from "../../driver/cluster.ts";
-import { judgePlacement, layersOf, placeLayers, type Judged } from "../../driver/place.ts";
+import { heardFrom, judgePlacement, layersOf, placeLayers, type Judged } from "../../driver/place.ts";
 import { readRouting, type Routing } from "../../driver/routing-file.ts";
 import { table } from "../../support/text.ts";
 import { decimal, listed, wholeNumber, type CommandSpec } from "../command.ts";
@@ -34,13 +34,11 @@ function compared(routing: Routing, placing: Placing, chosen: ExpertMap, options
       return uneven ? [] : [{ policy, placed: placeLayers(layers, routing.experts, { ...placing, policy }) }];
     }),
   ];
+  const texts = [...routing.texts].map(([name, text]) => [name, heardFrom(text, routing.experts)] as const);
   return rows.map(({ policy, placed }) => ({
     policy,
     texts: Object.fromEntries(
-      [...routing.texts].map(([name, text]): [string, Judged] => [
-        name,
-        judgePlacement(placed, text, routing.experts, placing.nodes),
-      ]),
+      texts.map(([name, text]): [string, Judged] => [name, judgePlacement(placed, text, placing.nodes)]),
     ),
   }));
 }
@@ -87,7 +85,7 @@ export const place: CommandSpec<Options> = {
     messageCost: {
       flags: "--message-cost <n>",
       help: "what a message between nodes costs, in tokens through one expert; 0 to even out loads only",
-      default: 20,
+      default: usualMessageCost,
       parse: decimal(0, 1e6),
     },
     fullest: {

@@ -87,6 +87,10 @@ export function balanceOf(start: LayerMap, cases: readonly ArrayLike<number>[]):
     copyLoads += (factor * (share[expert] ?? 0)) / (slotsOf[expert]?.length ?? 1);
   };
   for (let e = 0; e < experts; e++) countCopies(e, 1);
+  const take = (expert: number, factor: 1 | -1): void => {
+    weigh(expert, factor);
+    countCopies(expert, factor);
+  };
 
   const fullest = (of: number): number => {
     const first = of * devices;
@@ -108,20 +112,17 @@ export function balanceOf(start: LayerMap, cases: readonly ArrayLike<number>[]):
       move(y, b, a);
     },
     replace: (slot, expert) => {
-      const [old, device] = [expertAt[slot] ?? 0, deviceOf[slot] ?? 0];
-      for (const it of [old, expert]) {
-        weigh(it, -1);
-        countCopies(it, -1);
-      }
+      const old = expertAt[slot] ?? 0;
+      const device = deviceOf[slot] ?? 0;
+      take(old, -1);
+      take(expert, -1);
       slotsOf[old]?.splice(slotsOf[old].indexOf(slot), 1);
       slotsOf[expert]?.push(slot);
       count(device, old, -1);
       count(device, expert, 1);
       expertAt[slot] = expert;
-      for (const it of [old, expert]) {
-        weigh(it, 1);
-        countCopies(it, 1);
-      }
+      take(old, 1);
+      take(expert, 1);
     },
     copyLoads: () => copyLoads,
     fullest,

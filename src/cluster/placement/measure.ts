@@ -1,6 +1,7 @@
 /** What a placement is judged by. */
+import { copiesOver } from "../../ir/copies.ts";
 import { holders, type LayerMap } from "../expert-map.ts";
-import type { LayerRouting } from "./routing.ts";
+import type { RoutedSets } from "./routing.ts";
 
 /** The load of each device: an expert's tokens are shared evenly by its copies. */
 export function deviceLoads(layer: LayerMap, loads: ArrayLike<number>): readonly number[] {
@@ -23,39 +24,16 @@ export const nodesHolding = (
 ): readonly (readonly number[])[] =>
   holders(layer, experts).map((ranks) => [...new Set(ranks.map((rank) => nodes[rank] ?? 0))]);
 
-/**
- * How many other nodes a set of experts takes a token to, its home any of `nodes` with the same chance. An expert in one node only takes it there.
- * One in several is had at home, or where the token goes anyway, or else costs a message of its own.
- */
-export function setMessages(
-  experts: Iterable<number>,
-  at: readonly (readonly number[])[],
-  nodes: number,
-): number {
-  const certain = new Set<number>();
-  const spread: (readonly number[])[] = [];
-  for (const expert of experts) {
-    const held = at[expert] ?? [];
-    const [only] = held;
-    if (held.length === 1 && only !== undefined) certain.add(only);
-    else spread.push(held);
-  }
-  const left = spread.filter((held) => !held.some((node) => certain.has(node)));
-  return (
-    certain.size * (1 - 1 / nodes) + left.reduce((n, held) => n + Math.max(0, 1 - held.length / nodes), 0)
-  );
-}
-
-/** Messages between nodes that a token causes on average. `nodes` says the node of each rank. */
+/** Messages between nodes that a token causes on average, its copies chosen as dispatches choose them. `nodes` says the node of each rank. */
 export function messagesPerToken(
   layer: LayerMap,
-  { k, choices }: LayerRouting,
-  experts: number,
+  { k, experts, tokens, allTokens }: RoutedSets,
   nodes: readonly number[],
 ): number {
-  const at = nodesHolding(layer, experts, nodes);
-  const count = new Set(nodes).size;
+  const at = nodesHolding(layer, Math.max(-1, ...layer.flat()) + 1, nodes);
+  const copies = copiesOver(at.length, new Set(nodes).size);
+  at.forEach((held, expert) => copies.locate(expert, held));
   let messages = 0;
-  for (let t = 0; t < choices.length; t += k) messages += setMessages(choices.subarray(t, t + k), at, count);
-  return choices.length === 0 ? 0 : messages / (choices.length / k);
+  tokens.forEach((times, set) => (messages += times * copies.messages(experts, set * k, k)));
+  return allTokens === 0 ? 0 : messages / allTokens;
 }

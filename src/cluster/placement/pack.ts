@@ -1,3 +1,4 @@
+import type { Random } from "../../support/random.ts";
 import type { LayerMap } from "../expert-map.ts";
 
 /**
@@ -20,6 +21,58 @@ export function packGreedily(
     loads[to] = (loads[to] ?? 0) + share(expert);
   }
   return held;
+}
+
+/**
+ * Exchange copies between the fullest device and others, each time the best pair, until none is fuller than `limit` or nothing helps. From time to
+ * time a local optimum is left by random exchanges, `restarts` times at most. Gives undefined where the limit is not reached.
+ */
+export function evenBySwaps(
+  start: LayerMap,
+  share: (expert: number) => number,
+  limit: number,
+  restarts: number,
+  random: Random,
+): LayerMap | undefined {
+  const held = start.map((it) => [...it]);
+  const loads = held.map((it) => it.reduce((n, e) => n + share(e), 0));
+  const swap = (a: number, i: number, b: number, j: number): void => {
+    const [x, y] = [held[a]?.[i] ?? 0, held[b]?.[j] ?? 0];
+    held[a]?.splice(i, 1, y);
+    held[b]?.splice(j, 1, x);
+    loads[a] = (loads[a] ?? 0) + share(y) - share(x);
+    loads[b] = (loads[b] ?? 0) + share(x) - share(y);
+  };
+  const isLegal = (a: number, x: number, b: number, y: number): boolean =>
+    x !== y && !held[a]?.includes(y) && !held[b]?.includes(x);
+  for (let tries = 0; ; tries++) {
+    for (;;) {
+      const full = loads.reduce((most, load, d) => (load > (loads[most] ?? 0) ? d : most), 0);
+      let least = loads[full] ?? 0;
+      if (least <= limit) return held;
+      let found: readonly [number, number, number] | undefined;
+      held[full]?.forEach((x, i) =>
+        held.forEach((others, b) => {
+          if (b === full) return;
+          others.forEach((y, j) => {
+            const moved = share(x) - share(y);
+            const after = Math.max((loads[full] ?? 0) - moved, (loads[b] ?? 0) + moved);
+            if (after >= least || !isLegal(full, x, b, y)) return;
+            [least, found] = [after, [i, b, j]];
+          });
+        }),
+      );
+      if (!found) break;
+      swap(full, ...found);
+    }
+    if (tries === restarts || held.length < 2) return undefined;
+    for (let kick = 0; kick < 3; kick++) {
+      const a = random.below(held.length);
+      const b = (a + 1 + random.below(held.length - 1)) % held.length;
+      const [i, j] = [random.below(held[a]?.length ?? 1), random.below(held[b]?.length ?? 1)];
+      if (isLegal(a, held[a]?.[i] ?? 0, b, held[b]?.[j] ?? 0)) swap(a, i, b, j);
+    }
+  }
 }
 
 /** How many of `slots` each of `devices` has: as equal as they come. */

@@ -3,7 +3,7 @@ import { fail } from "../../support/diagnostics.ts";
 import { layerInOrder, type LayerMap } from "../expert-map.ts";
 import { eplb, eplbGlobal, isHierarchical, replicate, type Slots } from "./eplb.ts";
 import { packGreedily, slotSizes } from "./pack.ts";
-import { searchPlacement } from "./search.ts";
+import { searchPlacement, type Effort } from "./search.ts";
 import type { Evidence } from "./trial.ts";
 
 /** `search` is moec's own, `eplb` and `eplb-global` are DeepSeek's, `in-order` looks at nothing. */
@@ -25,8 +25,17 @@ export type Placing = {
   readonly seed: number;
 };
 
-/** Changes that a search tries: more where a layer has few experts, whose searches are cheap and matter more. */
-const triesFor = (experts: number): number => (experts <= 64 ? 40000 : 6000);
+/**
+ * What a layer's search may look at, and for how long: more where a layer has few experts, whose searches are cheap and matter more, and hotter, as these
+ * come to rest. `tokens` are those whose sets of experts are weighed.
+ */
+export const effortFor = (experts: number): Effort & { readonly tokens: number } =>
+  experts <= 64
+    ? { tokens: 20000, nodes: { tries: 100000, hot: 0.005 }, devices: 40000 }
+    : { tokens: 1024, nodes: { tries: 2500, hot: 0.0005 }, devices: 3000 };
+
+/** What a message between nodes is taken to cost, in tokens through one expert, where nothing is said: few messages, as far as loads stay even. */
+export const usualMessageCost = 40;
 
 /** Place one layer. Throws `cluster/no-room` and, for EPLB's policies where numbers do not divide, `cluster/eplb`. */
 export function placeLayer(by: Evidence, placing: Placing): LayerMap {
@@ -46,7 +55,7 @@ export function placeLayer(by: Evidence, placing: Placing): LayerMap {
     nodes,
     messageCost: placing.messageCost,
     ...(placing.fullest !== undefined && { limit: placing.fullest }),
-    tries: triesFor(experts),
+    effort: effortFor(experts),
     seed: placing.seed,
   });
 }

@@ -62,3 +62,28 @@ export function routedSets(routing: LayerRouting, most: number): RoutedSets {
     allTokens: taken,
   };
 }
+
+/**
+ * Groups that routers choose within, as the choices tell: the most that divide the experts evenly such that no token has experts of as many groups as it
+ * could (DeepSeek's routers take a few groups, then experts of these only). 1 where there are none.
+ */
+export function groupsIn(layers: readonly LayerRouting[], experts: number): number {
+  const sizes = Array.from({ length: Math.max(0, experts - 1) }, (_, i) => i + 1).filter(
+    (groups) => groups > 2 && experts % groups === 0,
+  );
+  const isGrouped = (groups: number): boolean =>
+    layers.every((layer) => widest(layer, experts / groups) < Math.min(layer.k, groups));
+  return sizes.findLast(isGrouped) ?? 1;
+}
+
+/** The most groups of so many experts that a token has some of. */
+function widest({ k, choices }: LayerRouting, size: number): number {
+  let most = 0;
+  const seen = new Set<number>();
+  for (let t = 0; t < choices.length && most < k; t += k) {
+    seen.clear();
+    for (let j = t; j < t + k; j++) seen.add(Math.floor((choices[j] ?? 0) / size));
+    most = Math.max(most, seen.size);
+  }
+  return most;
+}

@@ -25,7 +25,7 @@ export type Bins = {
   readonly devices: number;
   /** How full the fullest bin may be over the mean, on the whole text. */
   readonly limit: number;
-  /** How full it may be on average over the stretches. */
+  /** How full it had better not be on average over the stretches. */
   readonly meanLimit: number;
   /** What a message between nodes costs, in tokens through one expert; 0 where it does not matter. */
   readonly messageCost: number;
@@ -36,14 +36,22 @@ export type Bins = {
 /** Where stretches are not known: how many a text is taken to have, and how far a device's load moves between them. */
 const [usualStretches, usualScatter] = [8, 0.03];
 
-/** How dearly each part of a load over the limit is paid for, so that a search can pass through. */
-const overLimit = 20;
+/** How dearly each part of a mean load over its limit is paid for. */
+const overMean = 20;
+
+/** The share of the messages of the tokens it touches that a change may save; few come near. */
+const mostSaved = 0.1;
 
 /**
  * Begin with a placement. Its cost is the time of a step per token, in tokens through one expert: the fullest bin, on average over the
- * stretches, and the messages.
+ * stretches, and the messages. `complete` makes of it what is sought.
  */
-export function trialOf(start: LayerMap, by: Evidence, bins: Bins): Trial<LayerMap> {
+export function trialOf(
+  start: LayerMap,
+  by: Evidence,
+  bins: Bins,
+  complete: (layer: LayerMap) => LayerMap | undefined = (layer) => layer,
+): Trial<LayerMap> {
   const experts = by.loads.length;
   const balance = balanceOf(start, [by.loads, ...by.stretches]);
   const traffic = by.sets && bins.messageCost > 0 ? trafficFrom(start, by.sets, experts, bins) : undefined;
@@ -64,17 +72,23 @@ export function trialOf(start: LayerMap, by: Evidence, bins: Bins): Trial<LayerM
         balance.cases > 1
           ? mean / (balance.cases - 1)
           : balance.softPeak(0, usualScatter) + deviations * Math.sqrt(balance.copyLoads() / stretchTokens);
-      const over = Math.max(0, fullest() - bins.limit) + Math.max(0, expected - bins.meanLimit);
-      return visits * (expected + overLimit * over) + bins.messageCost * (traffic?.perToken() ?? 0);
+      const strained = expected + overMean * Math.max(0, expected - bins.meanLimit);
+      return visits * strained;
     },
-    isLegal: () => fullest() <= bins.limit,
+    over: () => Math.max(0, fullest() - bins.limit),
     change: (random) => {
+      traffic?.begin();
       const slot = likelySlot(balance, random);
       return !bins.staysInNode && balance.copies(balance.expertAt(slot)) > 1 && random.below(2) === 0
         ? changes.replace(slot, random.below(experts))
         : changes.swap(slot, random.below(balance.slots));
     },
-    state: balance.layer,
+    hope: () => mostSaved * bins.messageCost * (traffic?.touched() ?? 0),
+    settle: () => {
+      traffic?.update();
+      return bins.messageCost * (traffic?.perToken() ?? 0);
+    },
+    state: () => complete(balance.layer()),
   };
 }
 
@@ -120,19 +134,16 @@ function changesOf(
       if (x === y || balance.deviceOf(slot) === balance.deviceOf(other)) return undefined;
       if (isFull(other, x) || isFull(slot, y)) return undefined;
       if (staysInNode && nodeOf(slot) !== nodeOf(other)) return undefined;
-      const counts = traffic !== undefined && nodeOf(slot) !== nodeOf(other);
       exchange(slot, other);
-      if (counts) traffic.update(x, y);
       return () => {
         exchange(slot, other);
-        if (counts) traffic.revert();
+        traffic?.revert();
       };
     },
     replace: (slot, expert) => {
       const old = balance.expertAt(slot);
       if (old === expert || isFull(slot, expert)) return undefined;
       put(slot, expert);
-      traffic?.update(old, expert);
       return () => {
         put(slot, old);
         traffic?.revert();

@@ -1,4 +1,5 @@
 import type { CollectiveName } from "../../ir/ops/collective.ts";
+import { destinationsOf } from "../../ir/dispatch.ts";
 import { need, result, shapeAt, type Call, type Kernel } from "../kernel.ts";
 import { floats, gatherStrided, stridesOf, type Tensor } from "../tensor.ts";
 import { concatTensors } from "./shape.ts";
@@ -38,42 +39,25 @@ function sum(tensors: readonly Tensor[]): Tensor {
   return floats(first.shape, data);
 }
 
-/** Where each (rank, slot) of an expert is, by expert. */
-function replicasOf(
-  held: readonly number[],
-  starts: readonly number[],
-): ReadonlyMap<number, (readonly [number, number])[]> {
-  const replicas = new Map<number, (readonly [number, number])[]>();
-  held.forEach((expert, i) => {
-    const rank = starts.findLastIndex((start) => start <= i);
-    const at = [rank, i - (starts[rank] ?? 0)] as const;
-    replicas.set(expert, [...(replicas.get(expert) ?? []), at]);
-  });
-  return replicas;
-}
-
 /** What arrives at each rank, by sender and row. */
 function arrivals(members: readonly Member<"dispatch">[]): readonly (readonly Arrival[])[] {
   const [first] = members;
-  const replicas = replicasOf(first?.call.attrs.held ?? [], first?.call.attrs.starts ?? []);
+  const destinations = destinationsOf(first?.call.attrs.held ?? [], first?.call.attrs.starts ?? []);
   const arrived = members.map((): Arrival[] => []);
   members.forEach(({ operands }, from) => {
     const [indices, weights] = [need(operands, 1), need(operands, 2)];
     const [rows = 0, k = 0] = indices.shape;
     for (let row = 0; row < rows; row++)
-      for (let j = 0; j < k; j++) {
-        const holders = replicas.get(indices.data[row * k + j] ?? -1) ?? [];
-        const holder = holders[(from + row) % holders.length];
-        if (!holder) continue;
-        const [rank, slot] = holder;
-        const there = arrived[rank];
+      destinations(indices.data.subarray(row * k, (row + 1) * k), from, row).forEach((holder, j) => {
+        if (!holder) return;
+        const there = arrived[holder.member];
         const last = there?.at(-1);
         const none = { from, row, slots: Array<number>(k).fill(-1), shares: Array<number>(k).fill(0) };
         const arrival = last?.from === from && last.row === row ? last : none;
         if (arrival === none) there?.push(none);
-        arrival.slots[j] = slot;
+        arrival.slots[j] = holder.slot;
         arrival.shares[j] = weights.data[row * k + j] ?? 0;
-      }
+      });
   });
   return arrived;
 }

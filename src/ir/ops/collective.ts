@@ -44,7 +44,7 @@ export const collectiveOps = {
   }),
   dispatch: defineOp({
     summary:
-      "each row of x to the ranks that hold its experts, once to each. Rank i of the group holds in its slots 0, 1, … the experts held[starts[i]..starts[i+1]]; of an expert's holders, row r of rank i takes the one numbered i + r, around. What arrives, by sender and row: rows, their slots (-1 for those of other ranks), the weights of these, and from whom: rank of the group and row. `count` names how many",
+      "each row of x to the ranks that hold its experts, once to each. Rank i of the group holds in its slots 0, 1, … the experts held[starts[i]..starts[i+1]]; of an expert's holders, a row takes its own rank if it is one, else one that it goes to in any case, else so that it goes to few; of equals, row r of rank i takes the one numbered i + r, around. What arrives, by sender and row: rows, their slots (-1 for those of other ranks), the weights of these, and from whom: rank of the group and row. `count` names how many",
     operands: ["x", "indices", "weights"],
     results: ["rows", "slots", "shares", "from"],
     attrs: { group: ints, held: ints, starts: ints, count: dimAttr },

@@ -1,26 +1,15 @@
 import type { Collective, Rows } from "../../plan/program/program.ts";
+import { destinationsOf, type Destinations } from "../../ir/dispatch.ts";
 import { bytesOf, gathered, type Meeting } from "./meeting.ts";
 
 type Dispatch = Extract<Collective, { readonly kind: "dispatch" }>;
-
-/** Where an expert is: a member of the group and its slot there. */
-type Holder = { readonly member: number; readonly slot: number };
-
-/** The holders of each expert, in the order of the slots of all members. */
-function holdersOf({ held, starts }: Dispatch): readonly (readonly Holder[])[] {
-  const holders: Holder[][] = [];
-  for (let member = 0; member + 1 < starts.length; member++)
-    for (let i = starts[member] ?? 0; i < (starts[member + 1] ?? 0); i++)
-      (holders[held[i] ?? 0] ??= []).push({ member, slot: i - (starts[member] ?? 0) });
-  return holders;
-}
 
 /** What goes to one member: which rows, and for each its slots there and their weights. */
 type Parcel = { readonly rows: number[]; readonly slots: number[]; readonly shares: number[] };
 
 /** Sort a rank's rows by the members that have their experts. */
 function sorted(
-  holders: ReturnType<typeof holdersOf>,
+  destinations: Destinations,
   self: number,
   members: number,
   indices: Int32Array,
@@ -29,11 +18,9 @@ function sorted(
 ) {
   const parcels = Array.from({ length: members }, (): Parcel => ({ rows: [], slots: [], shares: [] }));
   for (let row = 0; row < indices.length / k; row++)
-    for (let j = 0; j < k; j++) {
-      const of = holders[indices[row * k + j] ?? -1];
-      const holder = of?.[(self + row) % of.length];
+    destinations(indices.subarray(row * k, (row + 1) * k), self, row).forEach((holder, j) => {
       const parcel = holder && parcels[holder.member];
-      if (!parcel) continue;
+      if (!parcel) return;
       if (parcel.rows.at(-1) !== row) {
         parcel.rows.push(row);
         for (let i = 0; i < k; i++) {
@@ -43,7 +30,7 @@ function sorted(
       }
       parcel.slots[parcel.slots.length - k + j] = holder.slot;
       parcel.shares[parcel.shares.length - k + j] = weights[row * k + j] ?? 0;
-    }
+    });
   return parcels;
 }
 
@@ -69,23 +56,23 @@ function message(parcels: readonly Parcel[], x: Uint8Array, width: number): Uint
 
 /** Does dispatches; who holds what does not change from call to call, and is looked up once. */
 export function dispatcher(): (meeting: Meeting, it: Dispatch) => void {
-  const known = new Map<Dispatch, ReturnType<typeof holdersOf>>();
+  const known = new Map<Dispatch, Destinations>();
   return (meeting, it) => {
-    const holders = known.get(it) ?? holdersOf(it);
-    known.set(it, holders);
-    dispatchRows(meeting, it, holders);
+    const destinations = known.get(it) ?? destinationsOf(it.held, it.starts);
+    known.set(it, destinations);
+    dispatchRows(meeting, it, destinations);
   };
 }
 
 /** Send each row to the members that hold its experts, and take what comes. */
-function dispatchRows(meeting: Meeting, it: Dispatch, holders: ReturnType<typeof holdersOf>): void {
+function dispatchRows(meeting: Meeting, it: Dispatch, destinations: Destinations): void {
   const { end, members, call } = meeting;
   const k = it.indices.width / 4;
   const { width } = it.x;
   const own = (rows: Rows): Uint8Array => gathered(call.place(rows));
   const aligned = (bytes: Uint8Array): ArrayBuffer => bytes.slice().buffer as ArrayBuffer; // a copy is never shared
   const parcels = sorted(
-    holders,
+    destinations,
     end.self,
     members,
     new Int32Array(aligned(own(it.indices))),

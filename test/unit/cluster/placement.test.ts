@@ -1,12 +1,7 @@
 /** Placing experts: what every placement must keep, and what a good one is better at. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import {
-  fullestOverMean,
-  messagesPerToken,
-  nodesHolding,
-  setMessages,
-} from "../../../src/cluster/placement/measure.ts";
+import { fullestOverMean, messagesPerToken, nodesHolding } from "../../../src/cluster/placement/measure.ts";
 import { placeLayer, type Placing } from "../../../src/cluster/placement/place.ts";
 import { loadsOf, routedSets } from "../../../src/cluster/placement/routing.ts";
 import { createRandom } from "../../../src/support/random.ts";
@@ -19,18 +14,6 @@ const placing: Placing = {
   messageCost: 30,
   seed: 1,
 };
-
-describe("a token's messages between nodes", () => {
-  const at = [[0], [0], [1], [0, 1], [1, 2]];
-  test("are one for each other node that an expert is in alone", () => {
-    expect(setMessages([0, 1], at, 3)).toBeCloseTo(2 / 3, 12); // none from the node itself, one from the others
-    expect(setMessages([0, 2], at, 3)).toBeCloseTo(4 / 3, 12);
-  });
-  test("leave out what is at home, or where the token goes anyway", () => {
-    expect(setMessages([0, 3], at, 3)).toBeCloseTo(2 / 3, 12);
-    expect(setMessages([4], at, 3)).toBeCloseTo(1 / 3, 12);
-  });
-});
 
 test("an expert's load is shared by its copies", () => {
   expect(fullestOverMean([[0, 1], [0]], [10, 2])).toBeCloseTo(7 / 6, 12);
@@ -83,7 +66,7 @@ describe("a search", () => {
     const found = of("search");
     for (const other of [of("eplb"), of("eplb-global")]) {
       expect(fullestOverMean(found, loads)).toBeLessThanOrEqual(fullestOverMean(other, loads) + 1e-9);
-      const messages = [found, other].map((it) => messagesPerToken(it, routing, 16, placing.nodes));
+      const messages = [found, other].map((it) => messagesPerToken(it, evidence.sets, placing.nodes));
       expect(messages[0]).toBeLessThan(messages[1] ?? 0);
     }
   });
