@@ -53,7 +53,7 @@ export function searchPlacement(starts: readonly LayerMap[], by: Evidence, aim: 
   const costs = trials.map((it) => it.cost() + it.settle());
   const begin = trials[costs.indexOf(Math.min(...costs))];
   const cooling = {
-    tries: aim.effort.devices,
+    tries: mindsNodes ? aim.effort.devices : 2 * aim.effort.devices, // alone it has the time of both
     hot: mindsNodes ? 0.001 : 0.02,
     cold: 1e-5,
     soft: 20,
