@@ -1,5 +1,5 @@
 /** Limits on what `moec eval` may find, as `--fail-over kl=0.01,top1=0.95` gives them. */
-import type { Judgement } from "../runtime/judge.ts";
+import type { Judgement } from "../runtime/eval/judge.ts";
 import { diag, type Diagnostic } from "../support/diagnostics.ts";
 import { BadValue } from "./command.ts";
 

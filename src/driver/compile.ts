@@ -13,7 +13,7 @@ import { deviceParts, type Device } from "./device/parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
 import { planFormat, planVersion } from "../plan/manifest.ts";
-import { packHere, startPackThreads } from "../plan/pack-team.ts";
+import { packHere, startPackThreads } from "../plan/packing/pack-team.ts";
 import { writePart, type Share } from "../plan/parts.ts";
 import { writePlan, type WriteMeans, type FileMaker, type PlanParts } from "../plan/write-plan.ts";
 import { fail } from "../support/diagnostics.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { isPlan, readPlan, type Plan } from "../plan/read-plan.ts";
 import { compile, write, type CompileOptions } from "./compile.ts";
-import { emitOnnxDecoder } from "./compile-onnx.ts";
+import { emitOnnxDecoder } from "./onnx/compile-onnx.ts";
 import { isOnnx } from "./model.ts";
 
 /** A plan to compare with, and how to be rid of what was made for it. */

@@ -2,7 +2,7 @@
 import { closeSync, openSync } from "node:fs";
 import { readHeader, type TensorEntry } from "../frontend/safetensors/header.ts";
 import { groupsIn, type LayerRouting } from "../cluster/placement/routing.ts";
-import type { RecordedRoutes } from "../runtime/record-routes.ts";
+import type { RecordedRoutes } from "../runtime/eval/record-routes.ts";
 import { fail } from "../support/diagnostics.ts";
 import { writeSafetensors } from "../tensor/safetensors-file.ts";
 import { readInto } from "../tensor/source.ts";

@@ -18,11 +18,11 @@ import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import type { Manifest, Part } from "./manifest.ts";
-import { roundingCode } from "../quant/rounding-code.ts";
+import { roundingCode } from "../quant/rounding/rounding-code.ts";
 import type { Assemble } from "../wasm/assemble.ts";
-import { packHere, type PackTeam } from "./pack-team.ts";
-import { firstFault } from "./pack-shards.ts";
-import { packerCode } from "./packer.ts";
+import { packHere, type PackTeam } from "./packing/pack-team.ts";
+import { firstFault } from "./packing/pack-shards.ts";
+import { packerCode } from "./packing/packer.ts";
 import { shardWeights, type Shard } from "./shards.ts";
 import type { WeightRequest } from "./weights.ts";
 

@@ -5,7 +5,7 @@ import { blockRows, type PackedType } from "../tensor/pack.ts";
 import { cast, type Recipe } from "../tensor/recipe.ts";
 import { rowBytes, rowCount, rowWidth, type RowReader } from "../tensor/recipe-rows.ts";
 import type { Scratch } from "../tensor/scratch.ts";
-import type { Packer } from "./packer.ts";
+import type { Packer } from "./packing/packer.ts";
 import { matrices, storedForm } from "./stored-weight.ts";
 import type { WeightRequest } from "./weights.ts";
 

@@ -1,5 +1,5 @@
 import type { WeightFormat } from "../tensor/format.ts";
-import { roundToNearest } from "./nearest.ts";
+import { roundToNearest } from "./rounding/nearest.ts";
 import { outputError } from "./output-error.ts";
 
 /** Matrices that read the same channels, and what is known of these. */

@@ -1,7 +1,7 @@
 import type { WeightFormat } from "../tensor/format.ts";
 import type { Quantizer } from "../tensor/recipe-rows.ts";
-import { roundOnGrid, searchGrid } from "./clip.ts";
-import { roundToNearest } from "./nearest.ts";
+import { roundOnGrid, searchGrid } from "./rounding/clip.ts";
+import { roundToNearest } from "./rounding/nearest.ts";
 import { searchSymmetric } from "./search.ts";
 
 /** Symmetric integers whose rows keep scales of their own: the formats that code for vectors knows. */

@@ -1,6 +1,6 @@
 import { groupCount, groupWidth, type WeightFormat } from "../tensor/format.ts";
-import type { Grid } from "./clip.ts";
-import { codeRange, cover, roundEven, roundScale } from "./nearest.ts";
+import type { Grid } from "./rounding/clip.ts";
+import { codeRange, cover, roundEven, roundScale } from "./rounding/nearest.ts";
 
 /** Shares of the full range that are tried: so many, from the largest on, so far apart. */
 export const [largestShare, shareStep, shareCount] = [1.05, 0.03, 16];

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { readDatum } from "../../fixtures/scripts/test-data.ts";
-import { emitOnnx } from "../../src/driver/compile-onnx.ts";
+import { emitOnnx } from "../../src/driver/onnx/compile-onnx.ts";
 import { write } from "../../src/driver/compile.ts";
 import { elementsOf } from "../../src/frontend/onnx/reading/tensor.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";

@@ -1,8 +1,8 @@
 /** Rounding in WebAssembly gives the bytes that the plain definition gives. */
 import { describe, expect, test } from "vitest";
 import { quantizer } from "../../src/quant/quantizer.ts";
-import { roundingCode } from "../../src/quant/rounding-code.ts";
-import { createRowRounder } from "../../src/quant/row-rounder.ts";
+import { roundingCode } from "../../src/quant/rounding/rounding-code.ts";
+import { createRowRounder } from "../../src/quant/rounding/row-rounder.ts";
 import { encodeBf16, decodeToF32 } from "../../src/tensor/codec.ts";
 import { formats, roundings, type FormatName, type Rounding } from "../../src/tensor/format.ts";
 import { quantize, source } from "../../src/tensor/recipe.ts";

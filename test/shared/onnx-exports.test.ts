@@ -6,7 +6,7 @@ import { readDatum } from "../../fixtures/scripts/test-data.ts";
 import { parseMesh } from "../../src/cluster/mesh.ts";
 import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
 import { profileOf } from "../../src/driver/target.ts";
-import { emitOnnx, emitOnnxDecoder } from "../../src/driver/compile-onnx.ts";
+import { emitOnnx, emitOnnxDecoder } from "../../src/driver/onnx/compile-onnx.ts";
 import { structureOf } from "../../src/driver/structure.ts";
 import type { Module } from "../../src/ir/graph.ts";
 import { lowerModel, write } from "../../src/driver/compile.ts";
@@ -20,7 +20,7 @@ import { openSession } from "../../src/runtime/session.ts";
 import { readRegion } from "../../src/tensor/source.ts";
 import { tempFolder } from "../support/temp.ts";
 import { namedScheme } from "../../src/quant/scheme.ts";
-import { compareLayers } from "../../src/runtime/compare.ts";
+import { compareLayers } from "../../src/runtime/eval/compare.ts";
 import { openTracer, type Tracer } from "../../src/runtime/trace.ts";
 import { shared } from "./folder.ts";
 

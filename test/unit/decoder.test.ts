@@ -1,7 +1,7 @@
 /** An exported graph as a decoder: what it computes in pieces is what the graph computes at once. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { withKnownTurns } from "../../src/driver/known-turns.ts";
+import { withKnownTurns } from "../../src/driver/onnx/known-turns.ts";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { asDecoder } from "../../passes/raise/decoder.ts";
 import { interpret } from "../../src/interp/interpret.ts";

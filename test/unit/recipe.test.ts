@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { readHeader } from "../../src/frontend/safetensors/header.ts";
 import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
 import type { Tensor } from "../../src/interp/tensor.ts";
-import { createPacker, packerCode } from "../../src/plan/packer.ts";
+import { createPacker, packerCode } from "../../src/plan/packing/packer.ts";
 import { quantizer } from "../../src/quant/quantizer.ts";
 import { createRandom } from "../../src/support/random.ts";
 import { decodeToF32 } from "../../src/tensor/codec.ts";

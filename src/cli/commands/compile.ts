@@ -9,7 +9,7 @@ import {
   type CompileOptions,
   type Emitted,
 } from "../../driver/compile.ts";
-import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/compile-onnx.ts";
+import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/onnx/compile-onnx.ts";
 import type { Cluster } from "../../cluster/topology.ts";
 import { clusterFrom } from "../../driver/cluster.ts";
 import {

@@ -2,15 +2,15 @@
 import { basename } from "node:path";
 import { referencePlan } from "../../driver/reference.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
-import { addTally, emptyTally, judge, judgement, type Judgement } from "../../runtime/judge.ts";
-import { perplexity, windowsOf, type Perplexity } from "../../runtime/perplexity.ts";
+import { addTally, emptyTally, judge, judgement, type Judgement } from "../../runtime/eval/judge.ts";
+import { perplexity, windowsOf, type Perplexity } from "../../runtime/eval/perplexity.ts";
 import { openSession, type Session } from "../../runtime/session.ts";
 import { loadTokenizer } from "../../runtime/tokenizer.ts";
 import { CompileError, exitCodes, fail } from "../../support/diagnostics.ts";
 import { number } from "../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { exceeded, limits, type Limits } from "../limits.ts";
-import { readText } from "../read-text.ts";
+import { readText } from "../files/read-text.ts";
 
 type Options = {
   readonly text: readonly string[];

@@ -2,7 +2,7 @@
 import { formatMesh } from "../../cluster/mesh.ts";
 import { parameterCount } from "../../driver/compile.ts";
 import { isOnnx, openModel, openOnnx } from "../../driver/model.ts";
-import { lowerOnnx } from "../../driver/compile-onnx.ts";
+import { lowerOnnx } from "../../driver/onnx/compile-onnx.ts";
 import { structureOf } from "../../driver/structure.ts";
 import type { OnnxModel } from "../../frontend/onnx/model.ts";
 import { CompileError } from "../../support/diagnostics.ts";

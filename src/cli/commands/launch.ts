@@ -5,7 +5,7 @@ import { clusterFrom } from "../../driver/cluster.ts";
 import { openModel } from "../../driver/model.ts";
 import { usualMesh, vllmLaunchScript } from "../../export/vllm-launch.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
-import { writeText } from "../write-text.ts";
+import { writeText } from "../files/write-text.ts";
 
 type Options = {
   readonly cluster: string;

@@ -3,7 +3,7 @@ import { optimize } from "../../driver/known.ts";
 import { parseModule } from "../../ir/parser.ts";
 import { printModule } from "../../ir/printer.ts";
 import { listed, type CommandSpec } from "../command.ts";
-import { readText } from "../read-text.ts";
+import { readText } from "../files/read-text.ts";
 import { formatRuns, passReport } from "../reports/passes.ts";
 
 type Options = {

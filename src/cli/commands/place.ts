@@ -7,7 +7,7 @@ import { heardFrom, judgePlacement, layersOf, placeLayers, type Judged } from ".
 import { readRouting, type Routing } from "../../driver/routing-file.ts";
 import { table } from "../../support/text.ts";
 import { decimal, listed, wholeNumber, type CommandSpec } from "../command.ts";
-import { writeText } from "../write-text.ts";
+import { writeText } from "../files/write-text.ts";
 
 type Options = {
   readonly cluster: string;

@@ -2,13 +2,13 @@
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { readInputs, runGraph, writeOutputs } from "../../runtime/graph.ts";
 import { generate } from "../../runtime/generate.ts";
-import { logitsRecorder, writeLogits, type LogitsRecorder } from "../../runtime/record-logits.ts";
+import { logitsRecorder, writeLogits, type LogitsRecorder } from "../../runtime/eval/record-logits.ts";
 import { openSession, type Sequence } from "../../runtime/session.ts";
 import { loadTokenizer, type Tokenizer } from "../../runtime/tokenizer.ts";
 import { createRandom } from "../../support/random.ts";
 import { decimal, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { inOrder, type Writer } from "../in-order.ts";
-import { promptOptions, promptsOf, type Prompt, type PromptOptions } from "../prompts.ts";
+import { promptOptions, promptsOf, type Prompt, type PromptOptions } from "../files/prompts.ts";
 
 type Options = PromptOptions & {
   readonly tokens: number | undefined;

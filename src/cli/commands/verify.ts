@@ -3,7 +3,7 @@ import { referencePlan } from "../../driver/reference.ts";
 import { scheduleFaults } from "../../plan/check-schedules.ts";
 import { scheduleFile } from "../../plan/program/device.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
-import { compareLayers, type ComparedLayer, type ComparedValue } from "../../runtime/compare.ts";
+import { compareLayers, type ComparedLayer, type ComparedValue } from "../../runtime/eval/compare.ts";
 import { loadDevice } from "../../runtime/device/device.ts";
 import { loadTokenizer } from "../../runtime/tokenizer.ts";
 import { openTracer, type Tracer } from "../../runtime/trace.ts";
@@ -11,7 +11,7 @@ import { CompileError, diag, exitCodes, fail } from "../../support/diagnostics.t
 import { createRandom } from "../../support/random.ts";
 import { table } from "../../support/text.ts";
 import { decimal, idList, wholeNumber, type CommandSpec } from "../command.ts";
-import { readText } from "../read-text.ts";
+import { readText } from "../files/read-text.ts";
 
 type Options = {
   readonly against: string | undefined;

@@ -1,6 +1,6 @@
 /** `moec compile --emit`: code for a device's own compiler. */
 import { lowerModel, tokensOf, type CompileOptions } from "../../driver/compile.ts";
-import { lowerOnnx } from "../../driver/compile-onnx.ts";
+import { lowerOnnx } from "../../driver/onnx/compile-onnx.ts";
 import { mlirOf, writeTexts } from "../../driver/device/emit-mlir.ts";
 import { alone, shardModule } from "../../driver/ranks/ranks.ts";
 import { isOnnx, openOnnx } from "../../driver/model.ts";

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { parseMesh, type Mesh } from "../../cluster/mesh.ts";
 import { cacheFormats, type CacheFormat } from "../../driver/compile.ts";
 import type { Share } from "../../plan/parts.ts";
-import { roundingNames, type RoundingName } from "../../quant/rounders.ts";
+import { roundingNames, type RoundingName } from "../../quant/rounding/rounders.ts";
 import { schemeNames } from "../../quant/scheme.ts";
 import { BadValue, byteSize, listed, namedSizes, wholeNumber, type OptionSpec } from "../command.ts";
 import { deviceOptions, type DeviceOptions } from "../device-options.ts";

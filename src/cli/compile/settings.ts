@@ -8,7 +8,7 @@ import type { Parallel } from "../../driver/ranks/ranks.ts";
 import type { Scheme } from "../../quant/scheme.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
-import { readText } from "../read-text.ts";
+import { readText } from "../files/read-text.ts";
 import type { Options } from "./options.ts";
 
 /** Tokens of a sequence of the calibration text. */

@@ -2,7 +2,7 @@
 import { basename, resolve } from "node:path";
 import { formatMesh } from "../../cluster/mesh.ts";
 import type { Emitted } from "../../driver/compile.ts";
-import type { EmittedOnnx } from "../../driver/compile-onnx.ts";
+import type { EmittedOnnx } from "../../driver/onnx/compile-onnx.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { bytes, number, short } from "../../support/text.ts";

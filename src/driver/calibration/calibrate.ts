@@ -1,7 +1,7 @@
 import { quantizeWeights, type WeightChoice } from "../../../passes/quantize/weights.ts";
 import type { Func } from "../../ir/graph.ts";
 import { runPass } from "../../pass/runner.ts";
-import type { Rounder } from "../../quant/rounders.ts";
+import type { Rounder } from "../../quant/rounding/rounders.ts";
 import type { Scheme } from "../../quant/scheme.ts";
 import { segmentFunc, segments } from "../../quant/segments/segments.ts";
 import { rotationOf } from "../../tensor/hadamard.ts";

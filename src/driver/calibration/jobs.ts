@@ -4,7 +4,7 @@ import { isOp, type Func } from "../../ir/graph.ts";
 import { edit } from "../../pass/edit.ts";
 import { shrunk, sumOf, type Moments } from "../../quant/moments.ts";
 import { outputError } from "../../quant/output-error.ts";
-import type { Rounder } from "../../quant/rounders.ts";
+import type { Rounder } from "../../quant/rounding/rounders.ts";
 import type { Tap } from "../../quant/segments/taps.ts";
 import { decodeToF32 } from "../../tensor/codec.ts";
 import { byteLength } from "../../tensor/dtype.ts";

@@ -2,7 +2,7 @@ import { decoderPhases } from "../../../passes/index.ts";
 import { cpuFunction } from "../../../targets/cpu/target.ts";
 import type { Func } from "../../ir/graph.ts";
 import { runPasses } from "../../pass/runner.ts";
-import { createPacker, packerCode } from "../../plan/packer.ts";
+import { createPacker, packerCode } from "../../plan/packing/packer.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { weightShelf } from "../../plan/weights.ts";
 import { weightBytes } from "../../plan/write-weight.ts";

@@ -1,6 +1,6 @@
 import type { Quantized, WeightFormat } from "../../tensor/format.ts";
 import { groupCount } from "../../tensor/format.ts";
-import { searchGrid } from "../clip.ts";
+import { searchGrid } from "../rounding/clip.ts";
 import { dampedFactor, fallingDiagonal, gptq, roundInOrder } from "./gptq.ts";
 import { valuesOf } from "../output-error.ts";
 import { refine } from "./refine.ts";

@@ -1,7 +1,7 @@
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../../tensor/format.ts";
 import { inverseUpperFactor } from "./cholesky.ts";
-import { roundOnGrid, searchGrid, type Grid } from "../clip.ts";
-import { codeRange, nearestCode } from "../nearest.ts";
+import { roundOnGrid, searchGrid, type Grid } from "../rounding/clip.ts";
+import { codeRange, nearestCode } from "../rounding/nearest.ts";
 
 /** A share of the mean diagonal added to it, and how it grows until the matrix is positive definite. */
 const damping = 0.01;

@@ -1,5 +1,5 @@
 import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../../tensor/format.ts";
-import { codeRange, nearestCode, roundScale } from "../nearest.ts";
+import { codeRange, nearestCode, roundScale } from "../rounding/nearest.ts";
 
 const sweeps = 8;
 

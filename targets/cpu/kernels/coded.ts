@@ -1,8 +1,8 @@
 import { packedBytes, wordColumns } from "../../../src/tensor/pack.ts";
 import { add, get, i32, lanes, set, vload } from "../../../src/wasm/wat.ts";
-import { oddHalf } from "./dense-tile.ts";
+import { oddHalf } from "./tiles/dense.ts";
 import type { CodedWeight } from "./spec.ts";
-import { times, type Tile } from "./tile.ts";
+import { times, type Tile } from "./tiles/tile.ts";
 
 /** What the tiles over coded weights share: the parts of the weight, and the walk over the groups of a row. */
 const groupsOf = (c: CodedWeight, k: number): number => Math.ceil(k / c.group);

@@ -1,7 +1,7 @@
 import { add, get, i32, kernel, loop, mul, set, sub, when } from "../../../src/wasm/wat.ts";
 import { matrixOf, type Matrix } from "./matrix.ts";
 import type { Spec } from "./spec.ts";
-import { range, tileName } from "./tile.ts";
+import { range, tileName } from "./tiles/tile.ts";
 
 /**
  * Matrix kernels over packed weights (tensor/pack.ts), from tiles: 16 rows of w times 1 or 4 rows of x. Arguments begin with

@@ -1,9 +1,9 @@
-import { codedTile } from "./coded-tile.ts";
-import { denseTile } from "./dense-tile.ts";
-import { integerTile } from "./integer-tile.ts";
+import { codedTile } from "./tiles/coded.ts";
+import { denseTile } from "./tiles/dense.ts";
+import { integerTile } from "./tiles/integer.ts";
 import { codesWidth } from "./quantize.ts";
 import type { KernelSpec, Spec, WeightFormat } from "./spec.ts";
-import type { Tile } from "./tile.ts";
+import type { Tile } from "./tiles/tile.ts";
 
 const kinds = [
   "linear",

@@ -7,7 +7,7 @@ import { dequantizeRows, quantizeRows } from "./quantize.ts";
 import { expertGroups, router } from "./router.ts";
 import { addRmsNorm, binary, combine, copy, embed, rmsNorm, rope, siluRows, swiglu } from "./rowwise.ts";
 import { kernelName, type KernelSpec } from "./spec.ts";
-import { tileTexts } from "./tile.ts";
+import { tileTexts } from "./tiles/tile.ts";
 
 /** The WebAssembly text of one kernel. */
 function kernelText(s: KernelSpec): string {

@@ -1,5 +1,5 @@
 /** Kernels of the CPU target without a plan around them: assembled, and called on a memory of their own. */
-import { createPacker, packerCode } from "../../../src/plan/packer.ts";
+import { createPacker, packerCode } from "../../../src/plan/packing/packer.ts";
 import { looseBytes, type PackedType } from "../../../src/tensor/pack.ts";
 import { assemble } from "../../../src/wasm/assemble.ts";
 import { kernelsText } from "../../../targets/cpu/kernels/module.ts";

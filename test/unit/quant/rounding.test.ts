@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { awq, smooth } from "../../../src/quant/balance.ts";
 import { coupledEnergy, valuesOf } from "../../../src/quant/output-error.ts";
 import { createProducts, productsCode } from "../../../src/quant/products.ts";
-import { methodOf, roundingNames, type KnownMatrix } from "../../../src/quant/rounders.ts";
+import { methodOf, roundingNames, type KnownMatrix } from "../../../src/quant/rounding/rounders.ts";
 import { createRandom } from "../../../src/support/random.ts";
 import { formats, type FormatName } from "../../../src/tensor/format.ts";
 import { assemble } from "../../../src/wasm/assemble.ts";

@@ -1,7 +1,7 @@
-import { quantizer } from "../quant/quantizer.ts";
-import { isOp, type Func, type Module, type Node } from "../ir/graph.ts";
-import { decodeToF32 } from "../tensor/codec.ts";
-import { constant, type Recipe } from "../tensor/recipe.ts";
+import { quantizer } from "../../quant/quantizer.ts";
+import { isOp, type Func, type Module, type Node } from "../../ir/graph.ts";
+import { decodeToF32 } from "../../tensor/codec.ts";
+import { constant, type Recipe } from "../../tensor/recipe.ts";
 import {
   rowBytes,
   rowCount,
@@ -9,7 +9,7 @@ import {
   rowWidth,
   type RowReader,
   type StoredTensor,
-} from "../tensor/recipe-rows.ts";
+} from "../../tensor/recipe-rows.ts";
 
 function valuesOf(recipe: Recipe, { read }: RowReader): Float32Array {
   const [rows, width] = [rowCount(recipe.shape), rowWidth(recipe.shape)];

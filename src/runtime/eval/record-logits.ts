@@ -1,6 +1,6 @@
-import { writeSafetensors } from "../tensor/safetensors-file.ts";
-import { fail } from "../support/diagnostics.ts";
-import type { LogitsSink } from "./session.ts";
+import { writeSafetensors } from "../../tensor/safetensors-file.ts";
+import { fail } from "../../support/diagnostics.ts";
+import type { LogitsSink } from "../session.ts";
 
 /** Keeps the logits of every position it sees. */
 export type LogitsRecorder = { readonly add: LogitsSink; readonly rows: readonly Uint8Array[] };

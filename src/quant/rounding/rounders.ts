@@ -1,10 +1,10 @@
-import type { Quantized, WeightFormat } from "../tensor/format.ts";
+import type { Quantized, WeightFormat } from "../../tensor/format.ts";
 import { roundOnGrid, searchGrid } from "./clip.ts";
-import { awq, smooth, type Balancer } from "./balance.ts";
-import { coupledGptq } from "./gptq/coupled.ts";
-import { gptq } from "./gptq/gptq.ts";
+import { awq, smooth, type Balancer } from "../balance.ts";
+import { coupledGptq } from "../gptq/coupled.ts";
+import { gptq } from "../gptq/gptq.ts";
 import { roundToNearest } from "./nearest.ts";
-import { refine } from "./gptq/refine.ts";
+import { refine } from "../gptq/refine.ts";
 
 /** A matrix [rows, cols] and what is known of its use: second moments of what it multiplies, and of the gradients of what it gives. */
 export type KnownMatrix = {

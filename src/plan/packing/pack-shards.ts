@@ -1,13 +1,13 @@
 import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { quantizer } from "../quant/quantizer.ts";
-import { createRowRounder } from "../quant/row-rounder.ts";
-import { rowReader, type StoredTensor } from "../tensor/recipe-rows.ts";
-import { CompileError, type Diagnostic } from "../support/diagnostics.ts";
-import { scratch } from "../tensor/scratch.ts";
+import { quantizer } from "../../quant/quantizer.ts";
+import { createRowRounder } from "../../quant/rounding/row-rounder.ts";
+import { rowReader, type StoredTensor } from "../../tensor/recipe-rows.ts";
+import { CompileError, type Diagnostic } from "../../support/diagnostics.ts";
+import { scratch } from "../../tensor/scratch.ts";
 import { createPacker } from "./packer.ts";
-import type { Shard } from "./shards.ts";
-import { writeWeight, type Tools } from "./write-weight.ts";
+import type { Shard } from "../shards.ts";
+import { writeWeight, type Tools } from "../write-weight.ts";
 
 /** What each packing thread gets: all shards, and the shared counter that says which is next. */
 export type PackShare = {

@@ -1,4 +1,4 @@
-import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
+import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../../tensor/format.ts";
 import { codeRange, cover, nearestCode } from "./nearest.ts";
 
 /** Shares of the full range that are tried. */

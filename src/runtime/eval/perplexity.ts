@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import type { Session } from "./session.ts";
+import type { Session } from "../session.ts";
 
 /** How well a model foretells a text. */
 export type Perplexity = {

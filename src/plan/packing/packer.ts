@@ -1,6 +1,6 @@
-import { blockRows, looseBytes, packedBytes, type PackedType } from "../tensor/pack.ts";
-import type { Assemble } from "../wasm/assemble.ts";
-import { add, get, i32, kernel, lanes, loop, mul, set, vload, vstore, when } from "../wasm/wat.ts";
+import { blockRows, looseBytes, packedBytes, type PackedType } from "../../tensor/pack.ts";
+import type { Assemble } from "../../wasm/assemble.ts";
+import { add, get, i32, kernel, lanes, loop, mul, set, vload, vstore, when } from "../../wasm/wat.ts";
 
 /** Packs rows in memory of its own, which grows to the largest chunk. */
 export type Packer = {

@@ -1,6 +1,6 @@
-import { packedBytes } from "../../../src/tensor/pack.ts";
-import { add, get, i32, lanes, set, vadd, vload, vmul, vsplat, zero4 } from "../../../src/wasm/wat.ts";
-import type { WeightType } from "./spec.ts";
+import { packedBytes } from "../../../../src/tensor/pack.ts";
+import { add, get, i32, lanes, set, vadd, vload, vmul, vsplat, zero4 } from "../../../../src/wasm/wat.ts";
+import type { WeightType } from "../spec.ts";
 import { biasOf, range, startSums, times, type Tile } from "./tile.ts";
 
 /**

@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { fail } from "../support/diagnostics.ts";
+import { fail } from "../../support/diagnostics.ts";
 
 /** Write a text to a file named on the command line, by default for everyone to read. Throws `plan/write`. */
 export function writeText(file: string, text: string, mode = 0o666): void {

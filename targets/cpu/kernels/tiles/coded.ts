@@ -1,4 +1,4 @@
-import { wordColumns } from "../../../src/tensor/pack.ts";
+import { wordColumns } from "../../../../src/tensor/pack.ts";
 import {
   add,
   f32,
@@ -12,7 +12,7 @@ import {
   vmul,
   vsplat,
   zero4,
-} from "../../../src/wasm/wat.ts";
+} from "../../../../src/wasm/wat.ts";
 import {
   codeName,
   eachGroup,
@@ -23,8 +23,8 @@ import {
   partsOf,
   perGroupOf,
   unitsOf,
-} from "./coded.ts";
-import type { CodedWeight } from "./spec.ts";
+} from "../coded.ts";
+import type { CodedWeight } from "../spec.ts";
 import { perVector, range, startOf, startSums, times, type Tile } from "./tile.ts";
 
 /**

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { isOp } from "../ir/graph.ts";
-import { parseModule } from "../ir/parser.ts";
-import type { Plan } from "../plan/read-plan.ts";
-import { fail } from "../support/diagnostics.ts";
-import type { Session } from "./session.ts";
+import { isOp } from "../../ir/graph.ts";
+import { parseModule } from "../../ir/parser.ts";
+import type { Plan } from "../../plan/read-plan.ts";
+import { fail } from "../../support/diagnostics.ts";
+import type { Session } from "../session.ts";
 
 /** What the routers of a plan choose from. */
 export type RouterFacts = { readonly experts: number; readonly groups: number };

@@ -11,7 +11,7 @@ import {
   vstore,
   zero4,
   type Locals,
-} from "../../../src/wasm/wat.ts";
+} from "../../../../src/wasm/wat.ts";
 
 /**
  * The heart of a matrix kernel: a function for 16 rows of w times 1 or 4 rows of x. Its arguments are the block's place in

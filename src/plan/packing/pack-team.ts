@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
-import { siblingModule } from "../support/sibling-module.ts";
+import { siblingModule } from "../../support/sibling-module.ts";
 import { packShards, type PackOutcome, type PackShare } from "./pack-shards.ts";
 
 /** Writes the shards of a plan, on one thread or on several. */

@@ -1,9 +1,9 @@
 /** The prompts of a command line: texts, lines of a file, or ids. */
-import type { Plan } from "../plan/read-plan.ts";
-import { loadChatTemplate } from "../runtime/chat.ts";
-import type { Tokenizer } from "../runtime/tokenizer.ts";
-import { fail } from "../support/diagnostics.ts";
-import { idList, type OptionSpec } from "./command.ts";
+import type { Plan } from "../../plan/read-plan.ts";
+import { loadChatTemplate } from "../../runtime/chat.ts";
+import type { Tokenizer } from "../../runtime/tokenizer.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { idList, type OptionSpec } from "../command.ts";
 import { readText } from "./read-text.ts";
 
 export type PromptOptions = {

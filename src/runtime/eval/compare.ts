@@ -1,5 +1,5 @@
-import { isOp } from "../ir/graph.ts";
-import { isNumbers, isResidual, type Recorded, type TracedValue, type Tracer } from "./trace.ts";
+import { isOp } from "../../ir/graph.ts";
+import { isNumbers, isResidual, type Recorded, type TracedValue, type Tracer } from "../trace.ts";
 
 /** How far numbers are from those expected. */
 export type Distance = {

@@ -1,4 +1,4 @@
-import { wordColumns } from "../../../src/tensor/pack.ts";
+import { wordColumns } from "../../../../src/tensor/pack.ts";
 import {
   add,
   f32,
@@ -12,7 +12,7 @@ import {
   vmul,
   vsplat,
   zero4,
-} from "../../../src/wasm/wat.ts";
+} from "../../../../src/wasm/wat.ts";
 import {
   codeName,
   eachGroup,
@@ -22,8 +22,8 @@ import {
   lastFour,
   partsOf,
   perGroupOf,
-} from "./coded.ts";
-import type { CodedWeight } from "./spec.ts";
+} from "../coded.ts";
+import type { CodedWeight } from "../spec.ts";
 import { biasOf, perVector, range, startSums, times, type Tile } from "./tile.ts";
 
 /**

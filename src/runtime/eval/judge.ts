@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { surprise, type Perplexity } from "./perplexity.ts";
-import type { Sequence, Session } from "./session.ts";
+import type { Sequence, Session } from "../session.ts";
 
 /** How a plan's answers compare with a reference's. */
 export type Judgement = Perplexity & {

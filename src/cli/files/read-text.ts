@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { fail } from "../support/diagnostics.ts";
+import { fail } from "../../support/diagnostics.ts";
 
 /** A text file named on the command line; `-` is standard input. Throws `usage/file`. */
 export function readText(file: string): string {

@@ -1,8 +1,8 @@
-import { groupCount, groupWidth } from "../tensor/format.ts";
-import type { RowRounder } from "../tensor/recipe-rows.ts";
-import { bytesOfPart } from "../tensor/stored-parts.ts";
+import { groupCount, groupWidth } from "../../tensor/format.ts";
+import type { RowRounder } from "../../tensor/recipe-rows.ts";
+import { bytesOfPart } from "../../tensor/stored-parts.ts";
 import { codeRange } from "./nearest.ts";
-import { isPlain } from "./quantizer.ts";
+import { isPlain } from "../quantizer.ts";
 
 type Round = (
   from: number,

@@ -1,4 +1,4 @@
-import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../tensor/format.ts";
+import { groupCount, groupWidth, type Quantized, type WeightFormat } from "../../tensor/format.ts";
 
 /** The smallest scale: below it a float32 would lose bits, and the reciprocal overflow. */
 const smallestScale = 2 ** -126;

@@ -1,20 +1,20 @@
 import { dirname } from "node:path";
-import { onnxPipeline, quantizing } from "../../passes/index.ts";
-import { asDecoder } from "../../passes/raise/decoder.ts";
-import { missed, type Missed } from "../../passes/raise/missed.ts";
-import { referenceTarget } from "../../targets/reference/target.ts";
-import { printModule } from "../ir/printer.ts";
-import type { Module } from "../ir/graph.ts";
-import { runPasses } from "../pass/runner.ts";
-import { planFormat, planVersion } from "../plan/manifest.ts";
-import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
-import { CompileError, diag, fail } from "../support/diagnostics.ts";
-import { oneDevice, rankCount } from "../cluster/mesh.ts";
-import type { StoredTensor } from "../tensor/recipe-rows.ts";
-import type { OnnxModel, OnnxTensor } from "../frontend/onnx/model.ts";
-import { decoderParts, phasesOf, withCaches, type CompileOptions } from "./compile.ts";
+import { onnxPipeline, quantizing } from "../../../passes/index.ts";
+import { asDecoder } from "../../../passes/raise/decoder.ts";
+import { missed, type Missed } from "../../../passes/raise/missed.ts";
+import { referenceTarget } from "../../../targets/reference/target.ts";
+import { printModule } from "../../ir/printer.ts";
+import type { Module } from "../../ir/graph.ts";
+import { runPasses } from "../../pass/runner.ts";
+import { planFormat, planVersion } from "../../plan/manifest.ts";
+import type { FileMaker, PlanParts } from "../../plan/write-plan.ts";
+import { CompileError, diag, fail } from "../../support/diagnostics.ts";
+import { oneDevice, rankCount } from "../../cluster/mesh.ts";
+import type { StoredTensor } from "../../tensor/recipe-rows.ts";
+import type { OnnxModel, OnnxTensor } from "../../frontend/onnx/model.ts";
+import { decoderParts, phasesOf, withCaches, type CompileOptions } from "../compile.ts";
 import { withKnownTurns } from "./known-turns.ts";
-import { openOnnx } from "./model.ts";
+import { openOnnx } from "../model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
 export type EmittedOnnx = LoweredGraph & { readonly kind: "onnx"; readonly parts: PlanParts };
@@ -47,7 +47,7 @@ export type LoweredGraph = {
  * (`onnx/unsupported`), or what is wrong with the model.
  */
 export async function lowerOnnx(model: OnnxModel, options: CompileOptions): Promise<LoweredGraph> {
-  const { importOnnx } = await import("../frontend/onnx/import.ts"); // its tables are for those who need them
+  const { importOnnx } = await import("../../frontend/onnx/import.ts"); // its tables are for those who need them
   const imported = importOnnx(model, { sizes: options.sizes ?? new Map() });
   if ("unsupported" in imported) {
     const where = { kind: "file", file: model.file } as const;

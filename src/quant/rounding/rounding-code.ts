@@ -1,4 +1,4 @@
-import type { Assemble } from "../wasm/assemble.ts";
+import type { Assemble } from "../../wasm/assemble.ts";
 import {
   add,
   f32,
@@ -15,8 +15,8 @@ import {
   vload,
   vmul,
   when,
-} from "../wasm/wat.ts";
-import { largestShare, shareCount, shareStep } from "./search.ts";
+} from "../../wasm/wat.ts";
+import { largestShare, shareCount, shareStep } from "../search.ts";
 
 /** Elements as they are stored: what is loaded from a byte address, and what of it is worked with. */
 type Source = {
