@@ -2,7 +2,7 @@
 import type { Device } from "../driver/device/parts.ts";
 import type { Placed } from "../driver/device/placed.ts";
 import { deviceOf, profileOf } from "../driver/target.ts";
-import { readTiles, writeTiles } from "../driver/device/tile-memory.ts";
+import { readTiles, readVerified, writeTiles, writeVerified } from "../driver/device/tile-memory.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
 
 export type DeviceOptions = { readonly tune: number; readonly tileCache: string | undefined };
@@ -16,7 +16,7 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
   },
   tileCache: {
     flags: "--tile-cache <dir>",
-    help: "a folder that remembers the tiles found for a device, for later compiles",
+    help: "a folder that remembers the tiles found for a device and the kernels found legal, for later compiles",
   },
 };
 
@@ -30,8 +30,18 @@ export function tilesFrom({ tileCache }: DeviceOptions): {
   return { tiles, keep: () => tileCache !== undefined && writeTiles(tileCache, before, tiles) };
 }
 
+/** The kernels that a tile cache remembers as legal; `keep` writes down which others were. */
+function verifiedFrom({ tileCache }: DeviceOptions): {
+  readonly verified: Device["verified"];
+  readonly keep: () => void;
+} {
+  const verified = tileCache === undefined ? new Set<string>() : readVerified(tileCache);
+  const before = new Set(verified);
+  return { verified, keep: () => tileCache !== undefined && writeVerified(tileCache, before, verified) };
+}
+
 /**
- * The device that a compile is for, or undefined for the CPU; `keep` writes down the tiles that were found for it. Where no target is named,
+ * The device that a compile is for, or undefined for the CPU; `keep` writes down what was found for it. Where no target is named,
  * it is what the ranks are `placed` on.
  */
 export function deviceFrom(
@@ -43,6 +53,11 @@ export function deviceFrom(
   const profile = deviceOf(target ?? placed?.devices[0]?.profile ?? "cpu");
   if (!profile) return undefined;
   const fleet = placed && own && { cluster: placed.cluster, devices: own };
-  const { tiles, keep } = tilesFrom(options);
-  return { device: { profile, tiles, trials: options.tune, ...(fleet && { fleet }) }, keep };
+  const { tiles, keep: keepTiles } = tilesFrom(options);
+  const { verified, keep: keepVerified } = verifiedFrom(options);
+  const keep = (): void => {
+    keepTiles();
+    keepVerified();
+  };
+  return { device: { profile, tiles, trials: options.tune, verified, ...(fleet && { fleet }) }, keep };
 }

@@ -5,6 +5,7 @@ import { verifyKernel, type Trial } from "../machine/verify/verify.ts";
 import type { Diagnostic } from "../support/diagnostics.ts";
 import { isLaunch, launchSizes, type Call, type DevicePlan } from "./program/device.ts";
 import { distinctReader } from "./program/readers.ts";
+import type { Verifier } from "./verified-kernels.ts";
 
 /** Calls that a program is looked at in: the shortest, the longest, and one in which nothing divides evenly. */
 function callsOf(maxTokens: number, context: number): readonly Call[] {
@@ -37,12 +38,13 @@ export function scheduleFaults(
   kernels: ReadonlyMap<string, Kernel>,
   profile: Profile,
   context: number,
+  verify: Verifier = verifyKernel,
 ): readonly ScheduleFault[] {
   return [...launchesOf(plans, context)].flatMap(([name, launches]) => {
     const kernel = kernels.get(name);
     const trials = (of: Kernel): readonly Trial[] =>
       launches.map((sizes) => ({ sizes, reader: () => distinctReader(of, sizes) }));
-    const faults = kernel ? verifyKernel(kernel, profile, trials(kernel)) : [];
+    const faults = kernel ? verify(kernel, profile, trials(kernel)) : [];
     return faults.map((fault) => ({ kernel: name, fault }));
   });
 }

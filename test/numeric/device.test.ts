@@ -62,7 +62,7 @@ const checkpoints = ["fixtures/tiny/v3", "fixtures/deep/r1-0528-qwen3-tiny"];
 const unusual = ["llama-biases", "qwen2-one-kv-head", "v2-groups", "v3-halves-bias", "v3-no-groups"];
 
 describe.each(machines)("on %s", (machine) => {
-  const device = { profile: profileOf(machine), tiles: new Map(), trials: 1 };
+  const device = { profile: profileOf(machine), tiles: new Map(), trials: 1, verified: new Set<string>() };
 
   test.each(checkpoints)(
     "%s in bf16 gives the golden logits within what bf16 can tell",
@@ -116,7 +116,12 @@ describe.each(machines)("on %s", (machine) => {
 });
 
 const ids = [3, 17, 60, 5, 42, 8, 8, 29];
-const onMachine = (name: string) => ({ profile: profileOf(name), tiles: new Map(), trials: 1 });
+const onMachine = (name: string) => ({
+  profile: profileOf(name),
+  tiles: new Map(),
+  trials: 1,
+  verified: new Set<string>(),
+});
 
 test("the 310P, which has no bf16, gives the CPU's logits of v3 within what f16 can tell", async () => {
   const cpu = await logitsOf(await compiled("fixtures/tiny/v3", {}), ids, "prefill");

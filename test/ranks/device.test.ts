@@ -16,7 +16,12 @@ import { tempFolder } from "../support/temp.ts";
 
 const temp = tempFolder();
 const tiny = join(root, "fixtures/tiny/v3");
-const device = { profile: profileOf("ascend-910b3"), tiles: new Map(), trials: 1 };
+const device = {
+  profile: profileOf("ascend-910b3"),
+  tiles: new Map(),
+  trials: 1,
+  verified: new Set<string>(),
+};
 const both = clusterNamed("2x ascend-910b3 + 2x biren-br100");
 /** A stage on the chips of each maker. */
 const mixed = {

@@ -123,7 +123,12 @@ test("r1-distill-qwen2-tiny is a decoder for a device, with the logits that the 
 }) => {
   const model = shared("onnx/exports/r1-distill-qwen2-tiny-hf-ort-cpu/model.onnx", skip);
   const quantization = planQuantization(namedScheme("int8") ?? expect.fail("int8"));
-  const device = { profile: profileOf("ascend-910b3"), tiles: new Map(), trials: 1 };
+  const device = {
+    profile: profileOf("ascend-910b3"),
+    tiles: new Map(),
+    trials: 1,
+    verified: new Set<string>(),
+  };
   const rows: Float32Array[][] = [[], []];
   for (const [i, options] of [{}, { device }].entries()) {
     const dir = join(temp, `decoder-${i}`);

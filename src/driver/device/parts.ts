@@ -20,6 +20,7 @@ import {
   type DevicePlan,
 } from "../../plan/program/device.ts";
 import { formatDevicePlan } from "../../plan/program/device-file.ts";
+import { rememberingVerifier, type VerifiedKernels, type Verifier } from "../../plan/verified-kernels.ts";
 import type { FileMaker } from "../../plan/write-plan.ts";
 import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
 import { fail } from "../../support/diagnostics.ts";
@@ -28,13 +29,14 @@ import type { PlanSizes, TargetParts } from "../cpu-parts.ts";
 import { checkFit } from "../ranks/fit.ts";
 import { hcclBuffSizeOf, shardModule, type Parallel } from "../ranks/ranks.ts";
 
-/** A device to compile for: what it is, the tiles that are known for it, and how many are tried of those that are not. */
+/** A device to compile for: what it is, the tiles that are known for it, how many are tried of those that are not, and the kernels known as legal. */
 export type Device = {
   readonly profile: Profile;
   /** The devices of a cluster that ranks are, where one was named, each with a profile of its own. */
   readonly fleet?: Fleet;
   readonly tiles: TileMemory;
   readonly trials: number;
+  readonly verified: VerifiedKernels;
 };
 
 /** Devices of a cluster by rank: their numbers there, and what they are. */
@@ -57,7 +59,7 @@ const simulatedBytes = 4;
 export function deviceParts(
   module: Module,
   parallel: Parallel,
-  { profile: single, fleet, tiles, trials }: Device,
+  { profile: single, fleet, tiles, trials, verified }: Device,
   isQuantized: boolean,
   { context, batchTokens, memoryPerRank }: PlanSizes,
 ): TargetParts {
@@ -75,7 +77,7 @@ export function deviceParts(
       groups: parallel.mesh.dp,
     },
   );
-  checkSchedules(target, profiles, context);
+  checkSchedules(target, profiles, context, rememberingVerifier(verified));
   const exchanged = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p))));
   const memory = target.plans.map((it, rank) => memoryOf(it, exchanged.filter(({ group }) => group.includes(rank)), context)); // prettier-ignore
   const limits = profiles.map((it) => Math.min(memoryPerRank, it.memory.capacity.value));
@@ -116,10 +118,15 @@ export function deviceParts(
 }
 
 /** Throws `target/schedule` where a kernel is not legal on its machine; nothing that cannot run is written. */
-function checkSchedules({ plans, kernels }: DeviceCode, profiles: readonly Profile[], context: number): void {
+function checkSchedules(
+  { plans, kernels }: DeviceCode,
+  profiles: readonly Profile[],
+  context: number,
+  verify: Verifier,
+): void {
   for (const profile of new Set(profiles)) {
     const own = plans.filter((_, rank) => profiles[rank] === profile);
-    const [first] = scheduleFaults(own, kernels, profile, context);
+    const [first] = scheduleFaults(own, kernels, profile, context, verify);
     if (first) fail("target/schedule", undefined, profile.name, first.fault);
   }
 }

@@ -1,13 +1,14 @@
-/** Tiles found before, kept in a folder over runs. */
+/** Tiles found before, and kernels found legal before, kept in a folder over runs. */
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { entriesOf, lineOf, type TileMemory } from "../../../targets/device/search/remembered.ts";
+import { keysOf, type VerifiedKernels } from "../../plan/verified-kernels.ts";
 import { fail } from "../../support/diagnostics.ts";
 
-const file = "tiles.jsonl";
+const files = { tiles: "tiles.jsonl", verified: "verified.txt" };
 
-/** Do something to the file of a folder. Throws `usage/tile-cache` where the file system does not let it. */
-function using<T>(folder: string, act: (path: string) => T): T {
+/** Do something to a file of a folder. Throws `usage/tile-cache` where the file system does not let it. */
+function using<T>(folder: string, file: string, act: (path: string) => T): T {
   const path = join(folder, file);
   try {
     return act(path);
@@ -16,15 +17,31 @@ function using<T>(folder: string, act: (path: string) => T): T {
   }
 }
 
-/** What a folder remembers; nothing where it does not exist yet. The folder is made, so that what cannot be kept is known before it is searched for. */
-export const readTiles = (folder: string): TileMemory =>
-  using(folder, (path) => {
+/** The text of a file; empty where it does not exist yet. The folder is made, so that what cannot be kept is known before it is searched for. */
+const textIn = (folder: string, file: string): string =>
+  using(folder, file, (path) => {
     mkdirSync(folder, { recursive: true });
-    return existsSync(path) ? entriesOf(readFileSync(path, "utf8")) : new Map();
+    return existsSync(path) ? readFileSync(path, "utf8") : "";
   });
 
-/** Add what is in `now` and was not `before`. Each write appends whole lines at once, so that runs at the same time do not harm each other. */
+/** Each call appends whole lines at once, so that runs at the same time do not harm each other. */
+function append(folder: string, file: string, lines: readonly string[]): void {
+  if (lines.length > 0) using(folder, file, (path) => appendFileSync(path, lines.join("")));
+}
+
+/** The tiles that a folder remembers. */
+export const readTiles = (folder: string): TileMemory => entriesOf(textIn(folder, files.tiles));
+
+/** Add what is in `now` and was not `before`. */
 export function writeTiles(folder: string, before: TileMemory, now: TileMemory): void {
   const added = [...now].filter(([key]) => !before.has(key));
-  if (added.length > 0) using(folder, (path) => appendFileSync(path, added.map(([key, it]) => lineOf(key, it)).join(""))); // prettier-ignore
+  append(folder, files.tiles, added.map(([key, it]) => lineOf(key, it))); // prettier-ignore
+}
+
+/** The kernels that a folder remembers as legal. */
+export const readVerified = (folder: string): VerifiedKernels => keysOf(textIn(folder, files.verified));
+
+/** Add what is in `now` and was not `before`. */
+export function writeVerified(folder: string, before: VerifiedKernels, now: VerifiedKernels): void {
+  append(folder, files.verified, [...now].filter((key) => !before.has(key)).map((key) => `${key}\n`)); // prettier-ignore
 }
