@@ -4,6 +4,7 @@ import type { Placed } from "../driver/device/placed.ts";
 import { deviceOf, profileOf } from "../driver/target.ts";
 import { readTiles, readVerified, writeTiles, writeVerified } from "../driver/device/tile-memory.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
+import { userCache } from "./files/user-cache.ts";
 
 export type DeviceOptions = { readonly tune: number; readonly tileCache: string | undefined };
 
@@ -16,28 +17,34 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
   },
   tileCache: {
     flags: "--tile-cache <dir>",
-    help: "a folder that remembers the tiles found for a device and the kernels found legal, for later compiles",
+    help: "a folder that remembers the tiles found for a device and the kernels found legal, or none (default: one in your cache folder)",
   },
 };
 
+/** The folder of what is remembered, if any. */
+const folderOf = ({ tileCache }: DeviceOptions): string | undefined =>
+  tileCache === undefined ? userCache("tiles") : tileCache === "none" ? undefined : tileCache;
+
 /** What a tile cache remembers; `keep` writes down what was found besides. */
-export function tilesFrom({ tileCache }: DeviceOptions): {
+export function tilesFrom(options: DeviceOptions): {
   readonly tiles: Device["tiles"];
   readonly keep: () => void;
 } {
-  const tiles = tileCache === undefined ? new Map() : readTiles(tileCache);
+  const folder = folderOf(options);
+  const tiles = folder === undefined ? new Map() : readTiles(folder);
   const before = new Map(tiles);
-  return { tiles, keep: () => tileCache !== undefined && writeTiles(tileCache, before, tiles) };
+  return { tiles, keep: () => folder !== undefined && writeTiles(folder, before, tiles) };
 }
 
 /** The kernels that a tile cache remembers as legal; `keep` writes down which others were. */
-function verifiedFrom({ tileCache }: DeviceOptions): {
+function verifiedFrom(options: DeviceOptions): {
   readonly verified: Device["verified"];
   readonly keep: () => void;
 } {
-  const verified = tileCache === undefined ? new Set<string>() : readVerified(tileCache);
+  const folder = folderOf(options);
+  const verified = folder === undefined ? new Set<string>() : readVerified(folder);
   const before = new Set(verified);
-  return { verified, keep: () => tileCache !== undefined && writeVerified(tileCache, before, verified) };
+  return { verified, keep: () => folder !== undefined && writeVerified(folder, before, verified) };
 }
 
 /**

@@ -1,5 +1,5 @@
 /** `moec targets`, and profiles of the user's own. */
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { confidences } from "../../src/support/figure.ts";
@@ -68,4 +68,15 @@ test("a chip with too little room is told of what, and a cache of tiles that can
   expect([kept.code, kept.err]).toEqual([2, expect.stringContaining("usage/tile-cache")]);
   const slip = compile("--target", "biren-br10");
   expect([slip.code, slip.err]).toEqual([2, expect.stringContaining("did you mean biren-br100?")]);
+});
+
+test("what a compile finds out is remembered in the user's cache folder, unless that is not wanted or cannot be", () => {
+  const home = tempFolder();
+  const blocked = join(home, "blocked");
+  writeFileSync(blocked, "");
+  const kept = join(home, "moec/tiles/tiles.jsonl");
+  const compileIn = (cache: string, ...more: readonly string[]) =>
+    moec(["compile", "fixtures/tiny/v3", "--dry-run", "--tune", "1", "--context", "64", "--target", "ascend-910b3", ...more], { env: { XDG_CACHE_HOME: cache } }).code; // prettier-ignore
+  expect([compileIn(home, "--tile-cache", "none"), existsSync(kept)]).toEqual([0, false]);
+  expect([compileIn(blocked), compileIn(home), existsSync(kept)]).toEqual([0, 0, true]);
 });
