@@ -33,8 +33,12 @@ export type Answer = number | undefined;
 
 export type Walk = Generator<Instruction | Turn, void, Answer>;
 
-const sizesOf = (env: Env, of: readonly ((env: Env) => number)[]): readonly number[] =>
-  of.map((it) => it(env));
+// Loops, not closures: this is what walking through a kernel spends its time on.
+function sizesOf(env: Env, of: readonly ((env: Env) => number)[]): readonly number[] {
+  const sizes: number[] = [];
+  for (const it of of) sizes.push(it(env));
+  return sizes;
+}
 
 function placeOf({ box, at, size, back }: PreparedRegion, env: Env): Place {
   const copies = box.kind === "buffer" ? box.decl.copies : 1;
@@ -43,7 +47,10 @@ function placeOf({ box, at, size, back }: PreparedRegion, env: Env): Place {
 }
 
 /** Whether an instruction has work to do; boxes of no elements have none. */
-const isEmpty = (places: readonly Place[]): boolean => places.some((it) => it.size.some((n) => n <= 0));
+function isEmpty(places: readonly Place[]): boolean {
+  for (const { size } of places) for (const n of size) if (n <= 0) return true;
+  return false;
+}
 
 /** Run through a part as its scalar unit does, handing each instruction on in the order of the text. */
 export function* walk(body: readonly Prepared[], env: Env): Walk {
@@ -71,7 +78,8 @@ export function* walk(body: readonly Prepared[], env: Env): Walk {
 
 /** An operation as it stands now, or undefined where it has no work to do. */
 function instructionOf(operation: Operation, env: Env): Instruction | undefined {
-  const places = operation.regions.map((region) => placeOf(region, env));
+  const places: Place[] = [];
+  for (const region of operation.regions) places.push(placeOf(region, env));
   if (isEmpty(places)) return undefined;
   const { stmt, values, turn } = operation;
   const id = "id" in stmt ? stmt.id + ((env[turn] ?? 0) % stmt.copies) : -1;

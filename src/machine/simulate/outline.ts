@@ -144,13 +144,17 @@ function include(spans: Map<string, Span>, { places: [source] }: Instruction, ti
   if (source?.box.kind !== "tensor") return;
   const { name, dtype } = source.box.decl;
   const { bits } = dtypes[dtype];
-  const end = source.at.map((n, i) => n + (source.size[i] ?? 1));
+  const { at, size } = source;
   const bytes = times * bytesOf(source);
   const known = spans.get(name);
-  if (!known) return void spans.set(name, { tensor: name, bytes, low: [...source.at], high: end, bits });
+  if (!known) {
+    const high = at.map((n, i) => n + (size[i] ?? 1));
+    return void spans.set(name, { tensor: name, bytes, low: [...at], high, bits });
+  }
   known.bytes += bytes;
-  for (let i = 0; i < end.length; i++) {
-    known.low[i] = Math.min(known.low[i] ?? 0, source.at[i] ?? 0);
-    known.high[i] = Math.max(known.high[i] ?? 0, end[i] ?? 0);
+  for (let i = 0; i < at.length; i++) {
+    const from = at[i] ?? 0;
+    known.low[i] = Math.min(known.low[i] ?? 0, from);
+    known.high[i] = Math.max(known.high[i] ?? 0, from + (size[i] ?? 1));
   }
 }

@@ -4,8 +4,14 @@ import type { Span } from "./outline.ts";
 /** Of each tensor, the share of the bytes read that come from memory. */
 export type Traffic = ReadonlyMap<string, number>;
 
-const bytesIn = ({ low, high, bits }: Span): number =>
-  (low.reduce((n, from, i) => n * ((high[i] ?? from) - from), 1) * bits) / 8;
+function bytesIn({ low, high, bits }: Span): number {
+  let elements = 1;
+  for (let i = 0; i < low.length; i++) elements *= (high[i] ?? 0) - (low[i] ?? 0);
+  return (elements * bits) / 8;
+}
+
+/** A box that some group reads in a turn, and its size. */
+type Box = { readonly span: Span; readonly bytes: number };
 
 /**
  * All groups take their turns side by side: what several read in one turn comes from memory once, and stays in the cache until
@@ -21,18 +27,21 @@ export function trafficOf(groups: readonly (readonly (readonly Span[])[])[], cap
   let held = 0;
   const rounds = Math.max(0, ...groups.map((it) => it.length));
   for (let round = 0; round < rounds; round++) {
-    const now = new Map<string, Span>();
+    const now = new Map<string, Box>();
+    let together = 0;
     for (const turns of groups)
       for (const span of turns[round] ?? []) {
         add(read, span.tensor, span.bytes);
         const key = `${span.tensor} ${span.low.join()}`;
-        const other = now.get(key);
-        if (!other || bytesIn(other) < bytesIn(span)) now.set(key, span);
+        const [bytes, other] = [bytesIn(span), now.get(key)?.bytes];
+        if (other !== undefined && other >= bytes) continue;
+        now.set(key, { span, bytes });
+        together += bytes - (other ?? 0);
       }
     // What a turn comes back to is still there, unless the turns read more in between than the cache holds.
-    const isKept = [...now.values()].reduce((n, span) => n + bytesIn(span), 0) <= capacity;
-    for (const [key, span] of now) {
-      const [bytes, known] = [bytesIn(span), cache.get(key) ?? 0];
+    const isKept = together <= capacity;
+    for (const [key, { span, bytes }] of now) {
+      const known = cache.get(key) ?? 0;
       const fresh = isKept ? Math.min(bytes, span.bytes) : span.bytes;
       add(missed, span.tensor, fresh * Math.max(0, 1 - known / bytes));
       cache.delete(key);
