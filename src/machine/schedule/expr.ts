@@ -45,6 +45,7 @@ export const constantOf = (e: Expr): number | undefined => (e.kind === "number" 
 /** What names stand for while a schedule runs, by their slots. */
 export type Env = number[];
 export type Compiled = (env: Env) => number;
+export type CompiledList = (env: Env) => readonly number[];
 
 /** Turn an expression into a function of the environment; `slotOf` gives a name's place there. */
 export function compileExpr(e: Expr, slotOf: (name: string) => number): Compiled {
@@ -62,6 +63,16 @@ export function compileExpr(e: Expr, slotOf: (name: string) => number): Compiled
       return compileBinary(e.op, a, b);
     }
   }
+}
+
+/** Several expressions as one function of the environment. Where none depends on a name, it always gives the same numbers, made once. */
+export function compileList(of: readonly Expr[], slotOf: (name: string) => number): CompiledList {
+  const constants = of.flatMap((e) => constantOf(e) ?? []);
+  if (constants.length === of.length) return () => constants;
+  const all = of.map((e) => compileExpr(e, slotOf));
+  const [a, b] = all;
+  if (a && b && all.length === 2) return (env) => [a(env), b(env)];
+  return (env) => all.map((it) => it(env));
 }
 
 /** The commonest operators are written out: a call through a table costs several times what they do. */

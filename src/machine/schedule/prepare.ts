@@ -1,6 +1,14 @@
 import { globalSpace, scalarEngine, type Profile } from "../profile.ts";
 import { fail } from "../../support/diagnostics.ts";
-import { compileExpr, type Compiled, type Env, type Expr } from "./expr.ts";
+import {
+  compileExpr,
+  compileList,
+  num,
+  type Compiled,
+  type CompiledList,
+  type Env,
+  type Expr,
+} from "./expr.ts";
 import {
   builtins,
   turnName,
@@ -26,8 +34,8 @@ export type Box =
 export type PreparedRegion = {
   readonly box: Box;
   readonly back: number;
-  readonly at: readonly Compiled[];
-  readonly size: readonly Compiled[];
+  readonly at: CompiledList;
+  readonly size: CompiledList;
 };
 
 /** An instruction that an engine carries out, its regions still depending on the environment. */
@@ -38,7 +46,7 @@ export type Operation = {
   /** Operands, then the result. */
   readonly regions: readonly PreparedRegion[];
   /** `first` of a product, or the numbers of a vector operator. */
-  readonly values: readonly Compiled[];
+  readonly values: CompiledList;
   /** The slot of a `read`'s name. */
   readonly slot: number;
   /** The turn counter of the loop it stands in. */
@@ -131,7 +139,8 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     names.at(-1)?.set(of, slots);
     return slots++;
   };
-  const compile = (e: Expr): Compiled => compileExpr(e, (of) => find(names, of));
+  const slotOf = (of: string): number => find(names, of);
+  const compile = (e: Expr): Compiled => compileExpr(e, slotOf);
   for (const of of [...builtins, ...kernel.sizes]) declare(of);
   const known = new Map(names[0]);
   kernel.tensors.forEach((decl, index) =>
@@ -140,8 +149,8 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
   const region = ({ of, at, size, back = 0 }: Region): PreparedRegion => ({
     box: find(boxes, of),
     back,
-    at: at.map(compile),
-    size: size.map(compile),
+    at: compileList(at, slotOf),
+    size: compileList(size, slotOf),
   });
   const spaceOf = ({ of }: Region): string => {
     const box = find(boxes, of);
@@ -165,7 +174,10 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
       stmt,
       engine: engineOf(stmt, part.core, spaceOf, profile, kernel),
       regions: regions.map(region),
-      values: values.map((it) => (typeof it === "number" ? () => it : compile(it))),
+      values: compileList(
+        values.map((it) => (typeof it === "number" ? num(it) : it)),
+        slotOf,
+      ),
       slot: stmt.kind === "read" ? declare(stmt.name) : -1,
       turn,
     };

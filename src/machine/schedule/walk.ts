@@ -33,18 +33,13 @@ export type Answer = number | undefined;
 
 export type Walk = Generator<Instruction | Turn, void, Answer>;
 
-// Loops, not closures: this is what walking through a kernel spends its time on.
-function sizesOf(env: Env, of: readonly ((env: Env) => number)[]): readonly number[] {
-  const sizes: number[] = [];
-  for (const it of of) sizes.push(it(env));
-  return sizes;
-}
-
 function placeOf({ box, at, size, back }: PreparedRegion, env: Env): Place {
   const copies = box.kind === "buffer" ? box.decl.copies : 1;
   const copy = box.kind === "buffer" ? ((env[box.turn] ?? 0) + copies - back) % copies : 0;
-  return { box, copy, at: sizesOf(env, at), size: sizesOf(env, size) };
+  return { box, copy, at: at(env), size: size(env) };
 }
+
+// Loops, not closures, in what walking through a kernel spends its time on.
 
 /** Whether an instruction has work to do; boxes of no elements have none. */
 function isEmpty(places: readonly Place[]): boolean {
@@ -83,7 +78,7 @@ function instructionOf(operation: Operation, env: Env): Instruction | undefined 
   if (isEmpty(places)) return undefined;
   const { stmt, values, turn } = operation;
   const id = "id" in stmt ? stmt.id + ((env[turn] ?? 0) % stmt.copies) : -1;
-  return { kind: "instruction", operation, places, values: sizesOf(env, values), id };
+  return { kind: "instruction", operation, places, values: values(env), id };
 }
 
 /** What looks over a body from afar: at each instruction, which stands for so many like it, and at each loop with its number of turns. */
