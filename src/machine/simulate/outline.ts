@@ -86,7 +86,7 @@ export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly
   const pipelined = new Set<Loop>();
   const body = readsOf(part.body, pipelined);
   return eachTurn(body, env, reader, body.filter((it) => it.kind === "loop"), (inside) => {
-    const spans = new Map<string, Span>();
+    const spans: Span[] = [];
     sketch(inside, env, {
       ends: (loop) => (pipelined.has(loop) ? ends : 1),
       instruction: (it, times) => {
@@ -94,7 +94,7 @@ export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly
         return answerOf(reader, it);
       },
     });
-    return [...spans.values()];
+    return spans;
   }); // prettier-ignore
 };
 
@@ -140,16 +140,16 @@ function eachTurn<T>(
   return turns;
 }
 
-function include(spans: Map<string, Span>, { places: [source] }: Instruction, times: number): void {
+function include(spans: Span[], { places: [source] }: Instruction, times: number): void {
   if (source?.box.kind !== "tensor") return;
   const { name, dtype } = source.box.decl;
   const { bits } = dtypes[dtype];
   const { at, size } = source;
   const bytes = times * bytesOf(source);
-  const known = spans.get(name);
+  const known = spans.find((it) => it.tensor === name);
   if (!known) {
     const high = at.map((n, i) => n + (size[i] ?? 1));
-    return void spans.set(name, { tensor: name, bytes, low: [...at], high, bits });
+    return void spans.push({ tensor: name, bytes, low: [...at], high, bits });
   }
   known.bytes += bytes;
   for (let i = 0; i < at.length; i++) {

@@ -132,7 +132,7 @@ export function time(
     },
   });
   for (const clock of clocks.values()) clock.settle(clock);
-  const totals = sumOf([...clocks.values()].map((it) => it.totals));
+  const totals = sumOf(clocks);
   const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
     // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
@@ -156,15 +156,19 @@ function loadOf(turns: readonly (readonly (readonly Span[])[])[]): {
   readonly all: number;
 } {
   const total = (of: readonly number[]): number => of.reduce((n, it) => n + it, 0);
-  const reads = turns.map((it) => total(it.flat().map(({ bytes }) => bytes)));
+  const reads = turns.map((own) => own.reduce((n, spans) => spans.reduce((m, { bytes }) => m + bytes, n), 0));
   const loads = reads.some((it) => it > 0) ? reads : turns.map((it) => it.length);
   const most = Math.max(...loads);
   return { busiest: loads.indexOf(most), all: Math.max(1, total(loads) / Math.max(1, most)) };
 }
 
 /** The turns of several cores as one. */
-const sideBySide = <T, U>(cores: readonly (readonly T[])[], join: (turns: readonly T[]) => U): readonly U[] =>
-  Array.from({ length: Math.max(0, ...cores.map((it) => it.length)) }, (_, i) => join(cores.flatMap((it) => it.slice(i, i + 1)))); // prettier-ignore
+function sideBySide<T>(cores: readonly (readonly T[])[], join: (turns: readonly T[]) => T): readonly T[] {
+  const [only, another] = cores;
+  if (only && !another) return only;
+  const most = Math.max(0, ...cores.map((it) => it.length));
+  return Array.from({ length: most }, (_, i) => join(cores.flatMap((it) => it.slice(i, i + 1))));
+}
 
 /** The outermost loops whose turns are counted: where several parts signal to one another, those in which they do. */
 const countedLoops = (part: PreparedPart, parts: readonly PreparedPart[]): readonly Loop[] =>
@@ -226,10 +230,14 @@ function repeaterOf(
 }
 
 /** What all cores did; how busy engines were, of the first of each kind. */
-function sumOf(all: readonly Totals[]): Totals {
+function sumOf(clocks: ReadonlyMap<Core, Clock>): Totals {
   const sum: Totals = { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 };
-  for (const { busy, bytes, memoryBytes, macs, walked } of all) {
-    for (const [key, value] of busy) sum.busy.set(key, (sum.busy.get(key) ?? 0) + value);
+  for (const [{ part }, { totals }] of clocks) {
+    const { busy, bytes, memoryBytes, macs, walked } = totals;
+    for (const [engine, value] of busy) {
+      const key = `${part.core}.${engine}`;
+      sum.busy.set(key, (sum.busy.get(key) ?? 0) + value);
+    }
     for (const [key, value] of bytes) sum.bytes.set(key, (sum.bytes.get(key) ?? 0) + value);
     sum.memoryBytes += memoryBytes;
     sum.macs += macs;
@@ -272,8 +280,7 @@ function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | un
   clock.ready.set(engine, next);
   clock.done.set(engine, Math.max(doneOf(clock, engine), end));
   if (seen > end) clock.seen.set(engine, Math.max(seenOf(clock, engine), seen));
-  const key = `${core.part.core}.${engine}`;
-  if (core.index === 0) clock.totals.busy.set(key, (clock.totals.busy.get(key) ?? 0) + next - start);
+  if (core.index === 0) clock.totals.busy.set(engine, (clock.totals.busy.get(engine) ?? 0) + next - start);
   run.onSlice?.({ core: core.part.core, index: core.index, engine, start, end, instruction: it });
   return stmt.kind === "read" ? readBy(run.reader, it) : undefined;
 }
