@@ -27,6 +27,11 @@ test("a plan sharded by a placement of uneven ranks gives the tokens of the sing
   expect(done("run", at("three"), ...prompt)).toBe(done("run", at("one"), ...prompt));
 });
 
+test("however many threads search, they find the same map", () => {
+  const found = [1, 3].map((n) => place("--cluster", "1x3 ascend-910b3", "--threads", `${n}`, "--json"));
+  expect(found[0]).toBe(found[1]);
+});
+
 test("EPLB's map for vllm-ascend has equal devices, in the form that vllm-ascend reads", () => {
   const asked = ["--cluster", "2x4 ascend-910b3", "--redundant-experts", "8", "--placement", "eplb"];
   place(...asked, "--format", "vllm-ascend", "-o", at("vllm.json"));

@@ -1,10 +1,18 @@
 /** `moec place ROUTING --cluster C -o map.json`: which device holds which experts. */
+import { availableParallelism } from "node:os";
 import { formatExpertMap, formatVllmAscendMap, type ExpertMap } from "../../cluster/expert-map.ts";
 import { nodesOf } from "../../cluster/topology.ts";
 import { policies, usualMessageCost, type Placing, type Policy } from "../../cluster/placement/place.ts";
 import { clusterFrom } from "../../driver/cluster.ts";
-import { heardFrom, judgePlacement, layersOf, placeLayers, type Judged } from "../../driver/place.ts";
-import { readRouting, type Routing } from "../../driver/routing-file.ts";
+import {
+  heardFrom,
+  judgePlacement,
+  layersOf,
+  placeLayers,
+  type Judged,
+} from "../../driver/placement/place.ts";
+import { searchOnThreads } from "../../driver/placement/place-threads.ts";
+import { readRouting, type Routing } from "../../driver/placement/routing-file.ts";
 import { table } from "../../support/text.ts";
 import { decimal, listed, wholeNumber, type CommandSpec } from "../command.ts";
 import { writeText } from "../files/write-text.ts";
@@ -20,6 +28,7 @@ type Options = {
   readonly messageCost: number;
   readonly fullest: number | undefined;
   readonly seed: number;
+  readonly threads: number;
   readonly format: "moec" | "vllm-ascend";
 };
 
@@ -94,6 +103,12 @@ export const place: CommandSpec<Options> = {
       parse: decimal(1, 1e6),
     },
     seed: { flags: "--seed <n>", help: "another search", default: 1, parse: wholeNumber(0, 2 ** 31 - 1) },
+    threads: {
+      flags: "--threads <n>",
+      help: "threads that search, a layer each (default: one a core); the map does not depend on them",
+      default: availableParallelism(),
+      parse: wholeNumber(1, 1024),
+    },
     format: {
       flags: "--format <form>",
       help: "moec's own map for compile --placement, or the one that vllm-ascend reads",
@@ -105,7 +120,7 @@ export const place: CommandSpec<Options> = {
     "moec place build/routing.safetensors --cluster '2x4 ascend-910b3' --redundant-experts 8 -o build/map.json",
     "moec place build/routing.safetensors --cluster '2x4 ascend-910b3' --placement eplb --redundant-experts 8 -o build/map.json --format vllm-ascend",
   ],
-  run: ([file = ""], options, cx) => {
+  run: async ([file = ""], options, cx) => {
     const routing = readRouting(file, options);
     const nodes = nodesOf(clusterFrom(options.cluster));
     const placing: Placing = {
@@ -119,9 +134,12 @@ export const place: CommandSpec<Options> = {
     };
     const layers = layersOf(routing, options.text);
     const progress = cx.log.progress(`placing ${layers.length} layers`);
-    const placed = placeLayers(layers, routing.experts, placing, (done) =>
-      progress.update(`placed ${done} of ${layers.length} layers`),
-    );
+    const onLayer = (done: number): void => progress.update(`placed ${done} of ${layers.length} layers`);
+    const { policy } = placing;
+    const placed =
+      policy === "search"
+        ? await searchOnThreads(layers, routing.experts, { ...placing, policy }, options.threads, onLayer)
+        : placeLayers(layers, routing.experts, placing, onLayer);
     progress.done();
     const map = { experts: routing.experts, ranks: nodes.length, layers: placed };
     const note = `${options.placement} on ${options.cluster}, ${options.redundantExperts} redundant, by ${options.text.join(", ") || "all texts"}`; // prettier-ignore
@@ -137,6 +155,6 @@ export const place: CommandSpec<Options> = {
       ]),
     );
     cx.stdout.write(cx.json ? `${JSON.stringify({ ...map, policies: found })}\n` : table(rows));
-    return Promise.resolve(0);
+    return 0;
   },
 };

@@ -1,6 +1,6 @@
 /** `moec route PLAN --text FILE -o routing.safetensors`: which experts each token of a text takes. */
 import { basename, extname } from "node:path";
-import { writeRouting } from "../../driver/routing-file.ts";
+import { writeRouting } from "../../driver/placement/routing-file.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { windowsOf } from "../../runtime/eval/perplexity.ts";
 import { recordRoutes, routersOf, type RecordedRoutes } from "../../runtime/eval/record-routes.ts";

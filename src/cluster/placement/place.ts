@@ -37,12 +37,18 @@ export const effortFor = (experts: number): Effort & { readonly tokens: number }
 /** What a message between nodes is taken to cost, in tokens through one expert, where nothing is said: few messages, as far as loads stay even. */
 export const usualMessageCost = 40;
 
+/** Throws `cluster/no-room` where a device would hold an expert twice. */
+export function refuseTooMany(experts: number, { nodes, redundant }: Placing): void {
+  const slots = experts + redundant;
+  if (slots > experts * nodes.length) fail("cluster/no-room", undefined, experts, slots);
+}
+
 /** Place one layer. Throws `cluster/no-room` and, for EPLB's policies where numbers do not divide, `cluster/eplb`. */
 export function placeLayer(by: Evidence, placing: Placing): LayerMap {
   const experts = by.loads.length;
   const { policy, nodes, redundant, groups } = placing;
   const slots = { slots: experts + redundant, groups, nodes: new Set(nodes).size, devices: nodes.length };
-  if (slots.slots > experts * nodes.length) fail("cluster/no-room", undefined, experts, slots.slots);
+  refuseTooMany(experts, placing);
   if (policy === "in-order") return layerInOrder(experts, nodes.length, redundant);
   const loads = Array.from(by.loads);
   const obstacle = obstacleTo(experts, slots);

@@ -1,16 +1,16 @@
 /** Placing a model's experts by recorded routing, and judging placements. */
-import type { LayerMap } from "../cluster/expert-map.ts";
-import { fullestOverMean, messagesPerToken } from "../cluster/placement/measure.ts";
-import { effortFor, placeLayer, type Placing } from "../cluster/placement/place.ts";
+import type { LayerMap } from "../../cluster/expert-map.ts";
+import { fullestOverMean, messagesPerToken } from "../../cluster/placement/measure.ts";
+import { effortFor, placeLayer, type Placing } from "../../cluster/placement/place.ts";
 import {
   loadsOf,
   routedSets,
   stretchLoads,
   type LayerRouting,
   type RoutedSets,
-} from "../cluster/placement/routing.ts";
-import type { Evidence } from "../cluster/placement/trial.ts";
-import { fail } from "../support/diagnostics.ts";
+} from "../../cluster/placement/routing.ts";
+import type { Evidence } from "../../cluster/placement/trial.ts";
+import { fail } from "../../support/diagnostics.ts";
 import type { Routing } from "./routing-file.ts";
 
 /** Stretches that loads are evened out in. */

@@ -1,11 +1,11 @@
 /** Recorded routing on disk: safetensors, a tensor a text, [token, layer of experts, choice]. */
 import { closeSync, openSync } from "node:fs";
-import { readHeader, type TensorEntry } from "../frontend/safetensors/header.ts";
-import { groupsIn, type LayerRouting } from "../cluster/placement/routing.ts";
-import type { RecordedRoutes } from "../runtime/eval/record-routes.ts";
-import { fail } from "../support/diagnostics.ts";
-import { writeSafetensors } from "../tensor/safetensors-file.ts";
-import { readInto } from "../tensor/source.ts";
+import { readHeader, type TensorEntry } from "../../frontend/safetensors/header.ts";
+import { groupsIn, type LayerRouting } from "../../cluster/placement/routing.ts";
+import type { RecordedRoutes } from "../../runtime/eval/record-routes.ts";
+import { fail } from "../../support/diagnostics.ts";
+import { writeSafetensors } from "../../tensor/safetensors-file.ts";
+import { readInto } from "../../tensor/source.ts";
 
 /** What texts took, by the text's name, and what there was to choose from. */
 export type Routing = {
