@@ -1,11 +1,11 @@
 /** The command line: parse, run one command, show what it says, end with its exit code. */
-import { existsSync, readFileSync } from "node:fs";
 import { CommanderError } from "commander";
 import { exitCodes } from "../support/diagnostics.ts";
 import { createLog, loadPaint } from "../support/log.ts";
 import { commands } from "./commands.ts";
 import { failureOf } from "./errors.ts";
 import { parseCall } from "./program.ts";
+import { packageVersion } from "./version.ts";
 
 /** The world that a command line runs in. */
 export type Terminal = {
@@ -15,14 +15,6 @@ export type Terminal = {
   readonly terminal: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 };
-
-/** The package's version; its package.json is two levels up in a checkout, three in the built package. */
-function packageVersion(): string {
-  const places = ["../../package.json", "../../../package.json"].map((it) => new URL(it, import.meta.url));
-  const found = places.find((it) => existsSync(it));
-  const json: unknown = found ? JSON.parse(readFileSync(found, "utf8")) : {};
-  return json instanceof Object && "version" in json ? String(json.version) : "unknown";
-}
 
 /** Run one command line; returns its exit code. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {

@@ -74,7 +74,8 @@ test("what a compile finds out is remembered in the user's cache folder, unless 
   const home = tempFolder();
   const blocked = join(home, "blocked");
   writeFileSync(blocked, "");
-  const kept = join(home, "moec/tiles/tiles.jsonl");
+  const version = moec(["--version"]).out.trim();
+  const kept = join(home, "moec", version, "tiles/tiles.jsonl");
   const compileIn = (cache: string, ...more: readonly string[]) =>
     moec(["compile", "fixtures/tiny/v3", "--dry-run", "--tune", "1", "--context", "64", "--target", "ascend-910b3", ...more], { env: { XDG_CACHE_HOME: cache } }).code; // prettier-ignore
   expect([compileIn(home, "--tile-cache", "none"), existsSync(kept)]).toEqual([0, false]);

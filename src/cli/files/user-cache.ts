@@ -2,6 +2,7 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { packageVersion } from "../version.ts";
 
 /** The folder for caches of this user: XDG Base Directory Specification, else as the platform has it. */
 function cacheHome({ XDG_CACHE_HOME, LOCALAPPDATA }: NodeJS.ProcessEnv, platform: NodeJS.Platform): string {
@@ -10,10 +11,10 @@ function cacheHome({ XDG_CACHE_HOME, LOCALAPPDATA }: NodeJS.ProcessEnv, platform
   return join(homedir(), platform === "darwin" ? "Library/Caches" : ".cache");
 }
 
-/** A folder of moec's in there, made if need be; undefined where it cannot be written to. */
+/** A folder of this version of moec in there, made if need be; undefined where it cannot be written to. */
 export function userCache(name: string): string | undefined {
   try {
-    const folder = join(cacheHome(process.env, process.platform), "moec", name);
+    const folder = join(cacheHome(process.env, process.platform), "moec", packageVersion(), name);
     mkdirSync(folder, { recursive: true });
     accessSync(folder, constants.W_OK);
     return folder;
