@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { fail } from "../support/diagnostics.ts";
 import type { Plan } from "../plan/read-plan.ts";
-import { weightNames } from "../plan/program/program.ts";
 import { createDevice } from "./device/device.ts";
-import { createEngine } from "./engine/engine.ts";
+import { openEngine } from "./engine/open.ts";
 import { lockstep } from "./lockstep.ts";
 import type { Call } from "./ranks/messages.ts";
 import { startTeam, type Answer } from "./ranks/team.ts";
@@ -70,18 +68,7 @@ const alone = (run: (call: Call) => Answer): Pick<Runner, "width" | "run"> => ({
 
 /** The engine of a plan of one rank, in this process. */
 function runHere(plan: Plan, threads: number): Runner {
-  const { manifest } = plan;
-  const programs = plan.programs(0);
-  const own = weightNames(programs);
-  const engine = createEngine({
-    kernels: readFileSync(plan.file("kernels.wasm")),
-    programs,
-    caches: manifest.ranks[0]?.caches ?? [],
-    weights: manifest.weights.filter((w) => own.has(w.name)),
-    loadWeight: plan.loadWeight,
-    context: manifest.context,
-    threads,
-  });
+  const engine = openEngine(plan, 0, { threads });
   return {
     ...alone(({ by, ids, past }) => ({
       logits: engine.run(by, ids, past),

@@ -3,13 +3,12 @@ import { definitions, isOp, type Func, type Node, type Value } from "../ir/graph
 import { parseModule } from "../ir/parser.ts";
 import { valueNames } from "../ir/printer.ts";
 import { formatDims } from "../ir/types.ts";
-import { weightNames } from "../plan/program/program.ts";
 import type { Plan } from "../plan/read-plan.ts";
 import { fail } from "../support/diagnostics.ts";
 import { formats } from "../tensor/format.ts";
 import { inputs, sourceNames, type Recipe } from "../tensor/recipe.ts";
 import { createDevice, launchesOf } from "./device/device.ts";
-import { createEngine } from "./engine/engine.ts";
+import { openEngine } from "./engine/open.ts";
 import { deviceProbe, engineProbe, lookInto, prefillOf, type Look, type Seen } from "./probe.ts";
 import { startTeam } from "./ranks/team.ts";
 
@@ -127,21 +126,9 @@ type Sight = Pick<Tracer, "maxTokens" | "close"> & {
 
 /** A plan of one rank for the CPU. */
 function sightHere(plan: Plan): Sight {
-  const { manifest } = plan;
-  const programs = plan.programs(0);
-  const program = prefillOf(programs);
-  const own = weightNames(programs);
+  const program = prefillOf(plan.programs(0));
   let listener: ((step: number) => void) | undefined;
-  const engine = createEngine({
-    kernels: readFileSync(plan.file("kernels.wasm")),
-    programs,
-    caches: manifest.ranks[0]?.caches ?? [],
-    weights: manifest.weights.filter((w) => own.has(w.name)),
-    loadWeight: plan.loadWeight,
-    context: manifest.context,
-    threads: 1,
-    onStep: (_, step) => listener?.(step),
-  });
+  const engine = openEngine(plan, 0, { threads: 1, onStep: (_, step) => listener?.(step) });
   return {
     maxTokens: () => Promise.resolve(program.maxTokens),
     look: (ids, looks) => {

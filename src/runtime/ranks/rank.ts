@@ -1,10 +1,8 @@
 /** The process of one rank: loads its shard, then runs what it is told until it is told to close or its parent is gone. */
-import { readFileSync } from "node:fs";
-import { weightNames } from "../../plan/program/program.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { CompileError } from "../../support/diagnostics.ts";
 import { createDevice } from "../device/device.ts";
-import { createEngine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open.ts";
 import type { Collect } from "../engine/execute.ts";
 import { deviceProbe, engineProbe, lookInto, prefillOf, type Probe } from "../probe.ts";
 import { collectOver } from "./collect.ts";
@@ -31,23 +29,11 @@ type Runner = {
 };
 
 function engineOf(plan: Plan, rank: number, threads: number, collect: Collect): Runner {
-  const programs = plan.programs(rank);
   let listener: ((step: number) => void) | undefined;
-  const own = weightNames(programs);
-  const engine = createEngine({
-    kernels: readFileSync(plan.file("kernels.wasm")),
-    programs,
-    caches: plan.manifest.ranks[rank]?.caches ?? [],
-    weights: plan.manifest.weights.filter((w) => own.has(w.name)),
-    loadWeight: plan.loadWeight,
-    context: plan.manifest.context,
-    threads,
-    collect,
-    onStep: (_, step) => listener?.(step),
-  });
+  const engine = openEngine(plan, rank, { threads, collect, onStep: (_, step) => listener?.(step) });
   return {
     maxTokens: engine.maxTokens,
-    probe: () => engineProbe(engine, prefillOf(programs), (it) => void (listener = it)),
+    probe: () => engineProbe(engine, prefillOf(plan.programs(rank)), (it) => void (listener = it)),
     run: (by, ids, past) => ({ logits: engine.run(by, ids, past), routes: engine.routes(by, ids.length) }),
   };
 }
