@@ -2,7 +2,7 @@
 import type { Device } from "../driver/device/parts.ts";
 import type { Placed } from "../driver/device/placed.ts";
 import { deviceOf, profileOf } from "../driver/target.ts";
-import { readTiles, readVerified, writeTiles, writeVerified } from "../driver/device/tile-memory.ts";
+import { forgetful, memoryIn, type DeviceMemory } from "../driver/device/tile-memory.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
 import { userCache } from "./files/user-cache.ts";
 
@@ -21,30 +21,10 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
   },
 };
 
-/** The folder of what is remembered, if any. */
-const folderOf = ({ tileCache }: DeviceOptions): string | undefined =>
-  tileCache === undefined ? userCache("tiles") : tileCache === "none" ? undefined : tileCache;
-
-/** What a tile cache remembers; `keep` writes down what was found besides. */
-export function tilesFrom(options: DeviceOptions): {
-  readonly tiles: Device["tiles"];
-  readonly keep: () => void;
-} {
-  const folder = folderOf(options);
-  const tiles = folder === undefined ? new Map() : readTiles(folder);
-  const before = new Map(tiles);
-  return { tiles, keep: () => folder !== undefined && writeTiles(folder, before, tiles) };
-}
-
-/** The kernels that a tile cache remembers as legal; `keep` writes down which others were. */
-function verifiedFrom(options: DeviceOptions): {
-  readonly verified: Device["verified"];
-  readonly keep: () => void;
-} {
-  const folder = folderOf(options);
-  const verified = folder === undefined ? new Set<string>() : readVerified(folder);
-  const before = new Set(verified);
-  return { verified, keep: () => folder !== undefined && writeVerified(folder, before, verified) };
+/** What earlier compiles found out, as far as it is remembered. */
+export function remembered({ tileCache }: DeviceOptions): DeviceMemory {
+  const folder = tileCache === undefined ? userCache("tiles") : tileCache === "none" ? undefined : tileCache;
+  return folder === undefined ? forgetful() : memoryIn(folder);
 }
 
 /**
@@ -60,11 +40,6 @@ export function deviceFrom(
   const profile = deviceOf(target ?? placed?.devices[0]?.profile ?? "cpu");
   if (!profile) return undefined;
   const fleet = placed && own && { cluster: placed.cluster, devices: own };
-  const { tiles, keep: keepTiles } = tilesFrom(options);
-  const { verified, keep: keepVerified } = verifiedFrom(options);
-  const keep = (): void => {
-    keepTiles();
-    keepVerified();
-  };
+  const { tiles, verified, keep } = remembered(options);
   return { device: { profile, tiles, trials: options.tune, verified, ...(fleet && { fleet }) }, keep };
 }

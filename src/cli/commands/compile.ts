@@ -31,7 +31,7 @@ import type { Progress } from "../../support/log.ts";
 import type { CommandSpec, Context } from "../command.ts";
 import { compileOptions, type Options } from "../compile/options.ts";
 import { calibrationOf, parallelOf, settingsOf } from "../compile/settings.ts";
-import { deviceFrom, tilesFrom } from "../device-options.ts";
+import { deviceFrom, remembered } from "../device-options.ts";
 import { emitCode } from "../compile/emit-code.ts";
 import { forecastFor, parallelIn, show } from "../forecast/forecast.ts";
 import { forecastReport } from "../forecast/report.ts";
@@ -82,7 +82,7 @@ function forecastOf(path: string, options: Options): ClusterForecast | undefined
 
 /** A forecast whose chosen layouts are also told with kernels timed on schedules. */
 function simulatedToo(forecast: ClusterForecast, options: Options): ClusterForecast {
-  const { tiles, keep } = tilesFrom(options);
+  const { tiles, keep } = remembered(options);
   const repriced = reprice(forecast.chosen, { tiles, trials: options.tune });
   keep();
   return { ...forecast, repriced };

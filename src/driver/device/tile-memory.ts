@@ -29,19 +29,25 @@ function append(folder: string, file: string, lines: readonly string[]): void {
   if (lines.length > 0) using(folder, file, (path) => appendFileSync(path, lines.join("")));
 }
 
-/** The tiles that a folder remembers. */
-export const readTiles = (folder: string): TileMemory => entriesOf(textIn(folder, files.tiles));
+/** What a folder remembers; `keep` adds to it what was found since. */
+export type DeviceMemory = {
+  readonly tiles: TileMemory;
+  readonly verified: VerifiedKernels;
+  readonly keep: () => void;
+};
 
-/** Add what is in `now` and was not `before`. */
-export function writeTiles(folder: string, before: TileMemory, now: TileMemory): void {
-  const added = [...now].filter(([key]) => !before.has(key));
-  append(folder, files.tiles, added.map(([key, it]) => lineOf(key, it))); // prettier-ignore
-}
+/** Remembers nothing, and keeps nothing. */
+export const forgetful = (): DeviceMemory => ({ tiles: new Map(), verified: new Set(), keep: () => {} });
 
-/** The kernels that a folder remembers as legal. */
-export const readVerified = (folder: string): VerifiedKernels => keysOf(textIn(folder, files.verified));
-
-/** Add what is in `now` and was not `before`. */
-export function writeVerified(folder: string, before: VerifiedKernels, now: VerifiedKernels): void {
-  append(folder, files.verified, [...now].filter((key) => !before.has(key)).map((key) => `${key}\n`)); // prettier-ignore
+/** Throws `usage/tile-cache` where the folder cannot be read, and on keeping where it cannot be written. */
+export function memoryIn(folder: string): DeviceMemory {
+  const tiles = entriesOf(textIn(folder, files.tiles));
+  const verified = keysOf(textIn(folder, files.verified));
+  const before = { tiles: new Set(tiles.keys()), verified: new Set(verified) };
+  const keep = (): void => {
+    const found = [...tiles].filter(([key]) => !before.tiles.has(key));
+    append(folder, files.tiles, found.map(([key, it]) => lineOf(key, it))); // prettier-ignore
+    append(folder, files.verified, [...verified].filter((key) => !before.verified.has(key)).map((key) => `${key}\n`)); // prettier-ignore
+  };
+  return { tiles, verified, keep };
 }

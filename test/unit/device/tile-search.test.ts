@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readTiles, writeTiles } from "../../../src/driver/device/tile-memory.ts";
+import { memoryIn } from "../../../src/driver/device/tile-memory.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
@@ -134,11 +134,11 @@ describe("the search", () => {
   test("remembers what it found in a folder, and does not mind a torn line there", () => {
     const folder = mkdtempSync(join(tmpdir(), "moec-tiles-"));
     try {
-      const [before, now] = [readTiles(folder), readTiles(folder)];
-      const found = bestTile(ascend910b3, bf16(512, 512), 64, 2, now);
-      writeTiles(folder, before, now);
+      const { tiles, keep } = memoryIn(folder);
+      const found = bestTile(ascend910b3, bf16(512, 512), 64, 2, tiles);
+      keep();
       appendFileSync(join(folder, "tiles.jsonl"), '{"key":"half');
-      const later = readTiles(folder);
+      const later = memoryIn(folder).tiles;
       expect(later.size).toBe(1);
       expect(bestTile(ascend910b3, bf16(512, 512), 64, 2, later)).toEqual(found);
       expect(bestTile({ ...ascend910b3, name: "other" }, bf16(512, 512), 64, 2, later) && later.size).toBe(2);

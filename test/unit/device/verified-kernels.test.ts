@@ -3,7 +3,7 @@ import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { compile } from "../../../src/driver/compile.ts";
-import { readVerified, writeVerified } from "../../../src/driver/device/tile-memory.ts";
+import { memoryIn } from "../../../src/driver/device/tile-memory.ts";
 import { profileOf } from "../../../src/driver/target.ts";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";
 import { rememberingVerifier, type VerifiedKernels } from "../../../src/plan/verified-kernels.ts";
@@ -29,14 +29,14 @@ if (!first) throw new Error("no schedules to look at");
 
 test("every kernel is looked at once, in this run or an earlier one", () => {
   const folder = join(temp, "kept");
-  const [before, now] = [readVerified(folder), readVerified(folder)];
+  const { verified: now, keep } = memoryIn(folder);
   const cold = counting(now);
   for (const { kernel, profile, trials } of scheduleCases) cold.verify(kernel, profile, trials);
-  writeVerified(folder, before, now);
+  keep();
   expect(cold.looks()).toBe(now.size);
   expect(now.size).toBeGreaterThan(1);
   appendFileSync(join(folder, "verified.txt"), "0123abc");
-  const later = readVerified(folder);
+  const later = memoryIn(folder).verified;
   expect(later).toEqual(now);
   const warm = counting(later);
   for (const { kernel, profile, trials } of scheduleCases)
