@@ -23,6 +23,12 @@ export const evidenceOf = (layer: LayerRouting, experts: number): Evidence => ({
   sets: routedSets(layer, effortFor(experts).tokens),
 });
 
+/** The same where nothing is searched for: other policies look at loads only. */
+const loadsAlone = (layer: LayerRouting, experts: number): Evidence => ({
+  loads: loadsOf(layer, experts),
+  stretches: [],
+});
+
 /** The layers of some texts, one behind the other; of all where none is named. Throws `route/no-text`. */
 export function layersOf({ texts }: Routing, names: readonly string[]): readonly LayerRouting[] {
   const chosen = (names.length > 0 ? names : [...texts.keys()]).map(
@@ -47,8 +53,9 @@ export function placeLayers(
   placing: Placing,
   onLayer: (done: number) => void = () => {},
 ): readonly LayerMap[] {
+  const evidence = placing.policy === "search" ? evidenceOf : loadsAlone;
   return layers.map((layer, i) => {
-    const placed = placeLayer(evidenceOf(layer, experts), placing);
+    const placed = placeLayer(evidence(layer, experts), placing);
     onLayer(i + 1);
     return placed;
   });
