@@ -40,12 +40,3 @@ export function definitions(func: Func): ReadonlyMap<Value, Node> {
   for (const node of func.body) for (const value of node.results) map.set(value, node);
   return map;
 }
-
-/** How often each value is read, results of the function included. */
-export function useCounts(func: Func): ReadonlyMap<Value, number> {
-  const counts = new Map<Value, number>();
-  const count = (v: Value) => counts.set(v, (counts.get(v) ?? 0) + 1);
-  for (const node of func.body) node.operands.forEach(count);
-  func.results.forEach((r) => count(r.value));
-  return counts;
-}

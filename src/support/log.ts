@@ -43,15 +43,6 @@ export async function loadPaint(color: boolean): Promise<Paint> {
   return { error: chalk.bold.red, warn: chalk.yellow, hint: chalk.cyan, place: chalk.dim };
 }
 
-/** A log that says nothing, for tests and library use. */
-export const silentLog: Log = {
-  quiet: true,
-  info: () => {},
-  warn: () => {},
-  print: () => {},
-  progress: () => ({ update: () => {}, done: () => {} }),
-};
-
 export async function createLog(options: LogOptions): Promise<Log> {
   const { write, quiet, terminal } = options;
   const paint = await loadPaint(options.color);

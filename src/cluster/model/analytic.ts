@@ -66,6 +66,3 @@ export function analyticCost(profile: Profile, constants: Constants): KernelCost
   ];
   return { time, figures };
 }
-
-/** Whether a device has a matrix unit that a forecast can count on. */
-export const canForecast = (profile: Profile): boolean => coreCount(profile, profile.matrix.core) > 0;

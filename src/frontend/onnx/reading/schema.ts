@@ -2,7 +2,6 @@
  * What the wire scan must know of onnx.proto (ONNX 1.20): which fields are messages to walk into, which are names that must
  * be UTF-8, and which hold weights. All other fields are passed over; onnx-proto decodes them.
  */
-export type MessageName = keyof typeof messages;
 
 export type FieldSpec =
   | { readonly name: string; readonly kind: "message"; readonly of: string }
