@@ -67,11 +67,15 @@ export function shortener(): (text: string) => string {
   };
 }
 
-/** Turns at either end of loops with conditions that are looked at for what they read: those in which pipelines fill and drain read less. */
+/**
+ * Turns at either end of uneven loops that are looked at for what they read: those in which pipelines fill and drain read less, and those
+ * that begin and end sums may read part by part.
+ */
 const ends = 4;
 
-const hasConditions = (body: readonly Prepared[]): boolean =>
-  body.some((it) => it.kind === "if" || (it.kind === "loop" && hasConditions(it.body)));
+/** Whether turns may differ in what they read of it: by a condition, or by how often a loop in them goes round. */
+const varies = (body: readonly Prepared[]): boolean =>
+  body.some((it) => it.kind === "if" || it.kind === "loop");
 
 /** Whether work of a turn is of earlier turns' tiles, so that the first and the last have less of it: it looks back, or awaits other cores. */
 const looksBack = (body: readonly Prepared[]): boolean =>
@@ -83,12 +87,12 @@ const looksBack = (body: readonly Prepared[]): boolean =>
 
 /** What the turns of a part's outermost loops read of memory. */
 export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly (readonly Span[])[] => {
-  const pipelined = new Set<Loop>();
-  const body = readsOf(part.body, pipelined);
+  const uneven = new Set<Loop>();
+  const body = readsOf(part.body, uneven);
   return eachTurn(body, env, reader, body.filter((it) => it.kind === "loop"), (inside) => {
     const spans: Span[] = [];
     sketch(inside, env, {
-      ends: (loop) => (pipelined.has(loop) ? ends : 1),
+      ends: (loop) => (uneven.has(loop) ? ends : 1),
       instruction: (it, times) => {
         if (it.operation.stmt.kind === "copy") include(spans, it, times);
         return answerOf(reader, it);
@@ -102,16 +106,16 @@ export const readings = (part: PreparedPart, env: Env, reader: Reader): readonly
 const isFromMemory = ({ stmt, regions: [source] }: Operation): boolean =>
   stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
 
-/** The statements of a body that read tensors, and those that say which turns do; loops whose ends differ from their middle become known as `pipelined`. */
-const readsOf = (body: readonly Prepared[], pipelined: Set<Loop>): readonly Prepared[] =>
+/** The statements of a body that read tensors, and those that say which turns do; loops whose ends differ from their middle become known as `uneven`. */
+const readsOf = (body: readonly Prepared[], uneven: Set<Loop>): readonly Prepared[] =>
   body.flatMap((it): readonly Prepared[] => {
     if (it.kind === "let") return [it];
     if (it.kind === "operation")
       return it.stmt.kind === "read" ? [it] : isFromMemory(it) ? [{ ...it, regions: it.regions.slice(0, 1) }] : []; // prettier-ignore
-    const inside = readsOf(it.body, pipelined);
+    const inside = readsOf(it.body, uneven);
     if (inside.every((of) => of.kind === "let")) return [];
     const kept = { ...it, body: inside };
-    if (kept.kind === "loop" && (hasConditions(inside) || looksBack(it.body))) pipelined.add(kept);
+    if (kept.kind === "loop" && (varies(inside) || looksBack(it.body))) uneven.add(kept);
     return [kept];
   });
 
