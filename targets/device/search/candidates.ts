@@ -4,7 +4,7 @@ import { matrixRate } from "../../../src/machine/rates.ts";
 import { fitter, leastDepth, leastStep } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
 import { isFractal, matricesOf, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
-import { pieceWidth, roundedUp, type Tile } from "../kernels/matrix/tile.ts";
+import { pieceWidth, roundedUp, undivided, type Sums, type Tile } from "../kernels/matrix/tile.ts";
 
 const multiples = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32];
 
@@ -27,12 +27,11 @@ function evenWidths(profile: Profile, spec: GemmSpec, down: number): readonly nu
 const depths = [leastDepth, 64, 128, 256, 512, 1024, 2048];
 const steps = [leastStep, 32, 64, 128, 256, 512];
 
-type Accumulators = Pick<Tile, "parts" | "cut" | "accs">;
-const accumulators: readonly Accumulators[] = [
-  { parts: 1, cut: "columns", accs: 1 },
-  { parts: 1, cut: "columns", accs: 2 },
-  { parts: 2, cut: "columns", accs: 1 },
-  { parts: 2, cut: "rows", accs: 1 },
+const accumulators: readonly Sums[] = [
+  undivided,
+  { ...undivided, copies: 2 },
+  { ...undivided, parts: 2, cut: "columns" },
+  { ...undivided, parts: 2, cut: "rows" },
 ];
 
 /** All legal tiles for so many rows, in a fixed order; of each, as many copies of the staged operands as there is room for, up to four. */
@@ -51,12 +50,16 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
   };
   const tiles: Tile[] = [];
   const add = (tile: Tile): void =>
-    void tiles.push(...deals(tile.m).map((deal) => (deal === 1 ? tile : { ...tile, deal })));
+    void tiles.push(...deals(tile.area.m).map((deal) => (deal === 1 ? tile : { ...tile, deal })));
   /** Where rows and weights can be staged ahead but once, weights in pieces of a half or a quarter, as many as there is room for. */
   const shorter = (tile: Tile): readonly Tile[] =>
     isFractal(spec)
-      ? [...(pieceWidth(tile, run) < tile.n ? [1] : []), 2, 4].flatMap((parts) => {
-          const pieces = [4, 3, 2].map((copies) => ({ ...tile, pieces: { depth: tile.k / parts, copies } }));
+      ? [...(pieceWidth(tile, run) < tile.area.n ? [1] : []), 2, 4].flatMap((parts) => {
+          const depth = tile.staged.k / parts;
+          const pieces = [4, 3, 2].map((copies) => ({
+            ...tile,
+            staged: { ...tile.staged, pieces: { depth, copies } },
+          }));
           return pieces.filter(fits).slice(0, 1);
         })
       : [];
@@ -65,12 +68,12 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
     for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even]))
       for (const k of new Set(depths.map((it) => Math.min(it, longest))))
         for (const step of new Set(steps.map((it) => Math.min(it, k))))
-          for (const acc of accumulators)
+          for (const sums of accumulators)
             for (const copies of [4, 3, 2, 1]) {
-              const tile = { m, n, k, step, copies, ...acc };
+              const tile: Tile = { area: { m, n }, staged: { k, step, copies }, sums };
               if (!fits(tile)) continue;
               add(tile);
-              if (copies < 3) shorter({ ...tile, copies: 2 }).forEach(add);
+              if (copies < 3) shorter({ ...tile, staged: { k, step, copies: 2 } }).forEach(add);
               break;
             }
   }

@@ -88,9 +88,11 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     );
   };
   return (tile) => {
-    const { n, k, step, parts, copies, pieces } = tile;
-    const [down, across] = [Math.ceil(perMatrix / tile.m), Math.ceil(wide / n)];
-    const [m, cols] = [Math.min(tile.m, perMatrix), Math.min(n, wide)];
+    const { n } = tile.area;
+    const { k, step, copies, pieces } = tile.staged;
+    const { parts } = tile.sums;
+    const [down, across] = [Math.ceil(perMatrix / tile.area.m), Math.ceil(wide / n)];
+    const [m, cols] = [Math.min(tile.area.m, perMatrix), Math.min(n, wide)];
     const tasks = down * across * matrices;
     // A group takes whole tasks; with experts a task is several tiles, unless they are dealt out.
     const inTask = spec.experts === undefined ? 1 : Math.ceil(down / (tile.deal ?? 1));
@@ -114,7 +116,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       a: row * bytes(a, rows * deep) * (isCached ? 1 : across),
       w: (isRearranged ? row : 1) * bytes(w, matrices * wide * deep),
     };
-    const again = { a: tile.cut === "columns" ? atEnds : 1, b: tile.cut === "rows" ? atEnds : 1 };
+    const again = { a: tile.sums.cut === "columns" ? atEnds : 1, b: tile.sums.cut === "rows" ? atEnds : 1 };
     const sharing = Math.min(tasks, groups.value);
     const load =
       loading(
@@ -146,7 +148,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       : 0;
     const lap = cube / sums / loads / parts;
     const exposed =
-      tile.accs > 1 ? 0 : parts > 1 ? parts * Math.max(0, drain / sums / parts - lap) * sums : drain;
+      tile.sums.copies > 1 ? 0 : parts > 1 ? parts * Math.max(0, drain / sums / parts - lap) * sums : drain;
     // What is staged ahead must last until the next has come: its own time on the way, and the latency.
     const ahead = pieces?.copies ?? copies;
     const depths = deep / (pieces?.depth ?? k);

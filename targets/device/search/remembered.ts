@@ -13,16 +13,15 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const tileSchema = v.strictObject({
   key: v.string(),
   tile: v.strictObject({
-    m: count,
-    n: count,
-    k: count,
-    step: count,
-    parts: count,
-    cut: v.picklist(["rows", "columns"]),
+    area: v.strictObject({ m: count, n: count }),
+    staged: v.strictObject({
+      k: count,
+      step: count,
+      copies: count,
+      pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
+    }),
+    sums: v.strictObject({ parts: count, cut: v.picklist(["rows", "columns"]), copies: count }),
     deal: v.exactOptional(count),
-    copies: count,
-    accs: count,
-    pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
   }),
   cycles: v.number(),
 });

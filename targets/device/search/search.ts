@@ -33,7 +33,7 @@ export const timed = (profile: Profile, spec: GemmSpec, tile: Tile, rows: number
 /** Of tiles of one size, that differ only in how they are staged, the best two. */
 function diverse(ranked: readonly Tile[]): readonly Tile[] {
   const taken = new Map<string, number>();
-  return ranked.filter(({ m, n }) => {
+  return ranked.filter(({ area: { m, n } }) => {
     const before = taken.get(`${m} ${n}`) ?? 0;
     taken.set(`${m} ${n}`, before + 1);
     return before < 2;

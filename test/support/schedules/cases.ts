@@ -5,7 +5,7 @@ import { attention } from "../../../targets/device/kernels/attention/attention.t
 import { bestAttention } from "../../../targets/device/search/attention.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
-import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
+import { undivided, type Tile } from "../../../targets/device/kernels/matrix/tile.ts";
 import { swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
 import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
 import { groupSlots, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
@@ -62,7 +62,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     width,
     ...(heads && { heads }),
   });
-  const tile: Tile = { m: 32, n: 64, k: 128, step: 64, parts: 1, cut: "columns", copies: 2, accs: 1 };
+  const tile: Tile = { area: { m: 32, n: 64 }, staged: { k: 128, step: 64, copies: 2 }, sums: undivided };
   const multiply = (name: string, spec: GemmSpec, reader?: Reader): ScheduleCase =>
     on(name, gemm(profile, spec, tile), trial({ S: 2 }, reader), trial({ S: 90 }, reader));
   const [heads, groups, dim] = [4, 2, 64];

@@ -8,12 +8,12 @@ import { ascend950pr } from "../../../targets/ascend/profiles/950.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
-import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
+import { undivided, type Tile } from "../../../targets/device/kernels/matrix/tile.ts";
 import { farthest, faultsOf, randomFloats, reference, runKernel } from "../../support/kernels/run-kernel.ts";
 import { randomSource } from "../../support/random.ts";
 
 const machines = [ascend910b3, birenBr100, ascend950pr, ascend310p].map((it) => [it.name, it] as const);
-const tile: Tile = { m: 32, n: 64, k: 128, step: 64, parts: 1, cut: "columns", copies: 2, accs: 1 };
+const tile: Tile = { area: { m: 32, n: 64 }, staged: { k: 128, step: 64, copies: 2 }, sums: undivided };
 
 /** Numbers that every dtype holds exactly. */
 const eighths = (seed: string, n: number): Float32Array<ArrayBuffer> => {
@@ -53,17 +53,17 @@ const isLegal = (kernel: ReturnType<typeof gemm>, profile: (typeof machines)[num
 describe.each(machines)("on %s", (name, profile) => {
   const dtype = halfOf(name);
   test.each([
-    { parts: 1, cut: "columns", accs: 1, bias: false },
-    { parts: 2, cut: "columns", accs: 1, bias: false },
-    { parts: 2, cut: "columns", accs: 1, bias: true },
-    { parts: 2, cut: "rows", accs: 1, bias: false },
-    { parts: 1, cut: "columns", accs: 2, bias: true },
-    { parts: 2, cut: "columns", accs: 1, bias: false, k: 64, pieces: { depth: 32, copies: 3 } },
-    { parts: 2, cut: "columns", accs: 1, bias: false, k: 128, pieces: { depth: 128, copies: 2 } },
-    { parts: 1, cut: "columns", accs: 1, bias: false, k: 128, pieces: { depth: 64, copies: 4 } },
-    { parts: 2, cut: "rows", accs: 1, bias: false, k: 64, pieces: { depth: 32, copies: 2 } },
-  ] as const)("a product in parts, pieces and copies: %o", ({ parts, cut, accs, bias, ...staged }) => {
-    if (cut === "rows" && profile.matrix.core === profile.vector.core) return;
+    { sums: {}, bias: false },
+    { sums: { parts: 2 }, bias: false },
+    { sums: { parts: 2 }, bias: true },
+    { sums: { parts: 2, cut: "rows" }, bias: false },
+    { sums: { copies: 2 }, bias: true },
+    { sums: { parts: 2 }, bias: false, k: 64, pieces: { depth: 32, copies: 3 } },
+    { sums: { parts: 2 }, bias: false, k: 128, pieces: { depth: 128, copies: 2 } },
+    { sums: {}, bias: false, k: 128, pieces: { depth: 64, copies: 4 } },
+    { sums: { parts: 2, cut: "rows" }, bias: false, k: 64, pieces: { depth: 32, copies: 2 } },
+  ] as const)("a product in parts, pieces and copies: %o", ({ sums, bias, ...staged }) => {
+    if ("cut" in sums && profile.matrix.core === profile.vector.core) return;
     const [s, k, n] = [45, 300, 150];
     const spec: GemmSpec = {
       a: { dtype, width: k },
@@ -71,7 +71,11 @@ describe.each(machines)("on %s", (name, profile) => {
       out: { dtype: "f32", width: n },
       bias,
     };
-    const kernel = gemm(profile, spec, { ...tile, step: 32, parts, cut, accs, ...staged });
+    const kernel = gemm(profile, spec, {
+      ...tile,
+      staged: { ...tile.staged, step: 32, ...staged },
+      sums: { ...undivided, ...sums },
+    });
     isLegal(kernel, profile, s);
     const [a, w, b] = [eighths("a", s * k), eighths("w", n * k), eighths("b", n)];
     const { out } = runKernel(kernel, profile, { S: s }, { a, w, ...(bias && { bias: b }) });
@@ -132,7 +136,7 @@ describe.each(machines)("on %s", (name, profile) => {
     const groups = Math.ceil(k / group);
     const w = { kind: "coded", dtype: bits === 8 ? "i8" : "i4", group, zeros } as const;
     const spec: GemmSpec = { a: { dtype, width: k }, w, out: { dtype: "f32", width: n } };
-    const kernel = gemm(profile, spec, { ...tile, k: 64, step: 32 });
+    const kernel = gemm(profile, spec, { ...tile, staged: { k: 64, step: 32, copies: 2 } });
     isLegal(kernel, profile, s);
     const [a, c, scales, zero] = [
       eighths("a", s * k),

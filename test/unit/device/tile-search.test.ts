@@ -120,8 +120,8 @@ describe("the search", () => {
   ] as const)("no tile undercuts the least work, whatever its parts, pieces, deals and accumulators: %s", (_, spec, rows) => {
     const { cycles } = leastWork(ascend910b3, spec, rows);
     const estimate = estimator(ascend910b3, spec, rows);
-    const kinds = Map.groupBy(candidates(ascend910b3, spec, rows), ({ parts, cut, accs, deal = 1, pieces }) =>
-      [parts, cut, accs, deal > 1, pieces?.copies].join(),
+    const kinds = Map.groupBy(candidates(ascend910b3, spec, rows), ({ staged, sums, deal = 1 }) =>
+      [sums.parts, sums.cut, sums.copies, deal > 1, staged.pieces?.copies].join(),
     );
     expect(kinds.size).toBeGreaterThan(2);
     for (const tiles of kinds.values())

@@ -6,7 +6,7 @@ import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { flowOf } from "./flow.ts";
 import { vectorNeed } from "./room.ts";
 import { runOf, type GemmSpec } from "./spec.ts";
-import { partHeight, partWidth, pieceWidth, type Tile } from "./tile.ts";
+import { partHeight, partWidth, pieceWidth, undivided, type Tile } from "./tile.ts";
 
 /**
  * Tells which tiles of a product a machine can hold: within the capacity of each space, and of parts that begin at whole fragments. Rows
@@ -28,7 +28,9 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
   const run = runOf(spec);
   const events = flags.perPair.value - flags.reserved.value;
   return (tile) => {
-    const { m, n, k, step, parts, copies, accs, pieces } = tile;
+    const { m, n } = tile.area;
+    const { k, step, copies, pieces } = tile.staged;
+    const { parts, cut } = tile.sums;
     const [high, wide] = [partHeight(tile), partWidth(tile)];
     const apart = pieces?.depth ?? k;
     if (!rate || step % rate.k !== 0) return false;
@@ -38,13 +40,13 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
       return false;
     if (
       parts > 1 &&
-      (tile.cut === "rows" ? (isWhole && leaves === "vector") || high % rate.m !== 0 : wide % rate.n !== 0)
+      (cut === "rows" ? (isWhole && leaves === "vector") || high % rate.m !== 0 : wide % rate.n !== 0)
     )
       return false;
     return (
       holds(matrix.a, need(matrix.a, 2, spec.a.dtype, m, step)) &&
       holds(matrix.b, need(matrix.b, 2, weight, n, step)) &&
-      holds(matrix.c, need(matrix.c, accs, acc, m, n)) &&
+      holds(matrix.c, need(matrix.c, tile.sums.copies, acc, m, n)) &&
       holds(
         stage,
         need(stage, copies, spec.a.dtype, m, k) +
@@ -68,7 +70,7 @@ export function lacking(profile: Profile, spec: GemmSpec): string {
   if (!rate) return "";
   const { m, n } = rate;
   const [k, step] = [Math.max(rate.k, leastDepth), Math.max(rate.k, leastStep)];
-  const tile: Tile = { m, n, k, step, parts: 1, cut: "columns", copies: 1, accs: 1 };
+  const tile: Tile = { area: { m, n }, staged: { k, step, copies: 1 }, sums: undivided };
   const need = (space: string, dtype: DType, rows: number, cols: number): number => bufferBytes({ dtype, rows, cols }, spaceOf(profile, space)); // prettier-ignore
   const needs: readonly (readonly [string, number])[] = [
     [matrix.a, 2 * need(matrix.a, spec.a.dtype, m, step)],

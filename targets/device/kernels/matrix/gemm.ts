@@ -30,24 +30,24 @@ export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
     tensors(spec),
     !flow.isWhole &&
       flow.leaves === "vector" &&
-      `tensor sums: ${flow.acc}[${slots.sums * tile.m}, ${tile.n}] shared`,
+      `tensor sums: ${flow.acc}[${slots.sums * tile.area.m}, ${tile.area.n}] shared`,
     !flow.isWhole &&
       flow.isMade &&
-      `tensor made: ${flow.weight}[${slots.weights * tile.n}, ${tile.k}] shared`,
+      `tensor made: ${flow.weight}[${slots.weights * tile.area.n}, ${tile.staged.k}] shared`,
     ...(flow.isWhole ? [whole(profile, flow, spec, tile)] : split(profile, flow, spec, tile)),
   );
   return kernelOf(profile, text);
 }
 
 /** Such as `linear_176x192_bf16_t16x176x192`: the matrix [n, k], what it is multiplied as, the tile of m, n and k. */
-function nameOf(spec: GemmSpec, tile: Tile): string {
+function nameOf(spec: GemmSpec, { area, staged }: Tile): string {
   const { w, experts, a, out } = spec;
   const product = w.kind === "integer" ? "integerLinear" : "linear";
   const op = experts !== undefined ? `${product}${experts}experts` : a.heads !== undefined ? `headLinear${a.heads}` : product; // prettier-ignore
   const size = `${widthOf(spec)}x${depthOf(spec)}`;
   const types =
     w.kind === "plain" ? typesOf(a.dtype, out.dtype) : `${w.dtype}_${typesOf(a.dtype, out.dtype)}`;
-  return named(op, size, types, `t${tile.m}x${tile.n}x${tile.k}`);
+  return named(op, size, types, `t${area.m}x${area.n}x${staged.k}`);
 }
 
 function tensors(spec: GemmSpec): string {
@@ -117,8 +117,8 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
   const { matrix, vector } = profile;
   const rows = vectorRows(profile, spec, tile);
   const isLeaving = flow.leaves === "vector";
-  const sumsSlot = `let slot = turn mod ${slots.sums} * ${tile.m}`;
-  const weightsSlot = `turn mod ${slots.weights} * ${tile.n}`;
+  const sumsSlot = `let slot = turn mod ${slots.sums} * ${tile.area.m}`;
+  const weightsSlot = `turn mod ${slots.weights} * ${tile.area.n}`;
   const handOver = lines(
     sumsSlot,
     `await ${vector.core} -> ${flow.drain} #${signals.sumsFree} x${slots.sums}`,
@@ -145,8 +145,8 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
     "let half = ceil(cols, cores)",
     "let low = min(cols, core * half)",
     "let lot = min(half, cols - low)",
-    `for k in from .. to step ${tile.k} {`,
-    `let depth = min(${tile.k}, to - k)`,
+    `for k in from .. to step ${tile.staged.k} {`,
+    `let depth = min(${tile.staged.k}, to - k)`,
     `let slot = ${weightsSlot}`,
     `await ${matrix.core} -> ${flow.vectorStore} #${signals.weightsFree} x${slots.weights}`,
     makeWeights(profile, flow, spec, tile, rows.made, (it) => `made[slot + ${it}, 0 : depth]`),

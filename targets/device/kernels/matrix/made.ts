@@ -28,8 +28,8 @@ export function makeWeights(
     intoType: Parameters<typeof castSteps>[1],
   ): string =>
     lines(
-      ...castSteps(profile, fromType, intoType).map((it) => make(`${into}_${it}`, it, rows, tile.k)),
-      make(into, intoType, rows, tile.k, into === last ? 2 : 1),
+      ...castSteps(profile, fromType, intoType).map((it) => make(`${into}_${it}`, it, rows, tile.staged.k)),
+      make(into, intoType, rows, tile.staged.k, into === last ? 2 : 1),
       cast(profile, { box: box(from), dtype: fromType }, { box: box(into), dtype: intoType }, (it) =>
         box(`${into}_${it}`),
       ),
@@ -37,7 +37,7 @@ export function makeWeights(
   return lines(
     `for q in 0 .. lot step ${rows} {`,
     `let here = min(${rows}, lot - q)`,
-    make("codes", w.dtype, rows, tile.k, 2),
+    make("codes", w.dtype, rows, tile.staged.k, 2),
     `copy w[${lead(spec)}n + low + q : here, k : depth] -> ${box("codes")}`,
     change("codes", w.dtype, isCoded ? "real" : "ready", through),
     isCoded && scaled(profile, flow, spec, rows),

@@ -7,20 +7,23 @@ import { lead, rowsBox } from "./tasks.ts";
 import { isPartByPart, partHeight, partWidth, pieceWidth, type Tile } from "./tile.ts";
 
 /** The parts of a tile, each with accumulators that are filled and emptied on their own. */
-export const partsOf = (tile: Tile): readonly number[] => Array.from({ length: tile.parts }, (_, p) => p);
+export const partsOf = (tile: Tile): readonly number[] =>
+  Array.from({ length: tile.sums.parts }, (_, p) => p);
 
 const share = (of: string, size: number, tile: Tile, part: number): string =>
-  tile.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part * size}))`;
+  tile.sums.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part * size}))`;
 
 /** How many of a tile's rows and columns are in a part, as expressions. */
 const partRows = (tile: Tile, part: number): string =>
-  tile.cut === "rows" ? share("rows", partHeight(tile), tile, part) : "rows";
+  tile.sums.cut === "rows" ? share("rows", partHeight(tile), tile, part) : "rows";
 export const partCols = (tile: Tile, part: number): string =>
-  tile.cut === "columns" ? share("cols", partWidth(tile), tile, part) : "cols";
+  tile.sums.cut === "columns" ? share("cols", partWidth(tile), tile, part) : "cols";
 
 /** Where a part begins in its tile. */
-const partTop = (tile: Tile, part: number): number => (tile.cut === "rows" ? part * partHeight(tile) : 0);
-const partLeft = (tile: Tile, part: number): number => (tile.cut === "columns" ? part * partWidth(tile) : 0);
+const partTop = (tile: Tile, part: number): number =>
+  tile.sums.cut === "rows" ? part * partHeight(tile) : 0;
+const partLeft = (tile: Tile, part: number): number =>
+  tile.sums.cut === "columns" ? part * partWidth(tile) : 0;
 
 /** The accumulators of a tile, for the loop in which they are filled and emptied. Those of parts have flags of their own. */
 const accumulators = ({ matrix }: Profile, { acc }: Flow, tile: Tile): string =>
@@ -29,12 +32,12 @@ const accumulators = ({ matrix }: Profile, { acc }: Flow, tile: Tile): string =>
       `let rows${p} = ${partRows(tile, p)}`,
       `let cols${p} = ${partCols(tile, p)}`,
     ]),
-    `buffer acc: ${matrix.c} ${acc}[${tile.m}, ${tile.n}]${tile.parts > 1 ? " flagged" : times(tile.accs)}`,
+    `buffer acc: ${matrix.c} ${acc}[${tile.area.m}, ${tile.area.n}]${tile.sums.parts > 1 ? " flagged" : times(tile.sums.copies)}`,
   );
 
 /** A box of a part's accumulators: rows of it, by their expression, and all its columns. */
 export const sumsBox = (tile: Tile, part: number, rows: string): string =>
-  `acc[${tile.cut === "rows" && part > 0 ? `${partTop(tile, part)} + ` : ""}${rows}, ${partLeft(tile, part)} : cols${part}]`;
+  `acc[${tile.sums.cut === "rows" && part > 0 ? `${partTop(tile, part)} + ` : ""}${rows}, ${partLeft(tile, part)} : cols${part}]`;
 
 export const times = (copies: number): string => (copies > 1 ? ` x${copies}` : "");
 
@@ -55,8 +58,10 @@ function steps(
   to: string,
 ): string {
   const { matrix } = profile;
-  const { m, n, step, parts } = tile;
-  const byRows = tile.cut === "rows";
+  const { m, n } = tile.area;
+  const { step } = tile.staged;
+  const { parts } = tile.sums;
+  const byRows = tile.sums.cut === "rows";
   const isOne = parts === 1;
   const [high, wide] = isOne ? ["rows", "cols"] : byRows ? ["some", "cols"] : ["rows", "some"];
   const [top, left] = isOne ? ["0", "0"] : byRows ? ["low", "0"] : ["0", "low"];
@@ -84,12 +89,14 @@ function steps(
  * still sums. In between all parts share the operands of a step.
  */
 function overParts(spec: GemmSpec, tile: Tile, from: string, to: string, body: string): string {
-  if (tile.parts === 1) return body;
-  const byRows = tile.cut === "rows";
-  const [side, size, all] = byRows ? ["rows", partHeight(tile), tile.m] : ["cols", partWidth(tile), tile.n];
+  if (tile.sums.parts === 1) return body;
+  const byRows = tile.sums.cut === "rows";
+  const [side, size, all] = byRows
+    ? ["rows", partHeight(tile), tile.area.m]
+    : ["cols", partWidth(tile), tile.area.n];
   return lines(
     isPartByPart(tile, runOf(spec)) ? "let ends = 1" : `let ends = max(k == ${from}, k + depth == ${to})`,
-    `for p in 0 .. 1 + ends * ${tile.parts - 1} {`,
+    `for p in 0 .. 1 + ends * ${tile.sums.parts - 1} {`,
     `let low = p * ${size}`,
     `let some = max(0, min(${size} + (1 - ends) * ${all}, ${side} - low))`,
     body,
@@ -104,14 +111,14 @@ export function accumulatorFlags(
   tile: Tile,
   kind: "set" | "wait",
 ): string {
-  return tile.parts === 1
+  return tile.sums.parts === 1
     ? ""
     : lines(...partsOf(tile).map((p) => `${kind} ${drain} -> ${matrix.engine} #${p}`));
 }
 
 /** How a part's sums are taken out of its accumulators, between the flags for it. */
 export function emptied({ matrix }: Profile, { drain }: Flow, tile: Tile, p: number, copies: string): string {
-  return tile.parts === 1
+  return tile.sums.parts === 1
     ? copies
     : lines(`wait ${matrix.engine} -> ${drain} #${p}`, copies, `set ${drain} -> ${matrix.engine} #${p}`);
 }
@@ -133,18 +140,19 @@ export function product(
 ): string {
   const sums = sumsOf(spec);
   const group = spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
-  const { pieces } = tile;
+  const { area, staged } = tile;
+  const { pieces } = staged;
   const weights = (width: number, depth: number, copies: number): string =>
     `buffer w1: ${flow.stage} ${flow.weight}[${width}, ${depth}]${times(copies)}`;
   const run = (from: string, to: string): string => {
     const each = (reach: Reach): string => steps(profile, flow, spec, tile, reach, from, to);
     return lines(
       accumulators(profile, flow, tile),
-      `for k in ${from} .. ${to} step ${tile.k} {`,
-      `let depth = min(${tile.k}, ${to} - k)`,
-      `buffer a1: ${flow.stage} ${spec.a.dtype}[${tile.m}, ${tile.k}]${times(tile.copies)}`,
+      `for k in ${from} .. ${to} step ${staged.k} {`,
+      `let depth = min(${staged.k}, ${to} - k)`,
+      `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${staged.k}]${times(staged.copies)}`,
       `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
-      !pieces && lines(weights(tile.n, tile.k, tile.copies), supply),
+      !pieces && lines(weights(area.n, staged.k, staged.copies), supply),
       overParts(
         spec,
         tile,
@@ -180,7 +188,7 @@ export const stored = (spec: GemmSpec): string =>
   `copy w[${lead(spec)}n : cols, k : depth] -> w1[0 : cols, 0 : depth]`;
 
 /** A piece of them, of the columns that are summed. */
-function piece(spec: GemmSpec, { parts, cut }: Tile): string {
+function piece(spec: GemmSpec, { sums: { parts, cut } }: Tile): string {
   const [first, size] = parts > 1 && cut === "columns" ? ["n + low", "some"] : ["n", "cols"];
   return `copy w[${lead(spec)}${first} : ${size}, i : span] -> w1[0 : ${size}, 0 : span]`;
 }

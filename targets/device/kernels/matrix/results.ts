@@ -34,14 +34,14 @@ export const piecesOf = ({ isWhole }: Flow, tile: Tile): readonly Piece[] =>
         width: partWidth(tile),
         cols: partCols(tile, p),
       }))
-    : [{ p: 0, from: 0, width: tile.n, cols: "cols" }];
+    : [{ p: 0, from: 0, width: tile.area.n, cols: "cols" }];
 
 /** Copies of what all rows of a tile meet, scales and bias: those of the next are on their way, where no weights are made and need the flags. */
 export const besideCopies = ({ isMade }: Flow): number => (isMade ? 1 : 2);
 
 /** Rows of a tile that one vector core takes. */
-export const ownRows = (profile: Profile, { isWhole }: Flow, { m }: Tile): number =>
-  Math.ceil(m / (isWhole ? 1 : coresOf(profile, profile.vector.core)));
+export const ownRows = (profile: Profile, { isWhole }: Flow, { area }: Tile): number =>
+  Math.ceil(area.m / (isWhole ? 1 : coresOf(profile, profile.vector.core)));
 
 /** Rows `r : here` of a core's `mine` from `top`, so many at a time. */
 const overRows = (rows: number, body: string): string =>

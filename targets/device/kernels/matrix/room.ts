@@ -55,7 +55,7 @@ function making(
 ): readonly BufferSize[] {
   if (!flow.isMade) return [];
   const { w } = spec;
-  const depth = tile.k;
+  const depth = tile.staged.k;
   if (w.kind !== "coded")
     return [
       sized(w.dtype, rows, depth, 2),

@@ -18,31 +18,31 @@ export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: str
  * other, so that groups which work side by side share weights. With experts a task is columns of one expert, and of its rows every tile or, dealt out, each so manyth.
  */
 export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
-  const across = Math.ceil(widthOf(spec) / tile.n);
-  const columns = `let cols = min(${tile.n}, ${widthOf(spec)} - n)`;
-  const { deal = 1 } = tile;
+  const { area: { m, n }, deal = 1 } = tile; // prettier-ignore
+  const across = Math.ceil(widthOf(spec) / n);
+  const columns = `let cols = min(${n}, ${widthOf(spec)} - n)`;
   if (spec.experts !== undefined)
     return lines(
       `for t in group .. ${spec.experts * across * deal} step groups {`,
       `let e = t / ${across * deal}`,
-      `let n = t / ${deal} mod ${across} * ${tile.n}`,
+      `let n = t / ${deal} mod ${across} * ${n}`,
       columns,
       "read begin = offsets[e]",
       "read end = offsets[e + 1]",
-      `for m in begin + t mod ${deal} * ${tile.m} .. end step ${tile.m * deal} {`,
-      `let rows = min(${tile.m}, end - m)`,
+      `for m in begin + t mod ${deal} * ${m} .. end step ${m * deal} {`,
+      `let rows = min(${m}, end - m)`,
       body,
       "}",
       "}",
     );
   const heads = matricesOf(spec);
   return lines(
-    `let down = ceil(S, ${tile.m})`,
+    `let down = ceil(S, ${m})`,
     `for t in group .. down * ${across * heads} step groups {`,
     heads > 1 && `let h = t / (down * ${across})`,
-    `let m = t mod down * ${tile.m}`,
-    heads > 1 ? `let n = t / down mod ${across} * ${tile.n}` : `let n = t / down * ${tile.n}`,
-    `let rows = min(${tile.m}, S - m)`,
+    `let m = t mod down * ${m}`,
+    heads > 1 ? `let n = t / down mod ${across} * ${n}` : `let n = t / down * ${n}`,
+    `let rows = min(${m}, S - m)`,
     columns,
     body,
     "}",
