@@ -9,6 +9,7 @@ import type { View } from "../../src/plan/views.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import type { Precision } from "./precision.ts";
 import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
+import type { Rounded } from "./uses.ts";
 import type { QuantizedRecipe } from "../../src/tensor/quantized.ts";
 import type { Recipe } from "../../src/tensor/recipe.ts";
 
@@ -18,8 +19,17 @@ export type DeviceView = View & {
   readonly in: DeviceOperand["region"];
   /** Its rows still want each so many neighbours rotated; only kernels that round rows do that. */
   readonly rotation?: number;
+  /** Its rows rounded, so many neighbours rotated together before; where nothing reads them otherwise, the view is of the codes. */
+  readonly rounded?: RoundedView;
   /** Some of its slots are of experts elsewhere, and -1 here. */
   readonly partial?: boolean;
+};
+
+/** Codes i8 of rows, and the scale of each. */
+export type RoundedView = {
+  readonly rotation: number;
+  readonly codes: DeviceView;
+  readonly scales: DeviceView;
 };
 
 /** What a lowering rule sees: operands as views or weights, and where to put launches. */
@@ -43,10 +53,12 @@ export type DeviceContext = {
   ) => DeviceView;
   /** The operators that read a value, or a view of it; the function's results count as `result`. */
   readonly readers: (value: Value | undefined) => ReadonlySet<OpName | "result">;
+  /** How integer products round a value; undefined where none reads it. */
+  readonly roundedAs: (value: Value | undefined) => Rounded | undefined;
   /** The most positions there can be, and the most rows that an extent counts in one call. */
   readonly positions: number;
   readonly most: (rows: Extent) => number;
-  /** A fresh row-major buffer for a value, bound to it; of the dtype in which its readers want it unless another is asked for. */
+  /** Where a value is made, bound to it: where its only reader wants it, else a row-major buffer of its own; of the dtype in which its readers want it unless another is asked for. */
   readonly output: (value: Value | undefined, dtype?: DType) => DeviceView;
   /** As `output`, in room that values after the last reader of this one take again. */
   readonly passing: (value: Value | undefined) => DeviceView;

@@ -20,10 +20,11 @@ import type { DType } from "../../src/tensor/dtype.ts";
 import { quantizedParts } from "../../src/tensor/quantized.ts";
 import { constant, type Recipe } from "../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceView, KernelCache } from "./context.ts";
+import { homesOf } from "./homes.ts";
 import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import type { Precision } from "./precision.ts";
 import { deviceRules } from "./rules.ts";
-import { cacheType, lastReader, readersOf, type Readers } from "./uses.ts";
+import { cacheType, lastReader, readersOf, roundedIn, type Readers } from "./uses.ts";
 
 /** Kernels by name; those of one text are one. */
 export type KernelShelf = {
@@ -97,6 +98,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
   const views = new Map<Value, DeviceView>();
   const caches = new Map<Value, DeviceCache>();
   const readers = readersOf(func);
+  const roundedBy = roundedIn(func);
   let current: Node | undefined;
   let at = 0;
   const passed: { readonly view: DeviceView; until: number }[] = [];
@@ -118,6 +120,24 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
     const dims: readonly Dim[] = [rows.dim === "1" ? rows.times : rows.dim, ...rest];
     return { region: name, in: "buffer", offset: 0, dims, strides: compactStrides([1, ...rest]), dtype };
   };
+  const ownRoom = (v: Value, dtype = wantedType(v)): DeviceView => {
+    const [first = 1, ...rest] = v.type.dims;
+    const own = room(nameOf(v), v.type.dtype === "i32" ? "i32" : dtype, extentOf(first), rest.map((d) => fixed(d, nameOf(v)))); // prettier-ignore
+    const view = { ...own, dims: v.type.dims };
+    views.set(v, view);
+    return view;
+  };
+  const home = homesOf(func, {
+    known: (value) => views.get(value),
+    wanted: (value) => wantedType(value),
+    room: ownRoom,
+    added: (value, { type }) => {
+      const cache = caches.get(value);
+      const skip = cache && ({ times: cache.cols, dim: "P" } as const);
+      return cache && { ...compactView(cache.name, type.dims), in: "cache", dtype: cache.dtype, skip };
+    },
+    bind: (value, view) => void views.set(value, view),
+  });
   for (const param of func.params) {
     const [first = 1, ...rest] = param.type.dims;
     const cols = product(rest.map((d) => fixed(d, param.name)));
@@ -164,15 +184,15 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
       return view;
     },
     readers: readBy,
+    roundedAs: (value) => roundedBy.get(present(value)),
     positions,
     most,
-    output: (value, dtype = wantedType(value)) => {
+    output: (value, dtype) => {
       const v = present(value);
-      const [first = 1, ...rest] = v.type.dims;
-      const own = room(nameOf(v), v.type.dtype === "i32" ? "i32" : dtype, extentOf(first), rest.map((d) => fixed(d, nameOf(v)))); // prettier-ignore
-      const view = { ...own, dims: v.type.dims };
-      views.set(v, view);
-      return view;
+      const there = views.get(v) ?? home(v);
+      if (!there || there.dtype !== (dtype ?? there.dtype)) return ownRoom(v, dtype);
+      views.set(v, there);
+      return there;
     },
     passing: (value) => {
       const v = present(value);

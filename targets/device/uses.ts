@@ -1,5 +1,5 @@
 /** Who reads what in a function. */
-import { isOp, type Func, type Param, type Value } from "../../src/ir/graph.ts";
+import { isOp, type Func, type Node, type Param, type Value } from "../../src/ir/graph.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import type { Precision } from "./precision.ts";
@@ -30,6 +30,33 @@ export function readersOf(func: Func): ReadonlyMap<Value, Readers> {
       for (const by of isPassed ? (found.get(first) ?? []) : [node.op]) add(value, by);
     });
   return found;
+}
+
+/** How integer products take a value: rounded, so many neighbours rotated together before (1: not at all), and whether all its readers do. */
+export type Rounded = { readonly rotation: number; readonly isAll: boolean };
+
+/** The values that integer products round. */
+export function roundedIn(func: Func): ReadonlyMap<Value, Rounded> {
+  const takes = (node: Node, value: Value): boolean =>
+    (isOp(node, "integerLinear") || isOp(node, "integerExperts")) && node.operands[0] === value;
+  const readers = new Map<Value, Node[]>();
+  for (const node of func.body)
+    for (const value of new Set(node.operands)) readers.set(value, [...(readers.get(value) ?? []), node]);
+  const rotationBy = (node: Node, value: Value): number | undefined => {
+    if (takes(node, value)) return 1;
+    const [turned] = isOp(node, "hadamard") ? node.results : [];
+    const isTaken = turned && (readers.get(turned) ?? []).every((it) => takes(it, turned));
+    return isOp(node, "hadamard") && isTaken ? node.attrs.block : undefined;
+  };
+  const results = new Set(func.results.map((it) => it.value));
+  return new Map(
+    [...readers].flatMap(([value, nodes]) => {
+      const rotations = nodes.map((it) => rotationBy(it, value));
+      const rotation = rotations.find((it) => it !== undefined);
+      const isAll = !results.has(value) && rotations.every((it) => it === rotation);
+      return rotation === undefined ? [] : [[value, { rotation, isAll }] as const];
+    }),
+  );
 }
 
 /** What a cache is kept in: codes and their scales as they are, rows as they are multiplied. */

@@ -110,12 +110,13 @@ const linear: DeviceRule<NodeOf<"linear">> = (cx, { operands: [x, w, bias], resu
   launchProduct(cx, spec, matrixOf(cx, w, "linear"), rowsIn(a), { a, out, ...biasOf(cx, bias) });
 };
 
-/** Rows rounded to int8, each with its scale. */
+/** Rows rounded to int8, each with its scale; those that whoever made them has rounded already are so. */
 export function rounded(
   cx: DeviceContext,
   x: DeviceView,
   name: string,
 ): { readonly codes: DeviceView; readonly scales: DeviceView } {
+  if (x.rounded?.rotation === (x.rotation ?? 1)) return x.rounded;
   const { width } = rowsView(x);
   const rows = rowsIn(x);
   const codes = cx.scratch(`${name}.codes`, "i8", rows, [width]);

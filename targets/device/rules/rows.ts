@@ -4,6 +4,7 @@ import { fail } from "../../../src/support/diagnostics.ts";
 import type { Extent } from "../../../src/plan/program/program.ts";
 import type { Recipe } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { isSame } from "../homes.ts";
 import { appendRows, copyRows, gatherRows, type CopySpec } from "../kernels/vector/copy.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
 import { restoreRows } from "../kernels/vector/restore-rows.ts";
@@ -32,7 +33,7 @@ const concat: DeviceRule<NodeOf<"concat">> = (cx, { operands, results: [result],
     const from = cx.view(part);
     const size = fixed(from.dims[axis], "concat");
     const to = { ...whole, ...sliceView(whole, axis, at, at + size) };
-    cx.launch(cx.kernel(copyRows, moved(from, to)), { S: rowsIn(from) }, { from, to });
+    if (!isSame(from, to)) cx.launch(cx.kernel(copyRows, moved(from, to)), { S: rowsIn(from) }, { from, to });
     at += size;
   }
 };
@@ -43,9 +44,10 @@ const cacheAppend: DeviceRule<NodeOf<"cacheAppend">> = (
 ) => {
   const from = cx.view(rows);
   const to = cx.cache(cache, result?.type.dims ?? []);
+  cx.bind(result, to);
+  if (from.in === "cache" && from.region === to.region) return;
   const kernel = cx.kernel(appendRows, moved(from, to));
   cx.launch(kernel, { S: rowsIn(from), P: { times: 1, dim: "P" } }, { from, to });
-  cx.bind(result, to);
 };
 
 /** Rows of the last axis, all side by side in memory: one of them as kernels see it, and how many there are. */
