@@ -3,6 +3,7 @@ import { compileExpr } from "../../machine/schedule/expr.ts";
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import type { Choices } from "./device.ts";
 import type { Reader } from "../../machine/simulate/outline.ts";
+import { blockHeight, blockReader } from "./row-blocks.ts";
 
 type Sizes = ReadonlyMap<string, number>;
 
@@ -17,19 +18,22 @@ function rowsOf({ tensors }: Kernel, sizes: Sizes): (tensor: string) => number {
 }
 
 /**
- * Even work: a running sum `offsets` [n + 1] over n experts counts the same for each, up to the S rows of the launch; all else is 0. Where
- * only some of each row's choices are of experts here, the first of them are, and all others stand before the experts' groups.
+ * Even work: of the S rows of the launch each expert has as many, in blocks as they are listed; all else is 0. Where only some of each row's
+ * choices are of experts here, the first of them are, and all others stand before the experts' groups.
  */
 export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Reader {
   const experts = Math.max(1, rowsOf(kernel, sizes)("offsets") - 1);
   const rows = sizes.get("S") ?? 1;
   const { here, of } = choices ?? { here: 1, of: 1 };
   const first = rows * (1 - here / of);
+  const offsets = Array.from({ length: experts + 1 }, (_, e) => Math.round(first + (e * (rows - first)) / experts)); // prettier-ignore
+  const product = blockReader(offsets, blockHeight(kernel) ?? rows);
   return (box, at) => {
     const last = at.at(-1) ?? 0;
-    if (box === "offsets") return Math.round(first + (last * (rows - first)) / experts);
     // Places before the first group are those of choices elsewhere.
-    return here < of && (box === "start" || (box === "near" && last % of < here)) ? 1 : 0;
+    if (here < of && (box === "start" || (box === "near" && last % of < here))) return 1;
+    // What is listed of each expert, by the kernel that lists blocks.
+    return box.startsWith("listed") ? 1 : product(box, at);
   };
 }
 
@@ -46,6 +50,9 @@ export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
   const rows = sizes.get("S") ?? 1;
   const each = Math.ceil(rows / Math.max(1, sizeOf("offsets") - 1));
   let [first, behind] = [0, 0];
+  const listed = new Map<string, number>();
+  const offsets = Array.from({ length: Math.max(1, sizeOf("offsets")) }, (_, e) => Math.min(rows, each * e));
+  const product = blockReader(offsets, blockHeight(kernel) ?? rows);
   return (box, at) => {
     switch (box) {
       case "place":
@@ -60,10 +67,12 @@ export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
       // Maxima of attention rise, so that what is done then is followed too.
       case "rises":
         return 1;
-      case "offsets":
-        return Math.min(rows, each * (at.at(-1) ?? 0));
       default:
-        return 0;
+        // Each expert has a block in every list, which several cores write one behind the other.
+        if (box.startsWith("listed")) return 1;
+        if (!box.startsWith("through")) return product(box, at);
+        listed.set(box, (listed.get(box) ?? 0) + 1);
+        return listed.get(box) ?? 0;
     }
   };
 }

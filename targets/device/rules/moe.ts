@@ -4,9 +4,10 @@ import { fixed } from "../../../src/plan/views.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { swiglu } from "../kernels/vector/elementwise.ts";
+import type { View } from "../kernels/vector/tile.ts";
 import { combineRows, groupSlots, permuteRows } from "../kernels/vector/permute.ts";
 import { router as routerKernel } from "../kernels/vector/router.ts";
-import { integerMatrix, launchProduct, matrixOf, rounded, type Matrix } from "./products.ts";
+import { integerMatrix, launchProduct, matrixOf, productOf, rounded, type Matrix, type TiledProduct } from "./products.ts"; // prettier-ignore
 import { gatedHalves } from "./rowwise.ts";
 import { rowsIn, rowsView } from "./views.ts";
 
@@ -55,39 +56,51 @@ function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots
 const firstOf = ({ partial, offsets }: Slots): Readonly<Record<string, DeviceView>> =>
   partial ? { offsets } : {};
 
-/** Each token's row in the place of each of its slots; with `scales`, those of rounded rows too. */
+/** A list of blocks of rows, and how many they are. */
+type Blocks = { readonly blocks: DeviceView; readonly blockCount: DeviceView };
+
+/** Each token's row in the place of each of its slots, and the lists of blocks for the tiles of some products; with `scales`, those of rounded rows too. */
 function permuted(
   cx: DeviceContext,
   slots: Slots,
   x: DeviceView,
+  products: readonly TiledProduct[],
   scales?: DeviceView,
-): { readonly rows: DeviceView; readonly rowScales?: DeviceView } {
-  const { topK, tokens, place, partial } = slots;
+): {
+  readonly rows: DeviceView;
+  readonly rowScales?: DeviceView;
+  readonly lists: ReadonlyMap<number, Blocks>;
+} {
+  const { topK, tokens, place, offsets, partial, experts } = slots;
   const rows = cx.scratch("rows", x.dtype, slots.rows, [rowsView(x).width]);
   const rowScales = scales && cx.scratch("rowScales", "f32", slots.rows, [1]);
-  const kernel = cx.kernel(permuteRows, { x: rowsView(x), topK, scaled: scales !== undefined, partial });
-  const views = { x, place, ...firstOf(slots), rows, ...(scales && rowScales && { scales, rowScales }) };
+  const heights = [...new Set(products.map((it) => it.tile.area.m))];
+  const lists = new Map(heights.map((it) => [it, blockList(cx, slots, it)]));
+  const blocks = { experts, heights };
+  const kernel = cx.kernel(permuteRows, { x: rowsView(x), topK, scaled: scales !== undefined, partial, blocks }); // prettier-ignore
+  const written = [...lists].flatMap(([height, it]) => Object.entries(it).map(([name, view]) => [`${name}${height}`, view])); // prettier-ignore
+  const views = { x, place, offsets, rows, ...(scales && rowScales && { scales, rowScales }), ...Object.fromEntries(written) }; // prettier-ignore
   cx.launch(kernel, { S: tokens }, views);
-  return { rows, ...(rowScales && { rowScales }) };
+  return { rows, lists, ...(rowScales && { rowScales }) };
+}
+
+/** Room for the list of blocks of a height. */
+function blockList(cx: DeviceContext, { experts, rows }: Slots, height: number): Blocks {
+  const most = { times: 2 * (experts + Math.floor(cx.most(rows) / height)), dim: "1" };
+  return {
+    blocks: cx.scratch(`blocks${height}`, "i32", most, [1]),
+    blockCount: cx.scratch(`blockCount${height}`, "i32", { times: 1, dim: "1" }, [1]),
+  };
 }
 
 /** Rows of slots times their expert's matrix. */
-function groupedProduct(
+const groupedProduct = (
   cx: DeviceContext,
-  slots: Slots,
-  a: DeviceView,
-  aScales: DeviceView | undefined,
+  { rows, experts }: Slots,
+  a: View,
   matrix: Matrix,
   out: DeviceView,
-): void {
-  const spec = { a: rowsView(a), out: rowsView(out), experts: slots.experts };
-  launchProduct(cx, spec, matrix, slots.rows, {
-    a,
-    ...(aScales && { aScales }),
-    offsets: slots.offsets,
-    out,
-  });
-}
+): TiledProduct => productOf(cx, { a, out: rowsView(out), experts }, matrix, rows);
 
 function combined(
   cx: DeviceContext,
@@ -108,14 +121,18 @@ const experts: DeviceRule<NodeOf<"experts">> = (
 ) => {
   const [count = 1, width = 1, inner = 1] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
   const slots = slotsOf(cx, cx.view(indices), count);
-  const { rows } = permuted(cx, slots, cx.view(x));
   const { operand, carried } = cx.precision;
   const hidden = cx.scratch("hidden", carried, slots.rows, [2 * inner]);
   const gated = cx.scratch("gated", operand, slots.rows, [inner]);
   const own = cx.scratch("own", carried, slots.rows, [width]);
-  groupedProduct(cx, slots, rows, undefined, matrixOf(cx, gateUp, "experts"), hidden);
+  const a = rowsView(cx.view(x));
+  const first = groupedProduct(cx, slots, { dtype: a.dtype, width: a.width }, matrixOf(cx, gateUp, "experts"), hidden); // prettier-ignore
+  const last = groupedProduct(cx, slots, rowsView(gated), matrixOf(cx, down, "experts"), own);
+  const { rows, lists } = permuted(cx, slots, cx.view(x), [first, last]);
+  const { offsets } = slots;
+  launchProduct(cx, first, { a: rows, offsets, ...lists.get(first.tile.area.m), out: hidden });
   gatedHalves(cx, hidden, gated, slots.rows);
-  groupedProduct(cx, slots, gated, undefined, matrixOf(cx, down, "experts"), own);
+  launchProduct(cx, last, { a: gated, offsets, ...lists.get(last.tile.area.m), out: own });
   combined(cx, slots, own, cx.view(shares), result);
 };
 
@@ -123,19 +140,22 @@ const integerExperts: DeviceRule<NodeOf<"integerExperts">> = (cx, { operands, re
   const [x, indices, shares, gateUp, gateUpScales, down, downScales] = operands;
   const [count = 1, width = 1, inner = 1] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
   const slots = slotsOf(cx, cx.view(indices), count);
+  const { offsets } = slots;
   const own = rounded(cx, cx.view(x), "x");
-  const { rows, rowScales } = permuted(cx, slots, own.codes, own.scales);
   const hidden = cx.scratch("hidden", "f32", slots.rows, [2 * inner]);
-  const first = integerMatrix(cx, gateUp, gateUpScales, { group: attrs.gateUpGroup, bits: attrs.gateUpBits });
-  groupedProduct(cx, slots, rows, rowScales, first, hidden);
   const codes = cx.scratch("gated.codes", "i8", slots.rows, [inner]);
   const scales = cx.scratch("gated.scales", "f32", slots.rows, [1]);
+  const outs = cx.scratch("own", "f32", slots.rows, [width]);
+  const upMatrix = integerMatrix(cx, gateUp, gateUpScales, { group: attrs.gateUpGroup, bits: attrs.gateUpBits }); // prettier-ignore
+  const downMatrix = integerMatrix(cx, down, downScales, { group: attrs.downGroup, bits: attrs.downBits });
+  const first = groupedProduct(cx, slots, rowsView(own.codes), upMatrix, hidden);
+  const last = groupedProduct(cx, slots, rowsView(codes), downMatrix, outs);
+  const { rows, rowScales, lists } = permuted(cx, slots, own.codes, [first, last], own.scales);
+  launchProduct(cx, first, { a: rows, ...(rowScales && { aScales: rowScales }), offsets, ...lists.get(first.tile.area.m), out: hidden }); // prettier-ignore
   const half = { dtype: hidden.dtype, width: inner, rowStride: 2 * inner };
   const gate = cx.kernel(swiglu, { a: half, b: half, rounded: { rotation: attrs.downRotation } });
   cx.launch(gate, { S: slots.rows }, { a: hidden, b: { ...hidden, offset: inner }, codes, scales });
-  const outs = cx.scratch("own", "f32", slots.rows, [width]);
-  const last = integerMatrix(cx, down, downScales, { group: attrs.downGroup, bits: attrs.downBits });
-  groupedProduct(cx, slots, codes, scales, last, outs);
+  launchProduct(cx, last, { a: codes, aScales: scales, offsets, ...lists.get(last.tile.area.m), out: outs });
   combined(cx, slots, outs, cx.view(shares), result);
 };
 

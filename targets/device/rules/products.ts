@@ -8,6 +8,7 @@ import { codeType } from "../precision.ts";
 import { storesFractals } from "../kernels/matrix/flow.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec, Weights } from "../kernels/matrix/spec.ts";
+import type { Tile } from "../kernels/matrix/tile.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
 import { rowsIn, rowsView } from "./views.ts";
 
@@ -81,17 +82,31 @@ export function integerMatrix(
   };
 }
 
-/** out = a w^T in the best tile there is for so many rows. */
-export function launchProduct(
+/** A product of so many rows in the best tile there is for it. */
+export type TiledProduct = {
+  readonly spec: GemmSpec;
+  readonly tile: Tile;
+  readonly operands: Matrix["operands"];
+  readonly rows: Extent;
+};
+
+/** out = a w^T, its tile chosen. */
+export function productOf(
   cx: DeviceContext,
   spec: Omit<GemmSpec, "w">,
   { weights, operands }: Matrix,
   rows: Extent,
-  views: Readonly<Record<string, DeviceView>>,
-): void {
+): TiledProduct {
   const whole = { ...spec, w: weights };
-  cx.launch(cx.kernel(gemm, whole, cx.tile(whole, cx.most(rows))), { S: rows }, { ...views, ...operands });
+  return { spec: whole, tile: cx.tile(whole, cx.most(rows)), operands, rows };
 }
+
+/** The launch of a product, on all operands but its weights. */
+export const launchProduct = (
+  cx: DeviceContext,
+  { spec, tile, operands, rows }: TiledProduct,
+  views: Readonly<Record<string, DeviceView>>,
+): void => cx.launch(cx.kernel(gemm, spec, tile), { S: rows }, { ...views, ...operands });
 
 /** What a result is kept in: logits and what routers read in full precision, as little is gained and much lost otherwise. */
 function resultOf(cx: DeviceContext, out: Value | undefined): DeviceView {
@@ -107,7 +122,7 @@ const biasOf = (cx: DeviceContext, bias: Value | undefined): Readonly<Record<str
 const linear: DeviceRule<NodeOf<"linear">> = (cx, { operands: [x, w, bias], results: [result] }) => {
   const [a, out] = [cx.view(x), resultOf(cx, result)];
   const spec = { a: rowsView(a), out: rowsView(out), ...(bias && { bias: true }) };
-  launchProduct(cx, spec, matrixOf(cx, w, "linear"), rowsIn(a), { a, out, ...biasOf(cx, bias) });
+  launchProduct(cx, productOf(cx, spec, matrixOf(cx, w, "linear"), rowsIn(a)), { a, out, ...biasOf(cx, bias) }); // prettier-ignore
 };
 
 /** Rows rounded to int8, each with its scale; those that whoever made them has rounded already are so. */
@@ -134,7 +149,7 @@ const integerLinear: DeviceRule<NodeOf<"integerLinear">> = (
   const [own, out] = [rounded(cx, input, "x"), resultOf(cx, result)];
   const spec = { a: rowsView(own.codes), out: rowsView(out), ...(bias && { bias: true }) };
   const views = { a: own.codes, aScales: own.scales, out, ...biasOf(cx, bias) };
-  launchProduct(cx, spec, integerMatrix(cx, codes, scales, attrs), rowsIn(input), views);
+  launchProduct(cx, productOf(cx, spec, integerMatrix(cx, codes, scales, attrs), rowsIn(input)), views);
 };
 
 /** Kept for the kernel that rounds the rows. */
@@ -162,7 +177,7 @@ const headLinear: DeviceRule<NodeOf<"headLinear">> = (cx, { operands: [x, w], re
     a: headed(a, fixed(width, "headLinear")),
     out: headed(out, fixed(out.dims[2], "headLinear")),
   };
-  launchProduct(cx, spec, matrixOf(cx, w, "headLinear"), rowsIn(a), { a, out });
+  launchProduct(cx, productOf(cx, spec, matrixOf(cx, w, "headLinear"), rowsIn(a)), { a, out });
 };
 
 export const productRules = { linear, integerLinear, hadamard, headLinear } as const;

@@ -13,7 +13,7 @@ import {
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { depthOf, groupsOf, matricesWith, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { castSteps } from "../kernels/vector/tile.ts";
 
 /**
@@ -53,8 +53,7 @@ export function leastWork(profile: Profile, spec: GemmSpec, rows: number): Least
   const rate = matrixRate(profile, spec.a.dtype, flow.weight);
   const [n, k] = [widthOf(spec), depthOf(spec)];
   const heads = spec.a.heads ?? 1;
-  // Fewer rows than experts meet as many experts as there are rows.
-  const matrices = spec.experts === undefined ? matricesOf(spec) : Math.min(spec.experts, rows);
+  const matrices = matricesWith(spec, rows);
   const results = rows * n * heads;
   const weights = matrices * n * k;
   const fragments = rate

@@ -3,7 +3,7 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { matrixRate } from "../../../src/machine/rates.ts";
 import { fitter, leastDepth, leastStep } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { isFractal, matricesOf, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { isFractal, matricesWith, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { pieceWidth, roundedUp, undivided, type Sums, type Tile } from "../kernels/matrix/tile.ts";
 
 const multiples = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32];
@@ -16,10 +16,10 @@ function sizes(unit: number, most: number): readonly number[] {
 }
 
 /** Widths that give every group of the chip the same number of tiles, up to eight each. */
-function evenWidths(profile: Profile, spec: GemmSpec, down: number): readonly number[] {
+function evenWidths(profile: Profile, spec: GemmSpec, rows: number, down: number): readonly number[] {
   const n = widthOf(spec);
   return [1, 2, 3, 4, 5, 6, 7, 8].flatMap((turns) => {
-    const across = Math.floor((turns * profile.groups.value) / (down * matricesOf(spec)));
+    const across = Math.floor((turns * profile.groups.value) / (down * matricesWith(spec, rows)));
     return across >= 1 && across <= n ? [Math.ceil(n / across)] : [];
   });
 }
@@ -42,15 +42,7 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
   const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
   const run = runOf(spec);
   const longest = roundedUp(run, rate.k);
-  const deals = (m: number): readonly number[] => {
-    const tilesDown = Math.ceil(perMatrix / m);
-    return spec.experts === undefined || tilesDown === 1
-      ? [1]
-      : [1, ...[2, 4, 8, 16].filter((it) => it < tilesDown), tilesDown];
-  };
   const tiles: Tile[] = [];
-  const add = (tile: Tile): void =>
-    void tiles.push(...deals(tile.area.m).map((deal) => (deal === 1 ? tile : { ...tile, deal })));
   /** Where rows and weights can be staged ahead but once, weights in pieces of a half or a quarter, as many as there is room for. */
   const shorter = (tile: Tile): readonly Tile[] =>
     isFractal(spec)
@@ -64,7 +56,7 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
         })
       : [];
   for (const m of sizes(rate.m, perMatrix)) {
-    const even = evenWidths(profile, spec, Math.ceil(perMatrix / m));
+    const even = evenWidths(profile, spec, rows, Math.ceil(perMatrix / m));
     for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even]))
       for (const k of new Set(depths.map((it) => Math.min(it, longest))))
         for (const step of new Set(steps.map((it) => Math.min(it, k))))
@@ -72,8 +64,8 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
             for (const copies of [4, 3, 2, 1]) {
               const tile: Tile = { area: { m, n }, staged: { k, step, copies }, sums };
               if (!fits(tile)) continue;
-              add(tile);
-              if (copies < 3) shorter({ ...tile, staged: { k, step, copies: 2 } }).forEach(add);
+              tiles.push(tile);
+              if (copies < 3) tiles.push(...shorter({ ...tile, staged: { k, step, copies: 2 } }));
               break;
             }
   }

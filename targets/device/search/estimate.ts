@@ -10,7 +10,7 @@ import {
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { depthOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { depthOf, isFractal, matricesWith, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { isPartByPart, partHeight, partWidth, type Tile } from "../kernels/matrix/tile.ts";
 
 const bytes = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
@@ -55,7 +55,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   const fragment = matrixRate(profile, spec.a.dtype, flow.weight);
   if (!fragment) return () => Infinity;
   const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
-  const [wide, deep, matrices, sums] = [widthOf(spec), depthOf(spec), matricesOf(spec), sumsOf(spec)];
+  const [wide, deep, matrices, sums] = [widthOf(spec), depthOf(spec), matricesWith(spec, rows), sumsOf(spec)];
   const [a, w] = [spec.a.dtype, spec.w.dtype];
   const stage = pathBetween(profile, globalSpace, flow.stage);
   const [toA, toB] = [pathBetween(profile, flow.stage, matrix.a), pathBetween(profile, flow.stage, matrix.b)];
@@ -94,13 +94,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     const [down, across] = [Math.ceil(perMatrix / tile.area.m), Math.ceil(wide / n)];
     const [m, cols] = [Math.min(tile.area.m, perMatrix), Math.min(n, wide)];
     const tasks = down * across * matrices;
-    // A group takes whole tasks; with experts a task is several tiles, unless they are dealt out.
-    const inTask = spec.experts === undefined ? 1 : Math.ceil(down / (tile.deal ?? 1));
-    const turns =
-      Math.ceil(
-        (across * matrices * (spec.experts === undefined ? down : Math.min(down, tile.deal ?? 1))) /
-          groups.value,
-      ) * inTask;
+    const turns = Math.ceil(tasks / groups.value);
     const steps = Math.ceil(deep / step);
     const loads = Math.ceil(deep / k);
     // Part by part, what they share is filled in again: at both ends of each sum.

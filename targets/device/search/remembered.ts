@@ -7,7 +7,7 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 
 /** What the search finds may change with it; entries of another version are not used. */
-const version = 3;
+const version = 4;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const tileSchema = v.strictObject({
@@ -21,7 +21,6 @@ const tileSchema = v.strictObject({
       pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
     }),
     sums: v.strictObject({ parts: count, cut: v.picklist(["rows", "columns"]), copies: count }),
-    deal: v.exactOptional(count),
   }),
   cycles: v.number(),
 });

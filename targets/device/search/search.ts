@@ -1,7 +1,8 @@
 /** The best tile of a product on a machine: all legal ones ranked by formula, the best few timed, the fastest kept. */
 import { fail } from "../../../src/support/diagnostics.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
-import { time, type Timing } from "../../../src/machine/simulate/time.ts";
+import { time, type TimedLaunch, type Timing } from "../../../src/machine/simulate/time.ts";
+import { blockReader } from "../../../src/plan/program/row-blocks.ts";
 import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
@@ -17,18 +18,21 @@ export const usualTrials = 8;
 /** Instructions that are walked through, for each tile that is to be tried, before the search is content with what it has. */
 const patience = 20_000;
 
-/** Rows dealt out evenly, as what the `offsets` of experts hold. */
-export const evenOffsets =
-  (spec: GemmSpec, rows: number) =>
-  (_: string, [e = 0]: readonly number[]): number =>
-    Math.round((rows * e) / (spec.experts ?? 1));
+/** Where the rows of each expert begin, dealt out evenly, and the last end. */
+export const evenOffsets = (experts: number, rows: number): readonly number[] =>
+  Array.from({ length: experts + 1 }, (_, e) => Math.round((rows * e) / experts));
 
-/** A kernel's time for so many rows. */
+/** A launch of a product of so many rows, those of experts as `offsets` says. */
+export const productLaunch = (
+  spec: GemmSpec,
+  tile: Tile,
+  rows: number,
+  offsets = evenOffsets(spec.experts ?? 1, rows),
+): TimedLaunch => ({ sizes: new Map([["S", rows]]), reader: blockReader(offsets, tile.area.m) });
+
+/** A kernel's time for so many rows, dealt out evenly among experts. */
 export const timed = (profile: Profile, spec: GemmSpec, tile: Tile, rows: number): Timing =>
-  time(gemm(profile, spec, tile), profile, {
-    sizes: new Map([["S", rows]]),
-    reader: evenOffsets(spec, rows),
-  });
+  time(gemm(profile, spec, tile), profile, productLaunch(spec, tile, rows));
 
 /** Of tiles of one size, that differ only in how they are staged, the best two. */
 function diverse(ranked: readonly Tile[]): readonly Tile[] {

@@ -10,6 +10,7 @@ import type { Reader } from "../../../src/machine/simulate/outline.ts";
 import { rowMajor, valuesFor, type Bound, type Values } from "../../../src/machine/simulate/memory.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";
+import { rowBlocks } from "../../../src/plan/program/row-blocks.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { randomSource } from "../random.ts";
@@ -96,4 +97,14 @@ export function farthest(found: ArrayLike<number>, expected: ArrayLike<number>):
     most = Math.max(most, Math.abs(expected[i] ?? 0));
   }
   return Number.isNaN(far) ? Infinity : far / most;
+}
+
+/** The list of blocks of a height, as products of experts take it. */
+export function blockInputs(offsets: readonly number[], height: number): Inputs {
+  const rows = offsets.at(-1) ?? 0;
+  const blocks = rowBlocks(offsets, height);
+  const most = offsets.length - 1 + Math.floor(rows / height);
+  const listed = (of: readonly number[]): readonly number[] => [...of, ...Array<number>(most - of.length).fill(-1)]; // prettier-ignore
+  const [owners, begins] = [blocks.map((it) => it.expert), blocks.map((it) => it.begin)];
+  return { blocks: [...listed(owners), ...listed(begins)], blockCount: [blocks.length] };
 }

@@ -14,6 +14,7 @@ import { router } from "../../../targets/device/kernels/vector/router.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
 import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import { blockReader } from "../../../src/plan/program/row-blocks.ts";
 import { distinctReader } from "../../../src/plan/program/readers.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { parseKernel } from "../../../src/machine/schedule/parser.ts";
@@ -98,7 +99,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     multiply(
       "a product of experts",
       { a: view("bf16", 300), w: { kind: "plain", dtype: "bf16" }, out: view("bf16", 150), experts: 3 },
-      (_, [e = 0]) => [0, 1, 1, 2][e] ?? 0,
+      blockReader([0, 1, 1, 2], tile.area.m),
     ),
     on(
       "attention",
@@ -133,7 +134,13 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     ),
     placed(
       "rows on their way to experts",
-      permuteRows(profile, { x: view("bf16", 192), topK: 4, scaled: false, partial: false }),
+      permuteRows(profile, {
+        x: view("bf16", 192),
+        topK: 4,
+        scaled: false,
+        partial: false,
+        blocks: { experts: 20, heights: [16, 48] },
+      }),
       1,
       many,
     ),

@@ -5,7 +5,7 @@ import { time, type TimedLaunch } from "../../../src/machine/simulate/time.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
-import { bestTile, evenOffsets } from "../../../targets/device/search/search.ts";
+import { bestTile, productLaunch } from "../../../targets/device/search/search.ts";
 import { kept } from "../../support/kernels/kept-attention.ts";
 import { machines } from "../../support/kernels/run-kernel.ts";
 
@@ -18,9 +18,9 @@ function apart(kernel: Kernel, profile: Profile, launch: TimedLaunch): number {
 test.each(machines)("on %s, experts most of which have nothing to do", (_, profile) => {
   const spec = { a: { dtype: "bf16", width: 2048 }, w: { kind: "plain", dtype: "bf16" }, out: { dtype: "bf16", width: 1024 }, experts: 256 } as const satisfies GemmSpec; // prettier-ignore
   for (const rows of [16, 64]) {
-    const kernel = gemm(profile, spec, bestTile(profile, spec, rows, 1).tile);
-    const launch = { sizes: new Map([["S", rows]]), reader: evenOffsets(spec, rows) };
-    expect(apart(kernel, profile, launch)).toBeLessThan(0.01);
+    const { tile } = bestTile(profile, spec, rows, 1);
+    const kernel = gemm(profile, spec, tile);
+    expect(apart(kernel, profile, productLaunch(spec, tile, rows))).toBeLessThan(0.01);
   }
 });
 

@@ -1,6 +1,9 @@
 /** Rows brought to their experts and back, on data. */
 import { describe, expect, test } from "vitest";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
+import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import { distinctReader } from "../../../src/plan/program/readers.ts";
+import { rowBlocks, type RowBlock } from "../../../src/plan/program/row-blocks.ts";
 import { combineRows, groupSlots, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
 import { randomSource } from "../../support/random.ts";
 import { farthest, faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
@@ -17,6 +20,13 @@ function choices(s: number, k: number, experts: number): number[] {
 const sorted = (indices: readonly number[]): readonly number[] =>
   indices.map((_, slot) => slot).sort((a, b) => (indices[a] ?? 0) - (indices[b] ?? 0) || a - b);
 
+/** The blocks of a height that a kernel listed. */
+function blocksIn(found: Readonly<Record<string, ArrayLike<number>>>, height: number): readonly RowBlock[] {
+  const list = Array.from(found[`blocks${height}`] ?? []);
+  const [count = 0] = Array.from(found[`blockCount${height}`] ?? []);
+  return Array.from({ length: count }, (_, i) => ({ expert: list[i] ?? -1, begin: list[list.length / 2 + i] ?? -1 })); // prettier-ignore
+}
+
 describe.each(machines)("on %s", (_, profile) => {
   test("slots of experts elsewhere stand before all groups, and neither go there nor come back", () => {
     const [s, topK, experts, width] = [23, 3, 4, 40];
@@ -25,17 +35,20 @@ describe.each(machines)("on %s", (_, profile) => {
     const grouped = groupSlots(profile, { experts, topK, partial: true });
     const { offsets = [], place = [] } = runKernel(grouped, profile, { S: s }, { indices });
     expect([...offsets]).toEqual(Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length)); // prettier-ignore
-    const moved = permuteRows(profile, { x: { dtype: "f32", width }, topK, scaled: false, partial: true });
-    const { rows = [] } = runKernel(moved, profile, { S: s }, { x, place, offsets, rows: Array(s * topK * width).fill(NaN) }); // prettier-ignore
+    const moved = permuteRows(profile, { x: { dtype: "f32", width }, topK, scaled: false, partial: true, blocks: { experts, heights: [16] } }); // prettier-ignore
+    const { rows = [], ...lists } = runKernel(moved, profile, { S: s }, { x, place, offsets, rows: Array(s * topK * width).fill(NaN) }); // prettier-ignore
+    expect(blocksIn(lists, 16)).toEqual(rowBlocks([...offsets], 16));
     const first = offsets[0] ?? 0;
     expect(rows.findIndex((it) => !Number.isNaN(it))).toBe(first * width);
     const back = combineRows(profile, { rows: "f32", out: { dtype: "f32", width }, topK, partial: true });
     const { out = [] } = runKernel(back, profile, { S: s }, { rows, place, offsets, weights });
     const share = (row: number): number => indices.slice(row * topK, (row + 1) * topK).reduce((n, e, j) => n + (e < 0 ? 0 : (weights[row * topK + j] ?? 0)), 0); // prettier-ignore
     expect(farthest(out, Float32Array.from(x, (it, i) => it * share(Math.floor(i / width))))).toBeLessThan(1e-5); // prettier-ignore
-    let at = 0; // no two slots have one place
-    const reader = (name: string): number => (name === "start" ? 2 : name === "found" ? 3 : at++);
-    for (const kernel of [moved, back]) expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
+    for (const kernel of [moved, back]) {
+      const distinct = distinctReader(kernel, new Map([["S", 300]]));
+      const reader: Reader = (name, at) => (name === "start" ? 2 : distinct(name, at));
+      expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
+    }
   });
 
   test.each([
@@ -62,9 +75,9 @@ describe.each(machines)("on %s", (_, profile) => {
     ["f32", 30_000, false],
   ] as const)("rows of %s, %d wide, in the order of their groups", (dtype, width, scaled) => {
     const [s, topK] = [dtype === "f32" ? 3 : 50, 3];
-    const kernel = permuteRows(profile, { x: { dtype, width }, topK, scaled, partial: false });
-    let places = 0; // no two slots have one place
-    expect(faultsOf(kernel, profile, [{ S: 300 }], () => places++)).toEqual([]);
+    const kernel = permuteRows(profile, { x: { dtype, width }, topK, scaled, partial: false, blocks: { experts: 1, heights: [16] } }); // prettier-ignore
+    const reader = distinctReader(kernel, new Map([["S", 300]]));
+    expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
     const x = randomFloats("x", s * width, 50).map(roundingTo(dtype));
     const scales = randomFloats("s", s);
     const order = sorted(choices(s, topK, 9));
@@ -74,6 +87,21 @@ describe.each(machines)("on %s", (_, profile) => {
     expect(farthest(found.rows ?? [], expected)).toBe(0);
     if (scaled)
       expect([...(found.rowScales ?? [])]).toEqual(order.map((slot) => scales[Math.floor(slot / topK)]));
+  });
+
+  test.each([
+    ["of one expert alone", [0, 0, 3000, 3000, 3000]],
+    ["of many experts, few of which have any", Array.from({ length: 258 }, (_x, e) => Math.floor(e / 50))],
+    ["of experts that have a row, a block, a little less and a little more", [5, 6, 22, 37, 54, 54, 102]],
+    ["of nobody", [0, 0, 0]],
+  ] as const)("the blocks of rows %s", (_name, offsets) => {
+    const [rows, experts, heights] = [offsets.at(-1) ?? 0, offsets.length - 1, [16, 48]];
+    const kernel = permuteRows(profile, { x: { dtype: "f32", width: 8 }, topK: 1, scaled: false, partial: false, blocks: { experts, heights } }); // prettier-ignore
+    const S = Math.max(1, rows);
+    expect(faultsOf(kernel, profile, [{ S }], distinctReader(kernel, new Map([["S", S]])))).toEqual([]);
+    const place = Array.from({ length: S }, (_x, i) => i);
+    const found = runKernel(kernel, profile, { S }, { place, offsets });
+    for (const height of heights) expect(blocksIn(found, height)).toEqual(rowBlocks(offsets, height));
   });
 
   test.each([

@@ -9,7 +9,15 @@ import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import { undivided, type Tile } from "../../../targets/device/kernels/matrix/tile.ts";
-import { farthest, faultsOf, randomFloats, reference, runKernel } from "../../support/kernels/run-kernel.ts";
+import { blockReader } from "../../../src/plan/program/row-blocks.ts";
+import {
+  blockInputs,
+  farthest,
+  faultsOf,
+  randomFloats,
+  reference,
+  runKernel,
+} from "../../support/kernels/run-kernel.ts";
 import { randomSource } from "../../support/random.ts";
 
 const machines = [ascend910b3, birenBr100, ascend950pr, ascend310p].map((it) => [it.name, it] as const);
@@ -189,8 +197,8 @@ describe.each(machines)("on %s", (name, profile) => {
       experts,
     };
     const kernel = gemm(profile, spec, tile);
-    const reader = (_: string, [i = 0]: readonly number[]): number => offsets[i] ?? 0;
-    expect(faultsOf(kernel, profile, [{ S: s }], reader)).toEqual([]);
+    const { m } = tile.area;
+    expect(faultsOf(kernel, profile, [{ S: s }], blockReader(offsets, m))).toEqual([]);
     const [a, w] = integer
       ? [codes("a", s * k, 127), codes("w", experts * n * k, 127)]
       : [eighths("a", s * k), eighths("w", experts * n * k)];
@@ -199,7 +207,7 @@ describe.each(machines)("on %s", (name, profile) => {
       kernel,
       profile,
       { S: s },
-      { a, w, offsets, ...(integer && { aScales, scales }) },
+      { a, w, offsets, ...blockInputs(offsets, m), ...(integer && { aScales, scales }) },
     );
     for (let e = 0; e < experts; e++) {
       const [from = 0, to = 0] = [offsets[e], offsets[e + 1]];

@@ -16,8 +16,9 @@ import { candidates } from "../../../targets/device/search/candidates.ts";
 import { estimator } from "../../../targets/device/search/estimate.ts";
 import { limitOf } from "../../../src/machine/simulate/limit.ts";
 import { publishedTiles } from "../../../targets/device/search/published.ts";
-import { bestTile, evenOffsets, timed } from "../../../targets/device/search/search.ts";
-import { faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
+import { bestTile, productLaunch, timed } from "../../../targets/device/search/search.ts";
+import { blockReader } from "../../../src/plan/program/row-blocks.ts";
+import { blockInputs, faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
 
 const machines = [ascend910b3, birenBr100].map((it) => [it.name, it] as const);
 const bf16 = (n: number, k: number): GemmSpec => ({
@@ -57,10 +58,10 @@ describe.each(machines)("on %s", (_, profile) => {
     const legal = specs.map((spec) => candidates(profile, spec, s));
     const run = (spec: GemmSpec, tile: Tile): ArrayLike<number> => {
       const kernel = gemm(profile, spec, tile);
-      const reader = (_: string, [i = 0]: readonly number[]): number => inputs.offsets[i] ?? 0;
-      expect(faultsOf(kernel, profile, [{ S: s }], reader)).toEqual([]);
+      expect(faultsOf(kernel, profile, [{ S: s }], blockReader(inputs.offsets, tile.area.m))).toEqual([]);
       const known = kernel.tensors.filter((it) => it.role === "in").map((it) => it.name);
-      const given = Object.fromEntries(Object.entries(inputs).filter(([name]) => known.includes(name)));
+      const all = { ...inputs, ...blockInputs(inputs.offsets, tile.area.m) };
+      const given = Object.fromEntries(Object.entries(all).filter(([name]) => known.includes(name)));
       return runKernel(kernel, profile, { S: s }, given)["out"] ?? [];
     };
     const expected = specs.map((spec, i) => legal[i]?.slice(0, 1).map((tile) => run(spec, tile))[0]);
@@ -97,12 +98,12 @@ describe("the search", () => {
       [bf16(2048, 1536), 2000],
       [w8a8(1024, 2048), 500],
       [{ ...bf16(512, 1024), experts: 4 }, 700],
-      // Most experts have no rows: the scalar unit looks for those that have some while others still work.
+      // Most experts have no rows.
       [{ ...w8a8(1792, 1024), experts: 256 }, 64],
     ] as const) {
       const { tile } = bestTile(ascend910b3, spec, rows, 1);
       const kernel = gemm(ascend910b3, spec, tile);
-      const launch = { sizes: new Map([["S", rows]]), reader: evenOffsets(spec, rows) };
+      const launch = productLaunch(spec, tile, rows);
       const [quick, all] = [time(kernel, ascend910b3, launch), time(kernel, ascend910b3, launch, () => {})];
       expect(Math.abs(quick.cycles / all.cycles - 1)).toBeLessThan(0.01);
       expect(quick.macs / all.macs).toBeCloseTo(1, 6);
@@ -117,11 +118,11 @@ describe("the search", () => {
     ["int8", w8a8(1024, 2048), 500],
     ["experts", { ...bf16(512, 1024), experts: 4 }, 700],
     ["experts with few rows", { ...nz(1024, 2048), experts: 16 }, 24],
-  ] as const)("no tile undercuts the least work, whatever its parts, pieces, deals and accumulators: %s", (_, spec, rows) => {
+  ] as const)("no tile undercuts the least work, whatever its parts, pieces and accumulators: %s", (_, spec, rows) => {
     const { cycles } = leastWork(ascend910b3, spec, rows);
     const estimate = estimator(ascend910b3, spec, rows);
-    const kinds = Map.groupBy(candidates(ascend910b3, spec, rows), ({ staged, sums, deal = 1 }) =>
-      [sums.parts, sums.cut, sums.copies, deal > 1, staged.pieces?.copies].join(),
+    const kinds = Map.groupBy(candidates(ascend910b3, spec, rows), ({ staged, sums }) =>
+      [sums.parts, sums.cut, sums.copies, staged.pieces?.copies].join(),
     );
     expect(kinds.size).toBeGreaterThan(2);
     for (const tiles of kinds.values())

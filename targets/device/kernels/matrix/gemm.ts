@@ -2,6 +2,7 @@
 import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { named, typesOf } from "../name.ts";
+import { mostBlocks } from "../vector/row-blocks.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
@@ -19,7 +20,8 @@ const slots = { sums: 3, weights: 2 } as const;
 const signals = { sumsFree: 0, sumsThere: 3, weightsFree: 6, weightsThere: 8 } as const;
 
 /**
- * The kernel of a product. Tensors: `a`, `w`, `out`, and as the spec asks `aScales` [S, 1], `scales` and `zeros` [groups, n], `bias` [n], `offsets`.
+ * The kernel of a product. Tensors: `a`, `w`, `out`, and as the spec asks `aScales` [S, 1], `scales` and `zeros` [groups, n], `bias` [n], `offsets` and the
+ * `blocks` i32 [2, ..] and `blockCount` i32 [1] of the tile's rows.
  * Launch size: S, the rows of a. Throws `device/no-product` where the machine does not multiply such operands.
  */
 export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
@@ -27,7 +29,7 @@ export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
   const text = lines(
     `kernel ${nameOf(spec, tile)} for ${profile.name}`,
     "size S",
-    tensors(spec),
+    tensors(spec, tile),
     !flow.isWhole &&
       flow.leaves === "vector" &&
       `tensor sums: ${flow.acc}[${slots.sums * tile.area.m}, ${tile.area.n}] shared`,
@@ -50,7 +52,7 @@ function nameOf(spec: GemmSpec, { area, staged }: Tile): string {
   return named(op, size, types, `t${area.m}x${area.n}x${staged.k}`);
 }
 
-function tensors(spec: GemmSpec): string {
+function tensors(spec: GemmSpec, tile: Tile): string {
   const { a, w, out, bias, experts } = spec;
   const of = matricesOf(spec) > 1 || experts !== undefined ? `${matricesOf(spec)}, ` : "";
   const perGroup = `f32[${of}${groupsOf(spec)}, ${widthOf(spec)}] in`;
@@ -61,7 +63,12 @@ function tensors(spec: GemmSpec): string {
     w.kind !== "plain" && `tensor scales: ${perGroup}`,
     w.kind === "coded" && w.zeros && `tensor zeros: ${perGroup}`,
     bias && `tensor bias: f32[${widthOf(spec)}] in`,
-    experts !== undefined && `tensor offsets: i32[${experts + 1}] in`,
+    experts !== undefined &&
+      lines(
+        `tensor offsets: i32[${experts + 1}] in`,
+        `tensor blocks: i32[2, ${mostBlocks(experts, "S", tile.area.m)}] in`,
+        "tensor blockCount: i32[1] in",
+      ),
     tensor("out", out, "out"),
   );
 }

@@ -22,7 +22,7 @@ export type Weights =
 
 /**
  * out[S, n] = a[S, k] w[n, k]^T (+ bias f32 [n]). With heads, a [S, heads, k] and w [heads, n, k] are multiplied head by head. With
- * experts, the rows of a lie expert by expert, `offsets` i32 [experts + 1] says where each begins, and w is [experts, n, k]; scales have
+ * experts, the rows of a lie expert by expert, `offsets` i32 [experts + 1] says where each begins, a list has them in blocks, and w is [experts, n, k]; scales have
  * the same leading axis.
  */
 export type GemmSpec = {
@@ -52,3 +52,7 @@ export const runOf = (spec: GemmSpec): number =>
 
 /** How many matrices w holds. */
 export const matricesOf = ({ a, experts }: GemmSpec): number => experts ?? a.heads ?? 1;
+
+/** How many of them meet so many rows, of experts as many as there can be. */
+export const matricesWith = (spec: GemmSpec, rows: number): number =>
+  spec.experts === undefined ? matricesOf(spec) : Math.min(spec.experts, rows);

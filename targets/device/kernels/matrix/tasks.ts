@@ -15,24 +15,24 @@ export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: str
 
 /**
  * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`. Tiles of one column and all rows follow each
- * other, so that groups which work side by side share weights. With experts a task is columns of one expert, and of its rows every tile or, dealt out, each so manyth.
+ * other, so that groups which work side by side share weights. With experts the rows of a tile are a block of one expert's, of a list that has those alone which have rows.
  */
 export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
-  const { area: { m, n }, deal = 1 } = tile; // prettier-ignore
+  const { m, n } = tile.area;
   const across = Math.ceil(widthOf(spec) / n);
   const columns = `let cols = min(${n}, ${widthOf(spec)} - n)`;
   if (spec.experts !== undefined)
     return lines(
-      `for t in group .. ${spec.experts * across * deal} step groups {`,
-      `let e = t / ${across * deal}`,
-      `let n = t / ${deal} mod ${across} * ${n}`,
+      "read count = blockCount[0]",
+      `for t in group .. count * ${across} step groups {`,
+      `let b = t / ${across}`,
+      `let n = t mod ${across} * ${n}`,
       columns,
-      "read begin = offsets[e]",
+      "read e = blocks[0, b]",
+      "read m = blocks[1, b]",
       "read end = offsets[e + 1]",
-      `for m in begin + t mod ${deal} * ${m} .. end step ${m * deal} {`,
       `let rows = min(${m}, end - m)`,
       body,
-      "}",
       "}",
     );
   const heads = matricesOf(spec);

@@ -24,8 +24,6 @@ export type Tile = {
   readonly area: Area;
   readonly staged: Staging;
   readonly sums: Sums;
-  /** Of experts: their rows are dealt out to so many tasks, tile by tile. */
-  readonly deal?: number;
 };
 
 /** Sums of which all are stored before the next begin. */

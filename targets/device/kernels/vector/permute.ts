@@ -7,6 +7,7 @@ import { coreCount } from "../../../../src/machine/rates.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, typesOf } from "../name.ts";
+import { blockBytes, blockTensors, listBlocks, loadRuns, type BlockLists } from "./row-blocks.ts";
 import { box, buffer, cast, castSteps, copies, held, kernelOf, lines, overColumns, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 /** How slots are grouped: `partial` where some are of experts elsewhere, -1 here. */
@@ -133,7 +134,6 @@ const numbers = (make: ReturnType<typeof buffer>, topK: number): string =>
 
 /** Loads where the first group begins, and leaves `body` out for places before it: a loop of one turn or none, whose buffers take turns of their own. */
 const firstGroup = (make: ReturnType<typeof buffer>, partial: boolean) => ({
-  tensor: partial && "tensor offsets: i32[1] in",
   load: partial && lines(make("start", "i32", 1, 1, 2), "copy offsets[0 : 1] -> start", "read first = start"),
   within: (body: string): string =>
     partial ? lines("for here in 0 .. min(1, max(0, p + 1 - first)) {", body, "}") : body,
@@ -147,18 +147,19 @@ export type PermuteSpec = {
   readonly partial: boolean;
   /** Each row of x has a float32 of its own, which goes with it. */
   readonly scaled: boolean;
+  readonly blocks: BlockLists;
 };
 
 /**
- * Each token's row of x to the places of its slots. Tensors: `x` [S, width], `scales` f32 [S] where rows have one, `place` i32 [S * topK]; `rows`
- * [S * topK, width], `rowScales` f32 [S * topK].
+ * Each token's row of x to the places of its slots, and the lists of blocks that these make. Tensors: `x` [S, width], `scales` f32 [S] where rows
+ * have one, `place` i32 [S * topK], `offsets` i32 [experts + 1]; `rows` [S * topK, width], `rowScales` f32 [S * topK], and those of `blockTensors`.
  */
-export function permuteRows(profile: Profile, { x, topK, scaled, partial }: PermuteSpec): Kernel {
+export function permuteRows(profile: Profile, { x, topK, scaled, partial, blocks }: PermuteSpec): Kernel {
   const { width, dtype } = x;
   const slots = `S * ${topK}`;
   const rows: View = { dtype, width };
   const apart = pitch("f32", 1);
-  const tile = tileOf(profile, width, 1, { chunk: (copies * dtypes[dtype].bits) / 8, column: 2 * apart, once: (8 * held * topK) / width }); // prettier-ignore
+  const tile = tileOf(profile, width, 1, { chunk: (copies * dtypes[dtype].bits) / 8, column: 2 * apart, once: (8 * held * topK + blockBytes(blocks)) / width }); // prettier-ignore
   const make = buffer(profile);
   const groups = firstGroup(make, partial);
   const eachSlot = (body: string): string =>
@@ -166,15 +167,17 @@ export function permuteRows(profile: Profile, { x, topK, scaled, partial }: Perm
   return kernelOf(
     profile,
     lines(
-      `kernel ${named("permuteRows", `${topK}x${width}`, dtype, scaled && "scaled", partial && "partial")} for ${profile.name}`,
+      `kernel ${named("permuteRows", `${topK}x${width}`, dtype, scaled && "scaled", partial && "partial", ...blocks.heights.map((it) => `b${it}`))} for ${profile.name}`,
       "size S",
       tensor("x", x, "in"),
       scaled && "tensor scales: f32[S] in",
       `tensor place: i32[${slots}] in`,
-      groups.tensor,
+      `tensor offsets: i32[${blocks.experts + 1}] in`,
       tensor("rows", rows, "out", slots),
       scaled && `tensor rowScales: f32[${slots}] out`,
+      blockTensors(blocks, slots),
       `on ${profile.vector.core} {`,
+      loadRuns(profile, blocks),
       overNumberedRows(
         tile,
         1,
@@ -197,6 +200,7 @@ export function permuteRows(profile: Profile, { x, topK, scaled, partial }: Perm
             ),
         ),
       ),
+      listBlocks(profile, blocks),
       "}",
     ),
   );
@@ -233,7 +237,7 @@ export function combineRows(profile: Profile, { rows, out, topK, partial }: Comb
       "size S",
       tensor("rows", { dtype: rows, width }, "in", slots),
       `tensor place: i32[${slots}] in`,
-      groups.tensor,
+      partial && "tensor offsets: i32[1] in",
       `tensor weights: f32[${slots}] in`,
       tensor("out", out, "out"),
       `on ${profile.vector.core} {`,
