@@ -139,7 +139,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
         topK: 4,
         scaled: false,
         partial: false,
-        blocks: { experts: 20, heights: [16, 48] },
+        blocks: { experts: 200, heights: [16, 48] },
       }),
       1,
       many,
