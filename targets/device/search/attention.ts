@@ -6,6 +6,7 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
 import { attention, shapeOf, type AttentionCut, type AttentionSpec } from "../kernels/attention/attention.ts";
 import { combine } from "../kernels/attention/combine.ts";
+import { slicedTiles } from "../kernels/attention/sliced-tile.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
 import { attentionTiles } from "../kernels/attention/tile.ts";
 import { attentionKey, type TileMemory } from "./remembered.ts";
@@ -28,7 +29,8 @@ export function bestAttention(
 ): AttentionCut {
   const shape = shapeOf(spec);
   const stored = storedTile(profile, shape)?.tile;
-  const found = [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : [])];
+  const sliced = slicedTiles(profile, shape, trials);
+  const found = [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : []), ...sliced];
   const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
   const [first] = cuts;
   if (first && cuts.length === 1) return first;

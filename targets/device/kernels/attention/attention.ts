@@ -11,6 +11,8 @@ import { cutOf, cutWith } from "./cut.ts";
 import { fusedPart, matrixPart, vectorPart } from "./parts.ts";
 import { isStored, storedBuffers, type StoredTile } from "./stored-tile.ts";
 import { storedMatrixPart, storedScratch, storedVectorPart } from "./stored.ts";
+import { isSliced, slicedBuffers, type SlicedTile } from "./sliced-tile.ts";
+import { slicedMatrixPart, slicedScratch, slicedVectorPart } from "./sliced.ts";
 import { isFused, type AttentionShape, type AttentionTile } from "./tile.ts";
 
 /** Operands as they lie. Without `v` values are the first columns of the keys, as in the latent cache of DeepSeek-V2. */
@@ -42,7 +44,7 @@ export const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionSha
 });
 
 /** How attention is cut: the vector cores keep the sums, or they stay in memory. */
-export type AttentionCut = AttentionTile | StoredTile;
+export type AttentionCut = AttentionTile | StoredTile | SlicedTile;
 
 /**
  * Causal attention: of B sequences with P keys each in the cache and S queries behind, query s sees keys 0 to P + s. Tensors: `q` [B, S, heads,
@@ -65,11 +67,21 @@ export function attention(profile: Profile, spec: AttentionSpec, tile: Attention
       tile.pieces > 1
         ? lines(piece("partial", shape.width), piece("weights", 1), piece("maxima", 1))
         : tensor("out", out, "S", "out"),
-      isStored(tile)
-        ? storedText(profile, shape, tile, spec.scale)
-        : keptText(profile, shape, tile, spec.scale),
+      textOf(profile, shape, tile, spec.scale),
     ),
   );
+}
+
+/** Scratch and parts. */
+function textOf(profile: Profile, shape: AttentionShape, tile: AttentionCut, scale: number): string {
+  if (isStored(tile)) return storedText(profile, shape, tile, scale);
+  return isSliced(tile) ? slicedText(profile, shape, tile, scale) : keptText(profile, shape, tile, scale);
+}
+
+/** Scratch and parts where vector cores take scores a few rows at a time. */
+function slicedText(profile: Profile, shape: AttentionShape, tile: SlicedTile, scale: number): string {
+  const cut = cutWith(profile, shape, tile, scale, slicedBuffers(profile, shape, tile));
+  return lines(slicedScratch(cut), slicedMatrixPart(cut), slicedVectorPart(cut));
 }
 
 /** Scratch and parts where the vector cores keep the sums. */

@@ -102,7 +102,8 @@ export function buffersOf(profile: Profile, shape: AttentionShape, tile: Attenti
 /** Flags that a tile needs: one for the queries, and one for each copy of keys and of weights or values. */
 const flagsOf = ({ isLatent }: AttentionShape, { lag }: Pick<AttentionTile, "lag">): number => 1 + (isLatent ? lag + 3 : 4); // prettier-ignore
 
-const flagsIn = ({ flags }: Profile): number => flags.perPair.value - flags.reserved.value;
+/** Flags between two engines that kernels may use. */
+export const flagsIn = ({ flags }: Profile): number => flags.perPair.value - flags.reserved.value;
 
 function fits(profile: Profile, shape: AttentionShape, tile: AttentionTile): boolean {
   if (flagsOf(shape, tile) > flagsIn(profile)) return false;

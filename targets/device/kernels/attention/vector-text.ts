@@ -1,21 +1,24 @@
 /** What the vector unit does for attention. */
 import { lines } from "../vector/tile.ts";
 import { isMasked, overChunks, type Cut } from "./cut.ts";
+import type { Tiling } from "./tile.ts";
 
 const column = (name: string): string => `${name}[0 : live, 0 : 1]`;
 const scores = "s[0 : live, 0 : n]";
 const below = "below[0 : live, 0 : n]";
 
-/** Before the first item: which query a row is of, those known so far giving as many again. */
-export function onceText(cut: Cut): string {
-  const { heads, share } = cut.tile;
+/** Before the first item: which query a row is of, where a tile's rows are of several. */
+export const onceText = (cut: Cut): string => (isMasked(cut) ? orderText(cut) : cut.make("order"));
+
+/** Which query a row is of, those known so far giving as many again. */
+export function orderText({ tile: { heads, share }, make }: Cut<Tiling>): string {
   const doubled = (n: number): readonly string[] => {
     const more = Math.min(n, share - n);
     if (more <= 0) return [];
     return [`vector adds order[0 : ${more}, 0 : 1] -> order[${n} : ${more}, 0 : 1] with ${n / heads}`, ...doubled(2 * n)]; // prettier-ignore
   };
   const filled = [`vector fill -> order[0 : ${heads}, 0 : 1] with 0`, ...doubled(heads)];
-  return lines(cut.make("order"), ...(isMasked(cut) ? filled : []));
+  return lines(make("order"), ...filled);
 }
 
 /** At the beginning of an item: nothing summed, no maximum. */
