@@ -108,12 +108,14 @@ export function roundRows(profile: Profile, a: View, rounded: Rounding): Kernel 
   const make = buffer(profile);
   const quantum = Math.max(64, rounded.rotation);
   const chunk = 4 + rounding.need.chunk;
-  // Rows of float32 are loaded where they are rounded, the next while these are; others are converted on the way there.
-  const direct = { chunk, row: 8, column: rounding.need.column };
-  const converted = { chunk: chunk + 2 * bytes(a), row: 4, column: rounding.need.column };
-  const whole = tileOf(profile, width, 1, direct, quantum);
-  const isDirect = a.dtype === "f32" && fitsTile(profile, width, 1, direct, whole);
-  const tile = isDirect ? whole : tileOf(profile, width, 1, converted, quantum);
+  // Rows of float32 are loaded where they are rounded, the next ones while these are; others are converted on the way there.
+  const { need, copies } =
+    [3, 2]
+      .map((n) => ({ copies: n, need: { chunk, row: 4 * n, column: rounding.need.column } }))
+      .find((it) => a.dtype === "f32" && fitsTile(profile, width, 1, it.need, { rows: 1, cols: quantum })) ??
+    { copies: 1, need: { chunk: chunk + 2 * bytes(a), row: 4, column: rounding.need.column } }; // prettier-ignore
+  const isDirect = copies > 1;
+  const tile = tileOf(profile, width, 1, need, quantum);
   const place = "h[0 : lines, c : cols]";
   const { box: from, load, convert } = operand(profile, "a", a, tile, 2, place);
   const fill = isDirect
@@ -132,7 +134,7 @@ export function roundRows(profile: Profile, a: View, rounded: Rounding): Kernel 
         tile,
         1,
         lines(
-          make("h", "f32", tile.rows, width, isDirect ? 2 : 1),
+          make("h", "f32", tile.rows, width, copies),
           make("w", "f32", tile.rows, tile.cols),
           fill,
           rounding.rows(tile),
