@@ -43,7 +43,7 @@ export function scheduleFaults(
   return [...launchesOf(plans, context)].flatMap(([name, launches]) => {
     const kernel = kernels.get(name);
     const trials = (of: Kernel): readonly Trial[] =>
-      launches.map((sizes) => ({ sizes, reader: () => distinctReader(of, sizes) }));
+      launches.map((sizes) => ({ sizes, reader: (own) => distinctReader(of, own) }));
     const faults = kernel ? verify(kernel, profile, trials(kernel)) : [];
     return faults.map((fault) => ({ kernel: name, fault }));
   });

@@ -47,13 +47,13 @@ type Runner = { readonly core: Core; readonly steps: Walk; waiting: Instruction 
 const signalName = (from: string, index: number, to: string, toIndex: number, id: number): string =>
   `${from}.${index} ${to}.${toIndex} #${id}`;
 
-/** Run the cores of a group to their end. Throws `schedule/deadlock` where all that are left await. */
+/** Run the cores of a group to their end; gives the signals that nobody has taken. Throws `schedule/deadlock` where all that are left await. */
 export function runCores<Token>(
   kernel: Kernel,
   profile: Profile,
   cores: readonly Core[],
   visitor: Visitor<Token>,
-): void {
+): readonly string[] {
   const signals = new Map<string, Token[]>();
   const give = (core: Core, it: Instruction): void => {
     const { stmt } = it.operation;
@@ -104,4 +104,5 @@ export function runCores<Token>(
     const stuck = runners.flatMap((it) => (it.waiting ? [`${it.core.part.core} ${it.core.index}`] : []));
     fail("schedule/deadlock", undefined, kernel.name, stuck);
   }
+  return [...signals].flatMap(([name, tokens]) => (tokens.length > 0 ? [name] : []));
 }

@@ -149,3 +149,19 @@ export const bodyOf = (stmt: Stmt): readonly Stmt[] =>
 /** Every statement below, in the order of the text. */
 export const statements = (body: readonly Stmt[]): readonly Stmt[] =>
   body.flatMap((it) => [it, ...statements(bodyOf(it))]);
+
+/** The boxes that a statement itself works on: operands, then the result. */
+export function regionsOf(stmt: Stmt): readonly Region[] {
+  switch (stmt.kind) {
+    case "copy":
+      return [stmt.from, stmt.to];
+    case "matmul":
+      return [stmt.a, stmt.b, stmt.c];
+    case "vector":
+      return [...stmt.from, stmt.to];
+    case "read":
+      return [stmt.from];
+    default:
+      return [];
+  }
+}

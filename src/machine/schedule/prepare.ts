@@ -11,6 +11,7 @@ import {
 } from "./expr.ts";
 import {
   builtins,
+  regionsOf,
   turnName,
   type BufferStmt,
   type Kernel,
@@ -158,22 +159,12 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
   };
 
   const operation = (stmt: Operation["stmt"], turn: number): Operation => {
-    const regions =
-      stmt.kind === "copy"
-        ? [stmt.from, stmt.to]
-        : stmt.kind === "matmul"
-          ? [stmt.a, stmt.b, stmt.c]
-          : stmt.kind === "vector"
-            ? [...stmt.from, stmt.to]
-            : stmt.kind === "read"
-              ? [stmt.from]
-              : [];
     const values = stmt.kind === "matmul" ? [stmt.first] : stmt.kind === "vector" ? stmt.values : [];
     return {
       kind: "operation",
       stmt,
       engine: engineOf(stmt, part.core, spaceOf, profile, kernel),
-      regions: regions.map(region),
+      regions: regionsOf(stmt).map(region),
       values: compileList(
         values.map((it) => (typeof it === "number" ? num(it) : it)),
         slotOf,

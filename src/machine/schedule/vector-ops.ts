@@ -21,6 +21,8 @@ type VectorOpFacts = {
   readonly passes?: (value: number) => number;
   /** It touches one element a row; the others stay where they are. */
   readonly isSparse?: true;
+  /** Its boxes are of different sizes. */
+  readonly isRagged?: true;
 };
 
 const f = Math.fround;
@@ -136,6 +138,7 @@ const special = {
     result: "box",
     work: "elementwise",
     values: 0,
+    isRagged: true,
   },
   addColumn: {
     summary: "each row plus its own number",
@@ -210,6 +213,7 @@ const special = {
     result: "column",
     work: "reduce",
     values: 0,
+    isRagged: true,
   },
   argmax: {
     summary: "the index of each row's greatest element, the first of equals",
@@ -234,17 +238,14 @@ const special = {
     values: 0,
     isSparse: true,
   },
-  /**
-   * Sums and differences of elements 1, 2, 4, … apart. Instructions read and write blocks of 32 bytes at strides of their own (CANN, BinaryRepeatParams),
-   * so a step is one pass; those within a block are made between two transpositions of two passes each.
-   */
+  /** Sums and differences of elements 1, 2, 4, … apart: a step is two passes, the second for bringing them together. */
   hadamard: {
     summary: "each `value` neighbours times Sylvester's Hadamard matrix over the root of their number",
     operands: ["box"],
     result: "box",
     work: "elementwise",
     values: 1,
-    passes: (block) => Math.log2(block) + 4,
+    passes: (block) => 2 * Math.log2(block),
   },
 } as const satisfies Record<string, VectorOpFacts>;
 

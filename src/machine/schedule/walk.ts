@@ -140,14 +140,14 @@ export function turnsOf(loop: Loop, env: Env): readonly number[] {
 }
 
 function* walkLoop(loop: Loop, env: Env): Walk {
-  const turns = turnsOf(loop, env);
-  for (let i = 0; i < turns.length; i++) {
-    const left = turns.length - i;
+  const { first, by, turns } = extentOf(loop, env);
+  for (let i = 0; i < turns; i++) {
+    const left = turns - i;
     const skipped = Math.min(left, (yield { kind: "turn", loop, index: i, left }) ?? 0);
     i += skipped;
     env[loop.turn] = (env[loop.turn] ?? 0) + skipped;
-    if (i >= turns.length) break;
-    env[loop.slot] = turns[i] ?? 0;
+    if (i >= turns) break;
+    env[loop.slot] = first + i * by;
     yield* walk(loop.body, env);
     env[loop.turn] = (env[loop.turn] ?? 0) + 1;
   }

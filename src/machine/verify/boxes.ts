@@ -1,16 +1,22 @@
 /** Boxes: half-open ranges, one an axis. */
 export type Extent = { readonly at: readonly number[]; readonly size: readonly number[] };
 
+// Loops, not closures, in what following a kernel spends its time on.
+
 /** Whether two boxes of one array share an element. */
-export const overlap = (a: Extent, b: Extent): boolean =>
-  a.at.every((from, i) => {
-    const other = b.at[i] ?? 0;
-    return from < other + (b.size[i] ?? 0) && other < from + (a.size[i] ?? 0);
-  });
+export function overlap(a: Extent, b: Extent): boolean {
+  for (let i = 0; i < a.at.length; i++) {
+    const [from, other] = [a.at[i] ?? 0, b.at[i] ?? 0];
+    if (from >= other + (b.size[i] ?? 0) || other >= from + (a.size[i] ?? 0)) return false;
+  }
+  return true;
+}
 
 /** Whether `inner` lies within `outer`. */
-export const within = (inner: Extent, outer: Extent): boolean =>
-  inner.at.every((from, i) => {
-    const start = outer.at[i] ?? 0;
-    return from >= start && from + (inner.size[i] ?? 0) <= start + (outer.size[i] ?? 0);
-  });
+export function within(inner: Extent, outer: Extent): boolean {
+  for (let i = 0; i < inner.at.length; i++) {
+    const [from, start] = [inner.at[i] ?? 0, outer.at[i] ?? 0];
+    if (from < start || from + (inner.size[i] ?? 0) > start + (outer.size[i] ?? 0)) return false;
+  }
+  return true;
+}

@@ -1,47 +1,52 @@
 /**
- * Whether every access is ordered behind those it depends on. A kernel is run through with a vector clock for each engine (Fidge 1988,
- * Mattern 1989): an engine's own instructions follow one another, a wait joins the clock of the flag that it waits for. Two accesses that
- * overlap, one of them a write, must be ordered; each loop is followed for its first turns and its last ones, as buffers have come round by then.
+ * Whether every access is ordered behind those it depends on. A kernel is run through with a vector clock for each engine; two accesses that
+ * overlap, one of them a write, must be ordered. Each loop is followed for its first turns and its last ones, as buffers have come round by then.
  */
 import { diag, type Diagnostic } from "../../support/diagnostics.ts";
-import { dtypes } from "../../tensor/dtype.ts";
-import type { Profile, Space } from "../profile.ts";
+import type { Profile } from "../profile.ts";
 import { coresIn, runCores, type Core } from "../schedule/cores.ts";
 import { constantOf, namesOf, type Expr } from "../schedule/expr.ts";
 import { statements, type Kernel } from "../schedule/kernel.ts";
-import { lcm, type PreparedPart } from "../schedule/prepare.ts";
+import { lcm, type Loop, type PreparedPart } from "../schedule/prepare.ts";
 import { printStmt } from "../schedule/printer.ts";
 import type { Instruction, Place, Turn } from "../schedule/walk.ts";
-import { overlap, within, type Extent } from "./boxes.ts";
+import { accessLog, record, type Access } from "./accesses.ts";
+import { overlap } from "./boxes.ts";
+import { flagStates } from "./flag-states.ts";
+import { lanesOf, type Clock } from "./lanes.ts";
+import { misaligned, outside } from "./places.ts";
+import { numbersRead } from "./numbers-read.ts";
+import { misfit } from "./shapes.ts";
+import { signalCounts } from "./signal-counts.ts";
 import type { Reader } from "../simulate/outline.ts";
 import type { Trial } from "./verify.ts";
-
-/** One access that later ones must be held against. */
-type Access = Extent & {
-  readonly lane: number;
-  readonly time: number;
-  readonly writes: boolean;
-  readonly adds: boolean;
-  readonly it: Instruction;
-};
-
-type Clock = Int32Array;
 
 /** Turns of a loop that are followed at its beginning, and at its end. */
 const followed = 5;
 
-/** Faults found in one run of two groups; the first of each kind is enough. */
+/** The most turns of each loop since the kernel's start. */
+export type Turns = Map<Loop, number>;
+
+/** Faults found in one run of two groups; the first of each kind is enough. `turns` grows to what their loops took. */
 export function orderFaults(
   kernel: Kernel,
   parts: readonly PreparedPart[],
   profile: Profile,
   trial: Trial,
+  turns: Turns,
 ): readonly Diagnostic[] {
   const faults: Diagnostic[] = [];
+  const tell = (fault: Diagnostic): void =>
+    void (faults.some((it) => it.code === fault.code) || faults.push(fault));
   const groups = [0, 1].slice(0, profile.groups.value);
-  const { sizes } = trial;
-  const reader = trial.reader?.() ?? (() => 0);
-  const written = groups.map((group) => runGroup(kernel, parts, profile, { sizes, reader }, group, faults));
+  const reader = trial.reader?.(trial.sizes) ?? (() => 0);
+  const written = groups.map((group) => {
+    const cores = coresIn(parts, profile, trial.sizes, group);
+    const own = runGroup(kernel, parts, profile, reader, cores, tell);
+    for (const { part, env } of cores)
+      for (const loop of part.loops) turns.set(loop, Math.max(turns.get(loop) ?? 0, env[loop.turn] ?? 0));
+    return own;
+  });
   if (faults.length === 0) faults.push(...foreignWrites(kernel, written));
   return faults;
 }
@@ -67,124 +72,89 @@ function foreignWrites(
   return [];
 }
 
-/** Run one group; gives what it writes to tensors that other groups see. */
+/** Run the cores of one group; gives what it writes to tensors that other groups see. */
 function runGroup(
   kernel: Kernel,
   parts: readonly PreparedPart[],
   profile: Profile,
-  { sizes, reader }: { readonly sizes: Trial["sizes"]; readonly reader: Reader },
-  group: number,
-  faults: Diagnostic[],
+  reader: Reader,
+  cores: readonly Core[],
+  tell: (fault: Diagnostic) => void,
 ): ReadonlyMap<string, readonly Access[]> {
-  const cores = coresIn(parts, profile, sizes, group);
   // Parts that signal to one another leave out the same turns, after which what they share lies where it did.
   const common = [...parts.flatMap((it) => it.loops).map((it) => it.period), ...placesInTurn(kernel)].reduce(lcm, 1); // prettier-ignore
-  const lanes = new Map<string, number>();
-  const owners: Core[] = []; // of each lane
-  for (const core of cores)
-    for (const { name } of profile.engines.filter((it) => it.core === core.part.core)) {
-      lanes.set(`${core.part.core}.${core.index} ${name}`, lanes.size);
-      owners.push(core);
-    }
-  const clocks = Array.from({ length: lanes.size }, () => new Int32Array(lanes.size));
-  const flags = new Map<string, Clock>();
-  const log = new Map<string, Access[]>();
-  const tell = (fault: Diagnostic): void =>
-    void (faults.some((it) => it.code === fault.code) || faults.push(fault));
-  const laneOf = (core: Core, engine: string): number =>
-    lanes.get(`${core.part.core}.${core.index} ${engine}`) ?? 0;
-  const clockOf = (lane: number): Clock => clocks[lane] ?? new Int32Array(lanes.size);
-  const join = (lane: number, other: Clock): void => {
-    const own = clockOf(lane);
-    for (let i = 0; i < own.length; i++) own[i] = Math.max(own[i] ?? 0, other[i] ?? 0);
-  };
-
-  const flag = (core: Core, it: Instruction): void => {
-    const { stmt } = it.operation;
-    if (stmt.kind !== "set" && stmt.kind !== "wait") return;
-    const name = `${core.part.core}.${core.index} ${stmt.from} ${stmt.to} ${it.id}`;
-    const text = printStmt(stmt, kernel);
-    const set = flags.get(name);
-    if (stmt.kind === "set") {
-      if (set) tell(diag("schedule/set-twice", undefined, kernel.name, text, it.id));
-      flags.set(name, Int32Array.from(clockOf(laneOf(core, stmt.from))));
-    } else if (!set) tell(diag("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, it.id));
-    else {
-      join(laneOf(core, stmt.to), set);
-      flags.delete(name);
-    }
-  };
-
-  // Which tensor's numbers a copy of a buffer holds, and from where on: `read`s of it find them.
-  const brought = new Map<string, { readonly from: Place; readonly to: Place }>();
-  const keyOf = (core: Core, { box, copy }: Place): string =>
-    box.kind === "tensor" ? box.decl.name : `${core.part.core}.${core.index} ${box.index} ${copy}`;
-  const bring = (core: Core, { operation: { stmt }, places: [from, to] }: Instruction): void => {
-    if (stmt.kind === "copy" && from?.box.kind === "tensor" && to?.box.kind === "buffer")
-      brought.set(keyOf(core, to), { from, to });
-  };
-  const readAt = (core: Core, place: Place): number => {
-    const source = brought.get(keyOf(core, place));
-    if (!source) return reader(place.box.decl.name, place.at);
-    const further = (place.at.at(-1) ?? 0) - (source.to.at.at(-1) ?? 0);
-    return reader(source.from.box.decl.name, [...source.from.at.slice(0, -1), (source.from.at.at(-1) ?? 0) + further]); // prettier-ignore
-  };
+  const lanes = lanesOf(cores, profile);
+  const flags = flagStates(kernel, lanes);
+  const signals = signalCounts(profile, lanes);
+  const most = profile.flags.cross?.counterMax.value ?? Infinity;
+  const log = accessLog();
+  const numbers = numbersRead(reader);
+  const text = (it: Instruction): string => printStmt(it.operation.stmt, kernel);
 
   const access = (core: Core, it: Instruction, place: Place, writes: boolean): void => {
-    const beyond = outside(place, core.env);
-    if (beyond !== undefined) return tell(diag("schedule/bounds", undefined, kernel.name, printStmt(it.operation.stmt, kernel), beyond)); // prettier-ignore
-    const misplaced = it.operation.stmt.kind === "read" ? undefined : misaligned(place, profile);
-    if (misplaced !== undefined) tell(diag("schedule/alignment", undefined, kernel.name, printStmt(it.operation.stmt, kernel), misplaced)); // prettier-ignore
+    const { operation } = it;
+    const { stmt } = operation;
     const { box } = place;
+    const beyond = outside(place, core.env);
+    if (beyond !== undefined) return tell(diag("schedule/bounds", undefined, kernel.name, text(it), beyond));
+    const misplaced = stmt.kind === "read" ? undefined : misaligned(place, profile);
+    if (misplaced !== undefined)
+      tell(diag("schedule/alignment", undefined, kernel.name, text(it), misplaced));
     if (box.kind === "tensor" && box.decl.role === "in") return;
-    const lane = laneOf(core, it.operation.engine);
-    const clock = clockOf(lane);
-    const key = keyOf(core, place);
-    const { stmt } = it.operation;
-    const own: Access = { at: place.at, size: place.size, lane, time: clock[lane] ?? 0, writes, adds: stmt.kind === "copy" && stmt.add, it }; // prettier-ignore
-    const before = log.get(key) ?? [];
-    let isWritten = box.kind === "tensor" && box.decl.role !== "shared" && box.decl.role !== "out";
-    const kept = before.filter((old) => {
-      if (!overlap(old, own)) return true;
-      isWritten ||= old.writes;
-      const isBefore = old.lane === lane || (clock[old.lane] ?? 0) >= old.time;
-      const isForeign = owners[old.lane] !== core && box.kind === "tensor" && box.decl.role !== "shared";
-      if (!isBefore && writes && old.writes && isForeign)
-        tell(diag("schedule/two-writers", undefined, kernel.name, printStmt(stmt, kernel), box.decl.name));
-      else if (!isBefore && (writes || old.writes))
-        tell(diag("schedule/race", undefined, kernel.name, printStmt(old.it.operation.stmt, kernel), printStmt(stmt, kernel), box.decl.name)); // prettier-ignore
-      // What a later access stands for need not be remembered.
-      return !(isBefore && within(old, own) && (writes || (!old.writes && old.lane === lane)));
-    });
-    if (!writes && !isWritten)
-      tell(diag("schedule/unwritten", undefined, kernel.name, printStmt(stmt, kernel), box.decl.name));
-    log.set(key, [...kept, own]);
+    const lane = lanes.laneOf(core, operation.engine);
+    const time = lanes.clockOf(lane)[lane] ?? 0;
+    const adds = stmt.kind === "copy" && stmt.add;
+    const own: Access = { at: place.at, size: place.size, lane, time, writes, adds, it };
+    const { unordered: other, isWritten } = record(log.logOf(core, place), own, lanes);
+    if (other) {
+      const isPassed = box.kind === "buffer" || box.decl.role === "shared";
+      if (writes && other.writes && !isPassed && lanes.ownerOf(other.lane) !== core)
+        tell(diag("schedule/two-writers", undefined, kernel.name, text(it), box.decl.name));
+      else tell(diag("schedule/race", undefined, kernel.name, text(other.it), text(it), box.decl.name));
+    }
+    const isFilled = box.kind === "tensor" && box.decl.role === "inout";
+    if (!writes && !isWritten && !isFilled)
+      tell(diag("schedule/unwritten", undefined, kernel.name, text(it), box.decl.name));
+  };
+  const beyondCounter = (waiting: number, what: () => string): void => {
+    if (waiting > most)
+      tell(diag("schedule/counter", undefined, kernel.name, what(), waiting, profile.name, most));
   };
 
-  runCores<Clock>(kernel, profile, cores, {
-    turn: (_, it) => leftOut(it, parts.length > 1 ? common : it.loop.period),
-    signal: (core, it) => Int32Array.from(clockOf(laneOf(core, it.operation.engine))),
-    take: (core, it, given) => given.forEach((clock) => join(laneOf(core, it.operation.engine), clock)),
+  const left = runCores<Clock>(kernel, profile, cores, {
+    turn: (core, it) => {
+      const period = parts.length > 1 ? common : it.loop.period;
+      const turns = leftOut(it, period);
+      beyondCounter(signals.leaveOut(core, it, period, turns), () => `a loop of the ${core.part.core} part`);
+      return turns;
+    },
+    signal: (core, it) => {
+      beyondCounter(signals.give(core, it), () => `\`${text(it)}\``);
+      return lanes.stamp(lanes.laneOf(core, it.operation.engine));
+    },
+    take: (core, it, given) => {
+      const lane = lanes.laneOf(core, it.operation.engine);
+      for (const clock of given) lanes.join(lane, clock);
+      signals.take(core, it);
+    },
     instruction: (core, it) => {
       const { stmt, engine } = it.operation;
-      flag(core, it);
-      const lane = laneOf(core, engine);
-      const clock = clockOf(lane);
-      clock[lane] = (clock[lane] ?? 0) + 1;
+      const fault = flags.pass(core, it);
+      if (fault) tell(fault);
+      lanes.tick(lanes.laneOf(core, engine));
+      if (it.places.length === 0) return undefined;
       const keepsResult = stmt.kind === "matmul" && it.values[0] === 0;
       const result = stmt.kind === "read" ? undefined : it.places.at(-1);
       for (const place of it.places) if (place !== result || keepsResult) access(core, it, place, false);
       if (result) access(core, it, result, true);
-      bring(core, it);
-      const [from] = it.places;
-      return stmt.kind === "read" && from ? readAt(core, from) : undefined;
+      const why = misfit(it);
+      if (why !== undefined) tell(diag("schedule/shape", undefined, kernel.name, text(it), why));
+      return numbers(core, it);
     },
   });
-  for (const [name] of flags) tell(diag("schedule/left-set", undefined, kernel.name, name));
-  const shown = new Set(kernel.tensors.filter((it) => it.role !== "shared").map((it) => it.name));
-  return new Map(
-    [...log].filter(([key]) => shown.has(key)).map(([key, all]) => [key, all.filter((it) => it.writes)]),
-  );
+  for (const flag of [...flags.left(), ...left])
+    tell(diag("schedule/left-set", undefined, kernel.name, flag));
+  return log.writes(new Set(kernel.tensors.filter((it) => it.role !== "shared").map((it) => it.name)));
 }
 
 /** After how many turns a loop comes back to places that it takes in turn: n of each `i mod n` by its own counter, offset or not. */
@@ -206,47 +176,4 @@ function placesInTurn({ parts }: Kernel): readonly number[] {
 function leftOut({ index, left }: Turn, period: number): number {
   if (index < Math.max(followed, 2 * period + 1)) return 0;
   return Math.floor(Math.max(0, left - followed) / period) * period;
-}
-
-/** In words, what of a place is beyond its buffer or tensor. */
-function outside({ box, at, size }: Place, env: number[]): string | undefined {
-  const dims = box.kind === "tensor" ? box.dims.map((it) => it(env)) : [box.decl.rows, box.decl.cols];
-  const axis = at.findIndex((from, i) => from < 0 || from + (size[i] ?? 0) > (dims[i] ?? 0));
-  if (axis < 0) return undefined;
-  const [from = 0, n = 0] = [at[axis], size[axis]];
-  return `${from}..${from + n} of axis ${axis} of ${box.decl.name}, which has ${dims[axis]}`;
-}
-
-/** In words, how a place in a buffer starts where its space cannot be addressed. */
-function misaligned({ box, at: [row = 0, col = 0] }: Place, profile: Profile): string | undefined {
-  if (box.kind !== "buffer") return undefined;
-  const space = profile.spaces.find((s) => s.name === box.decl.space);
-  if (!space) return undefined;
-  const bytes = (col * dtypes[box.decl.dtype].bits) / 8;
-  const isFractal = space.fractal !== undefined && !space.layouts.includes("nd");
-  return isFractal
-    ? fractalFault(row, bytes, space, box.decl.name)
-    : linearFault(row, bytes, box.decl.cols, space, box.decl);
-}
-
-function fractalFault(row: number, bytes: number, { fractal }: Space, name: string): string | undefined {
-  if (!fractal) return undefined;
-  const [rows, wide] = [fractal.rows.value, fractal.rowBytes.value];
-  if (row % rows !== 0) return `row ${row} of ${name} is not at a multiple of ${rows}`;
-  return bytes % wide === 0
-    ? undefined
-    : `column at byte ${bytes} of ${name} is not at a multiple of ${wide}`;
-}
-
-function linearFault(
-  row: number,
-  bytes: number,
-  cols: number,
-  { align, scope }: Space,
-  { name, dtype }: { readonly name: string; readonly dtype: keyof typeof dtypes },
-): string | undefined {
-  if (scope !== "core") return undefined;
-  const unit = Math.min(align.value, 32);
-  const start = row * ((cols * dtypes[dtype].bits) / 8) + bytes;
-  return start % unit === 0 ? undefined : `byte ${start} of ${name} is not at a multiple of ${unit}`;
 }

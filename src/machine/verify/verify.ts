@@ -6,14 +6,16 @@ import type { Kernel } from "../schedule/kernel.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
 import type { Reader } from "../simulate/outline.ts";
 import { capacityFaults } from "./capacity.ts";
+import { alone, growth, grown, isJudged, largest, shortOf } from "./endless.ts";
+import { copyFaults } from "./copies.ts";
 import { flagFaults } from "./flags.ts";
-import { orderFaults } from "./order.ts";
+import { orderFaults, type Turns } from "./order.ts";
 import { statementFaults } from "./statements.ts";
 
 /** Sizes at which a schedule is looked at; what its `read`s find in tensors, copied to buffers or not, and in buffers that it fills itself, made anew for each look. */
 export type Trial = {
   readonly sizes: ReadonlyMap<string, number>;
-  readonly reader?: () => Reader;
+  readonly reader?: (sizes: Trial["sizes"]) => Reader;
 };
 
 /**
@@ -35,12 +37,24 @@ export function verifyKernel(
     ...flagFaults(kernel, profile),
   ];
   if (still.length > 0) return still;
+  const turns: Turns = new Map();
+  const run = (machine: Profile, trial: Trial): readonly Diagnostic[] => {
+    const moving = caught(() => orderFaults(kernel, parts, machine, trial, turns));
+    return "faults" in moving ? moving.faults : moving.value;
+  };
   for (const trial of trials) {
-    const moving = caught(() => orderFaults(kernel, parts, profile, trial));
-    const faults = "faults" in moving ? moving.faults : moving.value;
+    const faults = run(profile, trial);
     if (faults.length > 0) return faults;
   }
-  return [];
+  const trial = largest(trials);
+  for (let i = 0, before = Infinity; trial && i < growth.length; i++) {
+    const short = shortOf(parts, turns);
+    if (short === 0 || short === before) break;
+    before = short;
+    const faults = run(alone(profile), grown(trial, growth[i] ?? 1)).filter(isJudged);
+    if (faults.length > 0) return faults;
+  }
+  return copyFaults(kernel, profile);
 }
 
 type Caught<T> = { readonly value: T } | { readonly faults: readonly Diagnostic[] };

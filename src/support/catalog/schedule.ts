@@ -88,6 +88,26 @@ export const scheduleCatalog = {
     message: `${kernel}: nothing orders \`${first}\` and \`${second}\`, which meet in ${buffer}`,
     hint: "a flag between their engines is missing, or a buffer has too few copies",
   }),
+  "schedule/shape": (kernel: string, stmt: string, what: string): Message => ({
+    exit: "model",
+    message: `${kernel}: \`${stmt}\`: ${what}`,
+  }),
+  "schedule/counter": (
+    kernel: string,
+    what: string,
+    waiting: number,
+    machine: string,
+    most: number,
+  ): Message => ({
+    exit: "capacity",
+    message: `${kernel}: in ${what}, ${waiting} signals can be waiting to be taken; counters of ${machine} end at ${most}`,
+    hint: "await something in return, so that the other core is not run away from",
+  }),
+  "schedule/copies": (kernel: string, buffer: string, copies: number, what: string): Message => ({
+    exit: "model",
+    message: `${kernel}: ${buffer} has ${copies === 1 ? "1 copy" : `${copies} copies`}, ${what}`,
+    hint: "a buffer needs as many copies as its flags let be under way",
+  }),
   "schedule/two-writers": (kernel: string, stmt: string, tensor: string): Message => ({
     exit: "model",
     message: `${kernel}: two cores write the same part of ${tensor} by \`${stmt}\``,

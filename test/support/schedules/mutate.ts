@@ -83,7 +83,7 @@ export const faults: readonly Fault[] = [
         (it) => it.kind === "buffer" && it.copies > 1,
         (it) => (it.kind === "buffer" ? { ...it, copies: it.copies - 1 } : it),
       ),
-    codes: ["schedule/race"],
+    codes: ["schedule/race", "schedule/copies"],
   },
   {
     name: "a tile too large",

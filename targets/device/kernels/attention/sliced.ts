@@ -93,10 +93,14 @@ export function slicedVectorPart(cut: SlicedCut): string {
   const { profile } = cut;
   const { core, space } = profile.vector;
   const take = engine(cut, core, globalSpace, space);
-  const weights = `signal ${engine(cut, core, space, globalSpace)} -> ${profile.matrix.core} #1`;
+  const give = engine(cut, core, space, globalSpace);
+  const weights = `signal ${give} -> ${profile.matrix.core} #1`;
   const turn = lines(
     `await ${profile.matrix.core} -> ${take} #0`,
+    // Also a core without rows of its own signals no earlier than scores are there: it would run ahead by more than the counter counts.
+    `set ${take} -> ${give} #0`,
     softmaxText(cut),
+    `wait ${take} -> ${give} #0`,
     weights,
     followText,
     `await ${profile.matrix.core} -> ${take} #2`,

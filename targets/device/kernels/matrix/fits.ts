@@ -6,7 +6,7 @@ import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { flowOf } from "./flow.ts";
 import { vectorNeed } from "./room.ts";
 import { runOf, type GemmSpec } from "./spec.ts";
-import { partHeight, partWidth, pieceWidth, undivided, type Tile } from "./tile.ts";
+import { partHeight, partWidth, pieceWidth, stagedWidth, undivided, type Tile } from "./tile.ts";
 
 /**
  * Tells which tiles of a product a machine can hold: within the capacity of each space, and of parts that begin at whole fragments. Rows
@@ -49,10 +49,10 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
       holds(matrix.c, need(matrix.c, tile.sums.copies, acc, m, n)) &&
       holds(
         stage,
-        need(stage, copies, spec.a.dtype, m, k) +
+        need(stage, copies, spec.a.dtype, m, stagedWidth(k, spec.a.dtype)) +
           (pieces
-            ? need(stage, pieces.copies, weight, pieceWidth(tile, run), apart)
-            : need(stage, copies, weight, n, k)),
+            ? need(stage, pieces.copies, weight, pieceWidth(tile, run), stagedWidth(apart, weight))
+            : need(stage, copies, weight, n, stagedWidth(k, weight))),
       ) &&
       vectorNeed(profile, spec, tile) <= (rooms.get(vector.space) ?? 0)
     );

@@ -4,7 +4,7 @@ import { lines } from "../vector/tile.ts";
 import type { Flow } from "./flow.ts";
 import { depthOf, runOf, sumsOf, type GemmSpec } from "./spec.ts";
 import { lead, rowsBox } from "./tasks.ts";
-import { isPartByPart, partHeight, partWidth, pieceWidth, type Tile } from "./tile.ts";
+import { isPartByPart, partHeight, partWidth, pieceWidth, stagedWidth, type Tile } from "./tile.ts";
 
 /** The parts of a tile, each with accumulators that are filled and emptied on their own. */
 export const partsOf = (tile: Tile): readonly number[] =>
@@ -143,14 +143,14 @@ export function product(
   const { area, staged } = tile;
   const { pieces } = staged;
   const weights = (width: number, depth: number, copies: number): string =>
-    `buffer w1: ${flow.stage} ${flow.weight}[${width}, ${depth}]${times(copies)}`;
+    `buffer w1: ${flow.stage} ${flow.weight}[${width}, ${stagedWidth(depth, flow.weight)}]${times(copies)}`;
   const run = (from: string, to: string): string => {
     const each = (reach: Reach): string => steps(profile, flow, spec, tile, reach, from, to);
     return lines(
       accumulators(profile, flow, tile),
       `for k in ${from} .. ${to} step ${staged.k} {`,
       `let depth = min(${staged.k}, ${to} - k)`,
-      `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${staged.k}]${times(staged.copies)}`,
+      `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${stagedWidth(staged.k, spec.a.dtype)}]${times(staged.copies)}`,
       `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
       !pieces && lines(weights(area.n, staged.k, staged.copies), supply),
       overParts(

@@ -1,4 +1,5 @@
 /** How a product is cut: what a group computes at a time, and what lies where meanwhile. */
+import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 
 /** Rows and columns of the result that a group computes at a time. */
 export type Area = { readonly m: number; readonly n: number };
@@ -37,6 +38,10 @@ export const partWidth = ({ area: { n }, sums: { parts, cut } }: Tile): number =
 
 /** A multiple of a unit that is at least so much. */
 export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+
+/** Columns of a staged buffer that takes so much depth: each row begins where spaces can be addressed. */
+export const stagedWidth = (depth: number, dtype: DType): number =>
+  roundedUp(depth, 256 / dtypes[dtype].bits);
 
 /** Whether sums over so much depth are so short that their ends are nearly all of them: part follows part throughout. */
 export const isPartByPart = ({ sums, staged }: Tile, depth: number): boolean =>

@@ -1,0 +1,59 @@
+/** Where boxes may lie: within what they are of, and where its space can be addressed. */
+import { dtypes, type DType } from "../../tensor/dtype.ts";
+import type { Profile, Space } from "../profile.ts";
+import type { Env } from "../schedule/expr.ts";
+import type { Place } from "../schedule/walk.ts";
+
+/** In words, what of a place is beyond its buffer or tensor. */
+export function outside({ box, at, size }: Place, env: Env): string | undefined {
+  for (let axis = 0; axis < at.length; axis++) {
+    const whole = box.kind === "tensor" ? box.dims[axis]?.(env) : axis === 0 ? box.decl.rows : box.decl.cols;
+    const [from = 0, n = 0] = [at[axis], size[axis]];
+    if (from < 0 || from + n > (whole ?? 0))
+      return `${from}..${from + n} of axis ${axis} of ${box.decl.name}, which has ${whole}`;
+  }
+  return undefined;
+}
+
+/** In words, how a place in a buffer starts where its space cannot be addressed. */
+export function misaligned({ box, at, size }: Place, profile: Profile): string | undefined {
+  if (box.kind !== "buffer") return undefined;
+  const space = profile.spaces.find((s) => s.name === box.decl.space);
+  if (!space) return undefined;
+  const [row = 0, col = 0] = at;
+  const bytes = (col * dtypes[box.decl.dtype].bits) / 8;
+  return space.fractal !== undefined && !space.layouts.includes("nd")
+    ? fractalFault(row, bytes, space.fractal, box.decl.name)
+    : linearFault(row, bytes, size, space, box.decl);
+}
+
+function fractalFault(
+  row: number,
+  bytes: number,
+  fractal: NonNullable<Space["fractal"]>,
+  name: string,
+): string | undefined {
+  const [rows, wide] = [fractal.rows.value, fractal.rowBytes.value];
+  if (row % rows !== 0) return `row ${row} of ${name} is not at a multiple of ${rows}`;
+  return bytes % wide === 0
+    ? undefined
+    : `column at byte ${bytes} of ${name} is not at a multiple of ${wide}`;
+}
+
+function linearFault(
+  row: number,
+  bytes: number,
+  [rows = 1, wide = 1]: readonly number[],
+  { align, scope }: Space,
+  { name, dtype, cols }: { readonly name: string; readonly dtype: DType; readonly cols: number },
+): string | undefined {
+  if (scope !== "core") return undefined;
+  const unit = Math.min(align.value, 32);
+  const pitch = (cols * dtypes[dtype].bits) / 8;
+  const start = row * pitch + bytes;
+  if (start % unit !== 0) return `byte ${start} of ${name} is not at a multiple of ${unit}`;
+  // Whole rows one behind the other are one run.
+  return rows > 1 && wide < cols && pitch % unit !== 0
+    ? `rows of ${name} are ${pitch} bytes apart, which is no multiple of ${unit}`
+    : undefined;
+}
