@@ -238,14 +238,17 @@ const special = {
     values: 0,
     isSparse: true,
   },
-  /** Sums and differences of elements 1, 2, 4, … apart: a step is two passes, the second for bringing them together. */
+  /**
+   * Sums and differences of elements 1, 2, 4, … apart. Instructions read and write blocks of 32 bytes at strides of their own (CANN, BinaryRepeatParams),
+   * so a step is one pass; those within a block are made between two transpositions of two passes each.
+   */
   hadamard: {
     summary: "each `value` neighbours times Sylvester's Hadamard matrix over the root of their number",
     operands: ["box"],
     result: "box",
     work: "elementwise",
     values: 1,
-    passes: (block) => 2 * Math.log2(block),
+    passes: (block) => Math.log2(block) + 4,
   },
 } as const satisfies Record<string, VectorOpFacts>;
 

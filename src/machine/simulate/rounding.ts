@@ -24,6 +24,7 @@ const roundings: { readonly [K in DType]?: (x: number) => number } = {
   bf16,
   f16: Math.f16round,
   i32: whole(-(2 ** 31), 2 ** 31 - 1),
+  i16: whole(-(2 ** 15), 2 ** 15 - 1),
   i8: whole(-128, 127),
   i4: whole(-8, 7),
 };

@@ -3,7 +3,7 @@ import { compileExpr } from "../../machine/schedule/expr.ts";
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import type { Choices } from "./device.ts";
 import type { Reader } from "../../machine/simulate/outline.ts";
-import { blockHeight, blockReader } from "./row-blocks.ts";
+import { blockHeight, blockReader, evenOffsets } from "./row-blocks.ts";
 
 type Sizes = ReadonlyMap<string, number>;
 
@@ -25,8 +25,7 @@ export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Rea
   const experts = Math.max(1, rowsOf(kernel, sizes)("offsets") - 1);
   const rows = sizes.get("S") ?? 1;
   const { here, of } = choices ?? { here: 1, of: 1 };
-  const first = rows * (1 - here / of);
-  const offsets = Array.from({ length: experts + 1 }, (_, e) => Math.round(first + (e * (rows - first)) / experts)); // prettier-ignore
+  const offsets = evenOffsets(experts, rows, rows * (1 - here / of));
   const product = blockReader(offsets, blockHeight(kernel) ?? rows);
   return (box, at) => {
     const last = at.at(-1) ?? 0;

@@ -5,6 +5,10 @@ import type { Reader } from "../../machine/simulate/outline.ts";
 
 export type RowBlock = { readonly expert: number; readonly begin: number };
 
+/** Where the rows of each expert begin, dealt out evenly behind `first` others, and the last end. */
+export const evenOffsets = (experts: number, rows: number, first = 0): readonly number[] =>
+  Array.from({ length: experts + 1 }, (_, e) => Math.round(first + (e * (rows - first)) / experts));
+
 /** The blocks of at most `height` rows, where `offsets` [experts + 1] says where the rows of each expert begin and the last end. */
 export const rowBlocks = (offsets: readonly number[], height: number): readonly RowBlock[] =>
   offsets.slice(0, -1).flatMap((from, expert) => {

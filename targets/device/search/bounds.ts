@@ -11,9 +11,10 @@ import {
   pathRate,
 } from "../../../src/machine/rates.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
+import { evenOffsets } from "../../../src/plan/program/row-blocks.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { depthOf, groupsOf, matricesWith, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { castSteps } from "../kernels/vector/tile.ts";
 
 /**
@@ -46,19 +47,23 @@ const bytesOf = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 
 const waits = (...paths: readonly (Path | undefined)[]): number =>
   paths.reduce((n, it) => n + (it?.latency?.value ?? 0), 0);
 
-/** The least work of a product of so many rows; of experts, the rows are dealt out evenly. */
-export function leastWork(profile: Profile, spec: GemmSpec, rows: number): LeastWork {
+/** The least work of a product of so many rows; of experts, the rows are dealt out evenly unless `offsets` says otherwise. */
+export function leastWork(
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  offsets = evenOffsets(spec.experts ?? 1, rows),
+): LeastWork {
   const { matrix, vector, groups, memory } = profile;
   const flow = flowOf(profile, spec);
   const rate = matrixRate(profile, spec.a.dtype, flow.weight);
   const [n, k] = [widthOf(spec), depthOf(spec)];
   const heads = spec.a.heads ?? 1;
-  const matrices = matricesWith(spec, rows);
+  const met = rowsOfMatrices(spec, rows, offsets);
+  const matrices = met.length;
   const results = rows * n * heads;
   const weights = matrices * n * k;
-  const fragments = rate
-    ? matrices * matrixCycles(rate, spec.experts === undefined ? rows : rows / matrices, n, k)
-    : Infinity;
+  const fragments = rate ? met.reduce((sum, of) => sum + matrixCycles(rate, of, n, k), 0) : Infinity;
   const read = bytesOf(spec.a.dtype, rows * k * heads) + bytesOf(spec.w.dtype, weights) + scaleBytes(spec, matrices, rows); // prettier-ignore
   const bytes = read + bytesOf(spec.out.dtype, results);
   const sustained = memoryBytesPerCycle(profile) * memory.sustained.value;
@@ -85,6 +90,12 @@ export function leastWork(profile: Profile, spec: GemmSpec, rows: number): Least
   const cycles = Math.max(bounds.memory, latency + Math.max(cube, store, passes, read / sustained));
   return { bounds, binds, bytes, latency, cycles };
 }
+
+/** The rows that each matrix meets which meets any. */
+const rowsOfMatrices = (spec: GemmSpec, rows: number, offsets: readonly number[]): readonly number[] =>
+  spec.experts === undefined
+    ? Array.from({ length: matricesOf(spec) }, () => rows)
+    : offsets.slice(1).flatMap((end, e) => (end > (offsets[e] ?? 0) ? [end - (offsets[e] ?? 0)] : []));
 
 /** Bytes of scales, zero points and bias. */
 function scaleBytes(spec: GemmSpec, matrices: number, rows: number): number {

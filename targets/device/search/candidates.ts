@@ -15,10 +15,10 @@ function sizes(unit: number, most: number): readonly number[] {
   return covering <= 32 * unit ? [...below, covering] : below;
 }
 
-/** Widths that give every group of the chip the same number of tiles, up to eight each. */
+/** Widths that give every group of the chip the same number of tiles, up to twelve each. */
 function evenWidths(profile: Profile, spec: GemmSpec, rows: number, down: number): readonly number[] {
   const n = widthOf(spec);
-  return [1, 2, 3, 4, 5, 6, 7, 8].flatMap((turns) => {
+  return [1, 2, 3, 4, 5, 6, 7, 8, 10, 12].flatMap((turns) => {
     const across = Math.floor((turns * profile.groups.value) / (down * matricesWith(spec, rows)));
     return across >= 1 && across <= n ? [Math.ceil(n / across)] : [];
   });

@@ -2,7 +2,7 @@
 import { fail } from "../../../src/support/diagnostics.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { time, type TimedLaunch, type Timing } from "../../../src/machine/simulate/time.ts";
-import { blockReader } from "../../../src/plan/program/row-blocks.ts";
+import { blockReader, evenOffsets } from "../../../src/plan/program/row-blocks.ts";
 import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
@@ -18,10 +18,6 @@ export const usualTrials = 8;
 /** Instructions that are walked through, for each tile that is to be tried, before the search is content with what it has. */
 const patience = 20_000;
 
-/** Where the rows of each expert begin, dealt out evenly, and the last end. */
-export const evenOffsets = (experts: number, rows: number): readonly number[] =>
-  Array.from({ length: experts + 1 }, (_, e) => Math.round((rows * e) / experts));
-
 /** A launch of a product of so many rows, those of experts as `offsets` says. */
 export const productLaunch = (
   spec: GemmSpec,
@@ -30,9 +26,14 @@ export const productLaunch = (
   offsets = evenOffsets(spec.experts ?? 1, rows),
 ): TimedLaunch => ({ sizes: new Map([["S", rows]]), reader: blockReader(offsets, tile.area.m) });
 
-/** A kernel's time for so many rows, dealt out evenly among experts. */
-export const timed = (profile: Profile, spec: GemmSpec, tile: Tile, rows: number): Timing =>
-  time(gemm(profile, spec, tile), profile, productLaunch(spec, tile, rows));
+/** A kernel's time for so many rows, dealt out evenly among experts unless `offsets` says otherwise. */
+export const timed = (
+  profile: Profile,
+  spec: GemmSpec,
+  tile: Tile,
+  rows: number,
+  offsets?: readonly number[],
+): Timing => time(gemm(profile, spec, tile), profile, productLaunch(spec, tile, rows, offsets));
 
 /** Of tiles of one size, that differ only in how they are staged, the best two. */
 function diverse(ranked: readonly Tile[]): readonly Tile[] {

@@ -4,6 +4,7 @@ import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import { time, type TimedLaunch } from "../../../src/machine/simulate/time.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
+import { raggedOffsets } from "../../../fixtures/scripts/ragged-rows.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import { bestTile, productLaunch } from "../../../targets/device/search/search.ts";
 import { kept } from "../../support/kernels/kept-attention.ts";
@@ -21,6 +22,15 @@ test.each(machines)("on %s, experts most of which have nothing to do", (_, profi
     const { tile } = bestTile(profile, spec, rows, 1);
     const kernel = gemm(profile, spec, tile);
     expect(apart(kernel, profile, productLaunch(spec, tile, rows))).toBeLessThan(0.01);
+  }
+});
+
+test.each(machines)("on %s, experts some of which have many times the rows of others", (_, profile) => {
+  const spec = { a: { dtype: "bf16", width: 4096 }, w: { kind: "plain", dtype: "bf16" }, out: { dtype: "bf16", width: 4096 }, experts: 64 } as const satisfies GemmSpec; // prettier-ignore
+  for (const rows of [500, 3000]) {
+    const { tile } = bestTile(profile, spec, rows, 1);
+    const launch = productLaunch(spec, tile, rows, raggedOffsets(64, rows, 1));
+    expect(apart(gemm(profile, spec, tile), profile, launch)).toBeLessThan(0.01);
   }
 });
 

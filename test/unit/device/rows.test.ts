@@ -1,5 +1,6 @@
 /** Kernels that work row by row, on data: norms, elementwise work, rounding to int8. */
 import { describe, expect, test } from "vitest";
+import { time } from "../../../src/machine/simulate/time.ts";
 import { roundRow } from "../../../src/interp/kernels/quantized.ts";
 import { floats } from "../../../src/interp/tensor.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
@@ -116,6 +117,17 @@ describe.each(machines)("on %s", (_, profile) => {
     const found = runKernel(kernel, profile, { S: s }, { a: spread(gate), b: spread(up) });
     expect(farthest(found.out ?? [], expected?.data ?? [])).toBeLessThan(tolerance[dtype]);
     if (dtype === "f32") expect([...(found.codes ?? [])]).toEqual(rounded(Float32Array.from(found.out ?? []), width).codes); // prettier-ignore
+  });
+
+  test.each([1, 3, 50])("%d rows of 7240 are shared by cores, column by column where they are few", (s) => {
+    const view = { dtype: "f32", width: 7240 } as const;
+    const kernel = add(profile, { a: view, b: view, out: view });
+    const sizes = new Map([["S", s]]);
+    expect(faultsOf(kernel, profile, [{ S: 1 }, { S: s }, { S: 300 }])).toEqual([]);
+    const [a, b] = [randomFloats("a", s * view.width), randomFloats("b", s * view.width)];
+    const { out } = runKernel(kernel, profile, { S: s }, { a, b });
+    expect(farthest(out ?? [], a.map((x, i) => x + (b[i] ?? 0)))).toBe(0); // prettier-ignore
+    expect(time(kernel, profile, { sizes }).working).toBeGreaterThanOrEqual(Math.min(s, 3) * 2);
   });
 
   test("sums, products and silu of rows", () => {

@@ -11,6 +11,7 @@ import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
+import { raggedOffsets } from "../../../fixtures/scripts/ragged-rows.ts";
 import { leastWork } from "../../../targets/device/search/bounds.ts";
 import { candidates } from "../../../targets/device/search/candidates.ts";
 import { estimator } from "../../../targets/device/search/estimate.ts";
@@ -129,6 +130,17 @@ describe("the search", () => {
       for (const tile of tiles.toSorted((a, b) => estimate(a) - estimate(b)).slice(0, 2))
         expect(timed(ascend910b3, spec, tile, rows).cycles, JSON.stringify(tile)).toBeGreaterThan(cycles * 0.999);
   }); // prettier-ignore
+
+  test.each([1, 2, 3, 4])("work is even however rows are spread among experts: %d", (seed) => {
+    const [spec, rows] = [{ ...nz(4096, 7168), experts: 8 }, 768];
+    const { tile } = bestTile(ascend910b3, spec, rows, 3);
+    const skewed = timed(ascend910b3, spec, tile, rows, [0, 700, 700, 701, 710, 720, 730, 750, 768]);
+    expect(skewed.balance).toBeGreaterThan(0.9);
+    const offsets = raggedOffsets(8, rows, seed);
+    const found = timed(ascend910b3, spec, tile, rows, offsets);
+    expect(found.balance).toBeGreaterThan(0.9);
+    expect(found.cycles).toBeLessThan(1.2 * leastWork(ascend910b3, spec, rows, offsets).cycles);
+  });
 
   test("knows what a product is bound by", () => {
     expect(leastWork(ascend910b3, bf16(4096, 7168), 4096).binds).toBe("cube");

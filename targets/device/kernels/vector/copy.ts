@@ -2,7 +2,7 @@ import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
-import { box, buffer, cast, castSteps, copies, headsOf, held, kernelOf, lines, overColumns, overNumberedRows, overRows, tensor, tileOf, type Tile, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, cast, castSteps, copies, headsOf, held, kernelOf, lines, overColumns, overElements, overNumberedRows, tensor, tileOf, type Tile, type View } from "./tile.ts"; // prettier-ignore
 
 const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
 
@@ -50,17 +50,14 @@ const copied = (
       tensor("from", from, "in"),
       tensor("to", to, "out", first === "" ? "S" : `${first} + S`),
       `on ${profile.vector.core} {`,
-      overRows(
+      overElements(
         tile,
+        width,
         heads,
-        overColumns(
-          tile,
-          width,
-          lines(
-            way.buffer(rows, tile),
-            `copy ${box("from", from)} -> x0[0 : lines, 0 : cols]`,
-            way.out(rows, tile, box("to", to, first === "" ? undefined : `${first} + row : rows`)),
-          ),
+        lines(
+          way.buffer(rows, tile),
+          `copy ${box("from", from)} -> x0[0 : lines, 0 : cols]`,
+          way.out(rows, tile, box("to", to, first === "" ? undefined : `${first} + row : rows`)),
         ),
       ),
       "}",

@@ -3,19 +3,18 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
-import { box, buffer, headsOf, kernelOf, lines, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, fitsTile, headsOf, kernelOf, lines, operand, overColumns, overElements, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 const bytes = ({ dtype }: View): number => dtypes[dtype].bits / 8;
 
-/** Work on the float32 boxes `a` and `b`, its result in `a`. */
-type Work = (a: string, b: string) => string;
+/** Work on the float32 boxes `a` and `b`, its result in `to`, which may be either. */
+type Work = (a: string, b: string, to: string) => string;
 
 const works = {
-  copy: () => "",
-  silu: (a) => `vector silu ${a} -> ${a}`,
-  add: (a, b) => `vector add ${a}, ${b} -> ${a}`,
-  mul: (a, b) => `vector mul ${a}, ${b} -> ${a}`,
-  swiglu: (a, b) => `vector silu ${a} -> ${a}\nvector mul ${a}, ${b} -> ${a}`,
+  silu: (a, _, to) => `vector silu ${a} -> ${to}`,
+  add: (a, b, to) => `vector add ${a}, ${b} -> ${to}`,
+  mul: (a, b, to) => `vector mul ${a}, ${b} -> ${to}`,
+  swiglu: (a, b, to) => `vector silu ${a} -> ${to}\nvector mul ${to}, ${b} -> ${to}`,
 } as const satisfies Record<string, Work>;
 
 /** What an elementwise kernel reads and gives. */
@@ -27,12 +26,14 @@ export type ElementwiseSpec = {
   readonly rounded?: Rounding;
 };
 
-/** Such as `add_192_bf16`; what only rounds is named so. */
-function nameOf(op: keyof typeof works, { a, out, rounded }: ElementwiseSpec): string {
+/** Such as `add_192_bf16`. */
+function nameOf(op: string, { a, out, rounded }: ElementwiseSpec): string {
   const types = out ? typesOf(a.dtype, out.dtype) : a.dtype;
-  const turn = rounded && rounded.rotation > 1 && `turned${rounded.rotation}`;
-  return named(op === "copy" ? "roundRows" : op, sizeOf(a), types, op !== "copy" && rounded && "i8", turn);
+  return named(op, sizeOf(a), types, rounded && "i8", turned(rounded));
 }
+
+const turned = (rounded: Rounding | undefined): string | false =>
+  rounded !== undefined && rounded.rotation > 1 && `turned${rounded.rotation}`;
 
 /** Work on rows, element by element in float32. Tensors: `a`, `b`; `out`, `codes` i8 [S, width] and `scales` f32 [S], those that the spec has. */
 function elementwise(profile: Profile, op: keyof typeof works, spec: ElementwiseSpec): Kernel {
@@ -42,8 +43,11 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
   const rounding = roundingText(profile, width, spec.rounded);
   const views = [a, b, out].flatMap((it) => (it ? [it] : []));
   const keepsRow = spec.rounded !== undefined;
+  // Float32 that is not rounded is made where it is stored from.
+  const isInPlace = !keepsRow && out?.dtype === "f32";
+  const [usesH, usesW] = [!isInPlace, keepsRow || (b !== undefined && b.dtype !== "f32")];
   const need = {
-    chunk: 2 * views.reduce((n, it) => n + bytes(it), 0) + (keepsRow ? 4 : 8) + rounding.need.chunk,
+    chunk: 2 * views.reduce((n, it) => n + bytes(it), 0) + (usesW ? 4 : 0) + (usesH && !keepsRow ? 4 : 0) + rounding.need.chunk, // prettier-ignore
     row: keepsRow ? 4 : 0,
     column: rounding.need.column,
   };
@@ -51,19 +55,23 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
   const make = buffer(profile);
   const rows = tile.rows * heads;
   // Rows that are rounded stay whole, as their scale is known only at their end.
-  const here = `h[0 : lines, ${keepsRow ? "c" : "0"} : cols]`;
-  const other = "w[0 : lines, 0 : cols]";
+  const here = isInPlace ? "y[0 : lines, 0 : cols]" : `h[0 : lines, ${keepsRow ? "c" : "0"} : cols]`;
+  const first = operand(profile, "a", a, tile, 2, here);
+  const second = b && operand(profile, "b", b, tile, 2, "w[0 : lines, 0 : cols]");
   const work = lines(
-    make("a0", a.dtype, rows, tile.cols, 2),
-    `copy ${box("a", a)} -> a0[0 : lines, 0 : cols]`,
-    b && make("b0", b.dtype, rows, tile.cols, 2),
-    b && `copy ${box("b", b)} -> b0[0 : lines, 0 : cols]`,
-    `vector copy a0[0 : lines, 0 : cols] -> ${here}`,
-    b && `vector copy b0[0 : lines, 0 : cols] -> ${other}`,
-    works[op](here, other),
-    out && make("y", out.dtype, rows, tile.cols, 2),
-    out && `vector copy ${here} -> y[0 : lines, 0 : cols]`,
+    isInPlace && make("y", "f32", rows, tile.cols, 2),
+    first.load,
+    second?.load,
+    first.convert,
+    second?.convert,
+    works[op](first.box, second?.box ?? "", here),
+    out && !isInPlace && make("y", out.dtype, rows, tile.cols, 2),
+    out && !isInPlace && `vector copy ${here} -> y[0 : lines, 0 : cols]`,
     out && `copy y[0 : lines, 0 : cols] -> ${box("out", out)}`,
+  );
+  const room = lines(
+    usesH && make("h", "f32", rows, keepsRow ? width : tile.cols),
+    usesW && make("w", "f32", rows, tile.cols),
   );
   return kernelOf(
     profile,
@@ -76,16 +84,9 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
       rounding.tensors,
       `on ${profile.vector.core} {`,
       rounding.before(tile),
-      overRows(
-        tile,
-        heads,
-        lines(
-          make("h", "f32", rows, keepsRow ? width : tile.cols),
-          make("w", "f32", rows, tile.cols),
-          overColumns(tile, width, work),
-          rounding.rows(tile),
-        ),
-      ),
+      keepsRow
+        ? overRows(tile, heads, lines(room, overColumns(tile, width, work), rounding.rows(tile)))
+        : overElements(tile, width, heads, lines(room, work)),
       "}",
     ),
   );
@@ -99,6 +100,47 @@ export const add = (profile: Profile, spec: Binary): Kernel => elementwise(profi
 export const mul = (profile: Profile, spec: Binary): Kernel => elementwise(profile, "mul", spec);
 /** silu(a) * b; packed operands are two views of one buffer. */
 export const swiglu = (profile: Profile, spec: Binary): Kernel => elementwise(profile, "swiglu", spec);
-/** Rows of float32 or bfloat16 as int8. */
-export const roundRows = (profile: Profile, a: View, rounded: Rounding): Kernel =>
-  elementwise(profile, "copy", { a, rounded });
+
+/** Rows as int8. Tensors: `a`, `codes` i8 [S, width] and `scales` f32 [S]. */
+export function roundRows(profile: Profile, a: View, rounded: Rounding): Kernel {
+  const { width } = a;
+  const rounding = roundingText(profile, width, rounded);
+  const make = buffer(profile);
+  const quantum = Math.max(64, rounded.rotation);
+  const chunk = 4 + rounding.need.chunk;
+  // Rows of float32 are loaded where they are rounded, the next ones while these are; others are converted on the way there.
+  const { need, copies } =
+    [3, 2]
+      .map((n) => ({ copies: n, need: { chunk, row: 4 * n, column: rounding.need.column } }))
+      .find((it) => a.dtype === "f32" && fitsTile(profile, width, 1, it.need, { rows: 1, cols: quantum })) ??
+    { copies: 1, need: { chunk: chunk + 2 * bytes(a), row: 4, column: rounding.need.column } }; // prettier-ignore
+  const isDirect = copies > 1;
+  const tile = tileOf(profile, width, 1, need, quantum);
+  const place = "h[0 : lines, c : cols]";
+  const { box: from, load, convert } = operand(profile, "a", a, tile, 2, place);
+  const fill = isDirect
+    ? `copy ${box("a", a, "row : rows", `0 : ${width}`)} -> h[0 : lines, 0 : ${width}]`
+    : overColumns(tile, width, lines(load, convert, from !== place && `vector copy ${from} -> ${place}`));
+  return kernelOf(
+    profile,
+    lines(
+      `kernel ${named("roundRows", sizeOf(a), a.dtype, turned(rounded))} for ${profile.name}`,
+      "size S",
+      tensor("a", a, "in"),
+      rounding.tensors,
+      `on ${profile.vector.core} {`,
+      rounding.before(tile),
+      overRows(
+        tile,
+        1,
+        lines(
+          make("h", "f32", tile.rows, width, copies),
+          make("w", "f32", tile.rows, tile.cols),
+          fill,
+          rounding.rows(tile),
+        ),
+      ),
+      "}",
+    ),
+  );
+}

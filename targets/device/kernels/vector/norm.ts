@@ -4,7 +4,7 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
-import { box, buffer, headsOf, kernelOf, lines, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, headsOf, kernelOf, lines, operand, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 /** What a norm reads and gives. What is left out is not computed. */
 export type NormSpec = {
@@ -56,14 +56,15 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const rows = tile.rows * heads;
   const [here, whole] = ["h[0 : lines, c : cols]", "w[0 : lines, 0 : cols]"];
   const [total, squares] = ["total[0 : lines, 0 : 1]", `squares[0 : lines, 0 : ${lanes}]`];
+  const first = operand(profile, "x", x, tile, loads, here);
+  const second = residual && operand(profile, "residual", residual, tile, loads, whole);
   const load = lines(
-    make("x0", x.dtype, rows, tile.cols, loads),
-    `copy ${box("x", x)} -> x0[0 : lines, 0 : cols]`,
-    residual && make("r0", residual.dtype, rows, tile.cols, loads),
-    residual && `copy ${box("residual", residual)} -> r0[0 : lines, 0 : cols]`,
-    `vector copy x0[0 : lines, 0 : cols] -> ${here}`,
-    residual && `vector copy r0[0 : lines, 0 : cols] -> ${whole}`,
-    residual && `vector add ${here}, ${whole} -> ${here}`,
+    first.load,
+    second?.load,
+    first.convert,
+    second?.convert,
+    second && `vector add ${first.box}, ${second.box} -> ${here}`,
+    !second && first.box !== here && `vector copy ${first.box} -> ${here}`,
     sum && make("sum0", sum.dtype, rows, tile.cols, 2),
     sum && `vector copy ${here} -> sum0[0 : lines, 0 : cols]`,
     sum && `copy sum0[0 : lines, 0 : cols] -> ${box("sum", sum)}`,

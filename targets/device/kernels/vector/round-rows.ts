@@ -1,7 +1,18 @@
 /** Rounding of rows to int8, as `integerLinear` rounds them: scale max |x| / 127 (1 for zeros), codes to nearest even. */
 import type { Profile } from "../../../../src/machine/profile.ts";
-import type { DType } from "../../../../src/tensor/dtype.ts";
-import { box, buffer, cast, castSteps, lines, overColumns, tensor, type Need, type Tile } from "./tile.ts";
+import { dtypes } from "../../../../src/tensor/dtype.ts";
+import {
+  along,
+  box,
+  buffer,
+  castSteps,
+  lines,
+  roundingWay,
+  overColumns,
+  tensor,
+  type Need,
+  type Tile,
+} from "./tile.ts";
 
 /** Codes i8 [S, width] and scales f32 [S]; columns are rotated before, `rotation` together (1: not at all). */
 export type Rounding = { readonly rotation: number };
@@ -28,10 +39,10 @@ export function roundingText(profile: Profile, width: number, rounding: Rounding
   const { rotation } = rounding;
   const make = buffer(profile);
   const codes = { dtype: "i8", width } as const;
-  const between = castSteps(profile, "f32", "i8");
-  const bytesOf: { readonly [K in DType]?: number } = { f16: 2, i32: 4, f32: 4 };
+  const byWholes = roundingWay(profile);
+  const between = byWholes ?? castSteps(profile, "f32", "i8");
   return {
-    need: { chunk: 1 + between.reduce((n, it) => n + (bytesOf[it] ?? 4), 0), row: 0, once: 0, column: 8 },
+    need: { chunk: 1 + between.reduce((n, it) => n + dtypes[it].bits / 8, 0), row: 0, once: 0, column: 8 },
     tensors: lines(tensor("codes", codes, "out"), "tensor scales: f32[S] out"),
     before: ({ rows }) =>
       lines(
@@ -70,12 +81,9 @@ export function roundingText(profile: Profile, width: number, rounding: Rounding
             ...between.map((it) => make(`code_${it}`, it, tile.rows, tile.cols)),
             make("code", "i8", tile.rows, tile.cols),
             "vector divColumn h[0 : lines, c : cols], scale[0 : lines, 0 : 1] -> w[0 : lines, 0 : cols]",
-            "vector round w[0 : lines, 0 : cols] -> w[0 : lines, 0 : cols]",
-            cast(
-              profile,
-              { box: "w[0 : lines, 0 : cols]", dtype: "f32" },
-              { box: "code[0 : lines, 0 : cols]", dtype: "i8" },
-              (it) => `code_${it}[0 : lines, 0 : cols]`,
+            !byWholes && "vector round w[0 : lines, 0 : cols] -> w[0 : lines, 0 : cols]",
+            along(
+              ["w", ...between.map((it) => `code_${it}`), "code"].map((it) => `${it}[0 : lines, 0 : cols]`),
             ),
             `copy code[0 : lines, 0 : cols] -> ${box("codes", codes)}`,
           ),

@@ -73,18 +73,29 @@ export const copies = 4;
 /** Copies of so many bytes reach the memory's rate, and leave work for all cores. */
 const stream = 32 * 1024;
 
+/** Whether a kernel's buffers fit the vector unit's space. */
+export function fitsTile(
+  profile: Profile,
+  width: number,
+  heads: number,
+  need: Need,
+  { rows, cols }: Tile,
+): boolean {
+  const { chunk, row = 0, once = 0, column = 0 } = need;
+  const space = spaceOf(profile, profile.vector.space);
+  const padded = upTo(width, unit);
+  // Each buffer may be rounded up.
+  const room = usableBytes(space) - 24 * space.align.value;
+  return rows * heads * (chunk * cols + row * padded + 4 * column) + once * padded <= room;
+}
+
 /**
  * The largest tile that fits the vector unit's space: as many whole rows as make a good copy, else one row in even chunks of a multiple of
  * `quantum` columns.
  */
 export function tileOf(profile: Profile, width: number, heads: number, need: Need, quantum = 64): Tile {
-  const { chunk, row = 0, once = 0, column = 0 } = need;
-  const space = spaceOf(profile, profile.vector.space);
-  // Each buffer may be rounded up.
-  const room = usableBytes(space) - 24 * space.align.value;
   const padded = upTo(width, unit);
-  const fits = (rows: number, cols: number): boolean =>
-    rows * heads * (chunk * cols + row * padded + 4 * column) + once * padded <= room;
+  const fits = (rows: number, cols: number): boolean => fitsTile(profile, width, heads, need, { rows, cols });
   let rows = Math.max(1, Math.floor(stream / (4 * heads * width)));
   while (rows > 1 && !fits(rows, padded)) rows--;
   let chunks = 1;
@@ -102,6 +113,34 @@ for row in (group * cores + core) * step .. ${of} step groups * cores * step {
   let lines = rows * ${heads}
   ${body}
 }`;
+
+/** Columns that a core is sent for at least: fewer take no less time. */
+const worthCore = 512;
+
+/**
+ * As `overRows`, and within them `overColumns`, for work on each element alone: where there are fewer rows than cores, several share the columns of
+ * a row.
+ */
+export function overElements(tile: Tile, width: number, heads: number, body: string): string {
+  const most = Math.ceil(width / worthCore);
+  if (most === 1) return overRows(tile, heads, overColumns(tile, width, body));
+  return `
+let all = groups * cores
+let share = ceil(S, all)
+let step = ceil(share, max(1, ceil(share, ${tile.rows})))
+let cuts = max(1, min(${most}, all / S))
+let wide = ceil(${width}, cuts * ${worthCore}) * ${worthCore}
+for t in group * cores + core .. ceil(S, step) * cuts step all {
+  let row = t / cuts * step
+  let rows = min(step, S - row)
+  let lines = rows * ${heads}
+  let end = min(${width}, (t mod cuts + 1) * wide)
+  for c in t mod cuts * wide .. end step ${tile.cols} {
+    let cols = min(${tile.cols}, end - c)
+    ${body}
+  }
+}`;
+}
 
 /** Rows whose numbers are loaded together: what waits for a number waits for its load, so loads of few rows would show. */
 export const held = 128;
@@ -124,6 +163,30 @@ for block in own .. min(S, own + share) step ${held} {
   }
 }`;
 
+/** An operand that is loaded: the box where a chunk of its rows lies as float32, what loads it, and what converts it where it is not float32 yet. */
+export type Operand = { readonly box: string; readonly load: string; readonly convert: string };
+
+/** A chunk of rows of a tensor, so many copies of it under way; converted into the box `place` unless it is float32. */
+export function operand(
+  profile: Profile,
+  name: string,
+  view: View,
+  { rows, cols }: Tile,
+  underWay: number,
+  place: string,
+): Operand {
+  const here = `${name}0[0 : lines, 0 : cols]`;
+  const isFloat = view.dtype === "f32";
+  return {
+    box: isFloat ? here : place,
+    load: lines(
+      buffer(profile)(`${name}0`, view.dtype, rows * headsOf(view), cols, underWay),
+      `copy ${box(name, view)} -> ${here}`,
+    ),
+    convert: isFloat ? "" : `vector copy ${here} -> ${place}`,
+  };
+}
+
 /** The columns of a row, `cols` from `c` at a time. */
 export const overColumns = ({ cols }: Tile, width: number, body: string): string => `
 for c in 0 .. ${width} step ${cols} {
@@ -143,6 +206,18 @@ export function castWay({ vector }: Profile, from: DType, to: DType): readonly D
   return undefined;
 }
 
+/** The whole numbers that the vector unit makes of float32, the narrowest first, and that it makes codes of. */
+const wholes = ["i8", "i16", "i32"] as const;
+
+/** The dtypes on the way from float32 to int8 by whole numbers, so that it is rounded once; undefined where there is no such way. */
+export function roundingWay(profile: Profile): readonly DType[] | undefined {
+  for (const first of wholes) {
+    const [there, on] = [castWay(profile, "f32", first), castWay(profile, first, "i8")];
+    if (there?.length === 0 && on) return first === "i8" ? [] : [first, ...on];
+  }
+  return undefined;
+}
+
 /** As `castWay`, where there is known to be one. */
 export function castSteps(profile: Profile, from: DType, to: DType): readonly DType[] {
   const way = castWay(profile, from, to);
@@ -158,6 +233,10 @@ export function cast(
   between: (dtype: DType) => string,
 ): string {
   if (from.dtype === to.dtype) return `vector copy ${from.box} -> ${to.box}`;
-  const boxes = [from.box, ...castSteps(profile, from.dtype, to.dtype).map(between), to.box];
+  return along([from.box, ...castSteps(profile, from.dtype, to.dtype).map(between), to.box]);
+}
+
+/** From each box to the next. */
+export function along(boxes: readonly string[]): string {
   return boxes.slice(1).map((it, i) => `vector copy ${boxes[i]} -> ${it}`).join("\n"); // prettier-ignore
 }
