@@ -21,6 +21,8 @@ export type DeviceView = View & {
   readonly rotation?: number;
   /** Its rows rounded, so many neighbours rotated together before; where nothing reads them otherwise, the view is of the codes. */
   readonly rounded?: RoundedView;
+  /** Its rows lie in the device's fractals; only products read such. */
+  readonly nz?: boolean;
   /** Some of its slots are of experts elsewhere, and -1 here. */
   readonly partial?: boolean;
 };
@@ -55,6 +57,10 @@ export type DeviceContext = {
   readonly readers: (value: Value | undefined) => ReadonlySet<OpName | "result">;
   /** How integer products round a value; undefined where none reads it. */
   readonly roundedAs: (value: Value | undefined) => Rounded | undefined;
+  /** The nodes that read a value as it is. */
+  readonly consumers: (value: Value | undefined) => readonly Node[];
+  /** The dtype in which readers want a value. */
+  readonly wanted: (value: Value | undefined) => DType;
   /** The most positions there can be, and the most rows that an extent counts in one call. */
   readonly positions: number;
   readonly most: (rows: Extent) => number;
@@ -69,7 +75,9 @@ export type DeviceContext = {
   readonly cache: (value: Value | undefined, dims: readonly Dim[]) => DeviceView;
   /** A kernel of these specifications; those that were made before are not made again. */
   readonly kernel: KernelCache;
-  /** How a product of at most so many rows is cut. */
+  /** Cycles of a kernel of the vector cores for so many rows. */
+  readonly cycles: (kernel: Kernel, rows: number) => number;
+  /** How a product of at most so many rows is cut, and its cycles. */
   readonly tile: TileChooser;
   /** How attention is cut. */
   readonly attentionTile: AttentionChooser;

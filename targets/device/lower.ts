@@ -3,6 +3,7 @@ import { definitions, isOp, type Func, type Node, type Value } from "../../src/i
 import { formatRecipe, valueNames } from "../../src/ir/printer.ts";
 import type { Profile } from "../../src/machine/profile.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
+import { time } from "../../src/machine/simulate/time.ts";
 import { printKernel } from "../../src/machine/schedule/printer.ts";
 import type { OpName } from "../../src/ir/ops/index.ts";
 import {
@@ -184,6 +185,9 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
       return view;
     },
     readers: readBy,
+    consumers: (value) => func.body.filter((node) => node.operands.includes(present(value))),
+    wanted: wantedType,
+    cycles: (it, rows) => time(it, profile, { sizes: new Map([["S", rows]]) }).cycles,
     roundedAs: (value) => roundedBy.get(present(value)),
     positions,
     most,

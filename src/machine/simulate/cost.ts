@@ -44,13 +44,22 @@ function together({ box, size }: Place): number {
   return run;
 }
 
-/** Bytes of a path's time that a box takes, run by run; fractals lie together. */
-function occupied(place: Place, path: Path): number {
+/** Bytes of a path's time that a box takes, run by run. */
+function occupied(place: Place, path: Path, profile: Profile): number {
   const { box } = place;
   const bytes = bytesOf(place);
-  if (box.kind === "buffer" || box.decl.fractal) return bytes;
-  const run = (together(place) * dtypes[box.decl.dtype].bits) / 8;
-  return (bytes / run) * roomOf(path, run);
+  if (box.kind === "buffer") return bytes;
+  const run = box.decl.fractal
+    ? ofFractals(place, profile)
+    : (together(place) * dtypes[box.decl.dtype].bits) / 8;
+  return run === undefined ? bytes : (bytes / run) * roomOf(path, run);
+}
+
+/** Bytes of a box that lie together in fractals: of fewer rows than a fractal has, so many of its rows; higher ones are not cut. */
+function ofFractals({ size }: Place, profile: Profile): number | undefined {
+  const { fractal } = profile.spaces.find((it) => it.name === globalSpace) ?? {};
+  const rows = size.at(-2) ?? 1;
+  return fractal && rows < fractal.rows.value ? rows * fractal.rowBytes.value : undefined;
 }
 
 const rowsOf = (place: Place): number => elementsOf(place) / (place.size.at(-1) ?? 1);
@@ -76,7 +85,7 @@ export function transferOf(
     from,
     to,
     bytes: bytesOf(counted),
-    occupied: global ? occupied(global, path) : bytesOf(source),
+    occupied: global ? occupied(global, path, profile) : bytesOf(source),
     bytesPerCycle: path.bytesPerCycle.value,
     startup: path.startup.value,
     least: Math.max(

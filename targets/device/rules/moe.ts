@@ -1,14 +1,15 @@
 import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Extent } from "../../../src/plan/program/program.ts";
 import { fixed } from "../../../src/plan/views.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
-import { swiglu } from "../kernels/vector/elementwise.ts";
 import type { View } from "../kernels/vector/tile.ts";
 import { combineRows, groupSlots, permuteRows } from "../kernels/vector/permute.ts";
 import { router as routerKernel } from "../kernels/vector/router.ts";
+import { areFractal } from "./fractal-rows.ts";
 import { integerMatrix, launchProduct, matrixOf, productOf, rounded, type Matrix, type TiledProduct } from "./products.ts"; // prettier-ignore
-import { gatedHalves } from "./rowwise.ts";
+import { gate } from "./rowwise.ts";
 import { rowsIn, rowsView } from "./views.ts";
 
 const router: DeviceRule<NodeOf<"router">> = (cx, { operands: [x, b], results: [chosen, shares], attrs }) => {
@@ -102,6 +103,21 @@ const groupedProduct = (
   out: DeviceView,
 ): TiledProduct => productOf(cx, { a, out: rowsView(out), experts }, matrix, rows);
 
+/** Rows for the second product of experts, which alone reads them, as they best lie; what `write` makes of that, and the product. */
+function gatedRows(
+  cx: DeviceContext,
+  slots: Slots,
+  to: DeviceView,
+  matrix: Matrix,
+  out: DeviceView,
+  write: (rows: View) => Kernel,
+): { readonly rows: DeviceView; readonly kernel: Kernel; readonly product: TiledProduct } {
+  const { spec } = groupedProduct(cx, slots, rowsView(to), matrix, out);
+  const nz = areFractal(cx, [spec], slots.rows, (it) => write({ ...rowsView(to), nz: it }));
+  const rows = { ...to, nz };
+  return { rows, kernel: write(rowsView(rows)), product: groupedProduct(cx, slots, rowsView(rows), matrix, out) }; // prettier-ignore
+}
+
 function combined(
   cx: DeviceContext,
   slots: Slots,
@@ -123,16 +139,17 @@ const experts: DeviceRule<NodeOf<"experts">> = (
   const slots = slotsOf(cx, cx.view(indices), count);
   const { operand, carried } = cx.precision;
   const hidden = cx.scratch("hidden", carried, slots.rows, [2 * inner]);
-  const gated = cx.scratch("gated", operand, slots.rows, [inner]);
   const own = cx.scratch("own", carried, slots.rows, [width]);
   const a = rowsView(cx.view(x));
   const first = groupedProduct(cx, slots, { dtype: a.dtype, width: a.width }, matrixOf(cx, gateUp, "experts"), hidden); // prettier-ignore
-  const last = groupedProduct(cx, slots, rowsView(gated), matrixOf(cx, down, "experts"), own);
+  const halves = gate(cx, hidden);
+  const gated = gatedRows(cx, slots, cx.scratch("gated", operand, slots.rows, [inner]), matrixOf(cx, down, "experts"), own, (out) => halves.write({ out })); // prettier-ignore
+  const last = gated.product;
   const { rows, lists } = permuted(cx, slots, cx.view(x), [first, last]);
   const { offsets } = slots;
   launchProduct(cx, first, { a: rows, offsets, ...lists.get(first.tile.area.m), out: hidden });
-  gatedHalves(cx, hidden, gated, slots.rows);
-  launchProduct(cx, last, { a: gated, offsets, ...lists.get(last.tile.area.m), out: own });
+  cx.launch(gated.kernel, { S: slots.rows }, { ...halves.operands, out: gated.rows });
+  launchProduct(cx, last, { a: gated.rows, offsets, ...lists.get(last.tile.area.m), out: own });
   combined(cx, slots, own, cx.view(shares), result);
 };
 
@@ -141,21 +158,26 @@ const integerExperts: DeviceRule<NodeOf<"integerExperts">> = (cx, { operands, re
   const [count = 1, width = 1, inner = 1] = (down?.type.dims ?? []).map((d) => fixed(d, "experts"));
   const slots = slotsOf(cx, cx.view(indices), count);
   const { offsets } = slots;
-  const own = rounded(cx, cx.view(x), "x");
+  const own = rounded(cx, cx.view(x), "x", []);
   const hidden = cx.scratch("hidden", "f32", slots.rows, [2 * inner]);
-  const codes = cx.scratch("gated.codes", "i8", slots.rows, [inner]);
   const scales = cx.scratch("gated.scales", "f32", slots.rows, [1]);
   const outs = cx.scratch("own", "f32", slots.rows, [width]);
   const upMatrix = integerMatrix(cx, gateUp, gateUpScales, { group: attrs.gateUpGroup, bits: attrs.gateUpBits }); // prettier-ignore
   const downMatrix = integerMatrix(cx, down, downScales, { group: attrs.downGroup, bits: attrs.downBits });
   const first = groupedProduct(cx, slots, rowsView(own.codes), upMatrix, hidden);
-  const last = groupedProduct(cx, slots, rowsView(codes), downMatrix, outs);
+  const halves = gate(cx, hidden);
+  const gated = gatedRows(cx, slots, cx.scratch("gated.codes", "i8", slots.rows, [inner]), downMatrix, outs, ({ nz = false }) => halves.write({ rounded: { rotation: attrs.downRotation, nz } })); // prettier-ignore
+  const last = gated.product;
   const { rows, rowScales, lists } = permuted(cx, slots, own.codes, [first, last], own.scales);
   launchProduct(cx, first, { a: rows, ...(rowScales && { aScales: rowScales }), offsets, ...lists.get(first.tile.area.m), out: hidden }); // prettier-ignore
-  const half = { dtype: hidden.dtype, width: inner, rowStride: 2 * inner };
-  const gate = cx.kernel(swiglu, { a: half, b: half, rounded: { rotation: attrs.downRotation } });
-  cx.launch(gate, { S: slots.rows }, { a: hidden, b: { ...hidden, offset: inner }, codes, scales });
-  launchProduct(cx, last, { a: codes, aScales: scales, offsets, ...lists.get(last.tile.area.m), out: outs });
+  cx.launch(gated.kernel, { S: slots.rows }, { ...halves.operands, codes: gated.rows, scales });
+  launchProduct(cx, last, {
+    a: gated.rows,
+    aScales: scales,
+    offsets,
+    ...lists.get(last.tile.area.m),
+    out: outs,
+  });
   combined(cx, slots, outs, cx.view(shares), result);
 };
 

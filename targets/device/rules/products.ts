@@ -1,8 +1,10 @@
-import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import { isOp, type Node, type NodeOf, type Value } from "../../../src/ir/graph.ts";
+import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Extent } from "../../../src/plan/program/program.ts";
 import { fixed } from "../../../src/plan/views.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
 import { cast, constant, dequantize, reshape, transpose, type Recipe } from "../../../src/tensor/recipe.ts";
+import type { DType } from "../../../src/tensor/dtype.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { codeType } from "../precision.ts";
 import { storesFractals } from "../kernels/matrix/flow.ts";
@@ -10,6 +12,8 @@ import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec, Weights } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
+import type { View } from "../kernels/vector/tile.ts";
+import { areFractal } from "./fractal-rows.ts";
 import { rowsIn, rowsView } from "./views.ts";
 
 /** A matrix, or one for each head or expert, as products read it. */
@@ -98,7 +102,7 @@ export function productOf(
   rows: Extent,
 ): TiledProduct {
   const whole = { ...spec, w: weights };
-  return { spec: whole, tile: cx.tile(whole, cx.most(rows)), operands, rows };
+  return { spec: whole, tile: cx.tile(whole, cx.most(rows)).tile, operands, rows };
 }
 
 /** The launch of a product, on all operands but its weights. */
@@ -109,9 +113,41 @@ export const launchProduct = (
 ): void => cx.launch(cx.kernel(gemm, spec, tile), { S: rows }, { ...views, ...operands });
 
 /** What a result is kept in: logits and what routers read in full precision, as little is gained and much lost otherwise. */
-function resultOf(cx: DeviceContext, out: Value | undefined): DeviceView {
+function resultType(cx: DeviceContext, out: Value | undefined): DType {
   const readers = cx.readers(out);
-  return readers.has("router") || readers.has("result") ? cx.output(out, "f32") : cx.output(out);
+  return readers.has("router") || readers.has("result") ? "f32" : cx.wanted(out);
+}
+
+function resultOf(cx: DeviceContext, out: Value | undefined): DeviceView {
+  const type = resultType(cx, out);
+  return type === cx.wanted(out) ? cx.output(out) : cx.output(out, type);
+}
+
+/** Nodes that read a value, or round it after a rotation. */
+const rowReaders = (cx: DeviceContext, value: Value | undefined): readonly Node[] =>
+  cx.consumers(value).flatMap((node) => (node.op === "hadamard" ? cx.consumers(node.results[0]) : [node]));
+
+/** The product that a node is of rows `a`, as its rule will have it; undefined where it is another operator, or one that reads other rows. */
+function productAt(cx: DeviceContext, node: Node, a: View): GemmSpec | undefined {
+  const [result] = node.results;
+  const own = { dtype: resultType(cx, result), width: fixed(result?.type.dims.at(-1), node.op) };
+  const out = { ...own, rowStride: own.width };
+  if (isOp(node, "linear") && a.dtype !== "i8")
+    return { a, w: matrixOf(cx, node.operands[1], "linear").weights, out, ...(node.operands[2] && { bias: true }) }; // prettier-ignore
+  if (isOp(node, "integerLinear") && a.dtype === "i8") {
+    const [, codes, scales, bias] = node.operands;
+    return { a, w: integerMatrix(cx, codes, scales, node.attrs).weights, out, ...(bias && { bias: true }) };
+  }
+  return undefined;
+}
+
+/** The products that read rows of a value, numbers or codes; none where anything else does. */
+export function productsOf(cx: DeviceContext, value: Value | undefined, rows: View): readonly GemmSpec[] {
+  if (cx.readers(value).has("result")) return [];
+  const isRounding = (node: Node): boolean => node.op === "integerLinear" || node.op === "integerExperts";
+  const readers = rowReaders(cx, value).filter((it) => rows.dtype !== "i8" || isRounding(it));
+  const products = readers.flatMap((node) => productAt(cx, node, rows) ?? []);
+  return products.length === readers.length ? products : [];
 }
 
 const biasOf = (cx: DeviceContext, bias: Value | undefined): Readonly<Record<string, DeviceView>> => {
@@ -125,19 +161,22 @@ const linear: DeviceRule<NodeOf<"linear">> = (cx, { operands: [x, w, bias], resu
   launchProduct(cx, productOf(cx, spec, matrixOf(cx, w, "linear"), rowsIn(a)), { a, out, ...biasOf(cx, bias) }); // prettier-ignore
 };
 
-/** Rows rounded to int8, each with its scale; those that whoever made them has rounded already are so. */
+/** Rows rounded to int8, each with its scale; those that whoever made them has rounded already are so. Of codes that only these
+ * products read, it is chosen how they lie. */
 export function rounded(
   cx: DeviceContext,
   x: DeviceView,
   name: string,
+  products: readonly GemmSpec[],
 ): { readonly codes: DeviceView; readonly scales: DeviceView } {
   if (x.rounded?.rotation === (x.rotation ?? 1)) return x.rounded;
   const { width } = rowsView(x);
   const rows = rowsIn(x);
-  const codes = cx.scratch(`${name}.codes`, "i8", rows, [width]);
+  const write = (nz: boolean): Kernel => cx.kernel(roundRows, rowsView(x), { rotation: x.rotation ?? 1, nz });
+  const nz = areFractal(cx, products, rows, write);
+  const codes = { ...cx.scratch(`${name}.codes`, "i8", rows, [width]), nz };
   const scales = cx.scratch(`${name}.scales`, "f32", rows, [1]);
-  const kernel = cx.kernel(roundRows, rowsView(x), { rotation: x.rotation ?? 1 });
-  cx.launch(kernel, { S: rows }, { a: x, codes, scales });
+  cx.launch(write(nz), { S: rows }, { a: x, codes, scales });
   return { codes, scales };
 }
 
@@ -146,10 +185,14 @@ const integerLinear: DeviceRule<NodeOf<"integerLinear">> = (
   { operands: [x, codes, scales, bias], results: [result], attrs },
 ) => {
   const input = cx.view(x);
-  const [own, out] = [rounded(cx, input, "x"), resultOf(cx, result)];
-  const spec = { a: rowsView(own.codes), out: rowsView(out), ...(bias && { bias: true }) };
+  const out = resultOf(cx, result);
+  const matrix = integerMatrix(cx, codes, scales, attrs);
+  const width = fixed(input.dims.at(-1), "integerLinear");
+  const a = { dtype: "i8", width, rowStride: width } as const;
+  const spec = { a, out: rowsView(out), ...(bias && { bias: true }) };
+  const own = rounded(cx, input, "x", [{ ...spec, w: matrix.weights }]);
   const views = { a: own.codes, aScales: own.scales, out, ...biasOf(cx, bias) };
-  launchProduct(cx, productOf(cx, spec, integerMatrix(cx, codes, scales, attrs), rowsIn(input)), views);
+  launchProduct(cx, productOf(cx, { ...spec, a: rowsView(own.codes) }, matrix, rowsIn(input)), views);
 };
 
 /** Kept for the kernel that rounds the rows. */

@@ -1,5 +1,5 @@
 import type { NodeOf, Value } from "../../../src/ir/graph.ts";
-import type { Extent } from "../../../src/plan/program/program.ts";
+import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import { extentOf, fixed } from "../../../src/plan/views.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
@@ -8,6 +8,8 @@ import { rmsNorm as normKernel } from "../kernels/vector/norm.ts";
 import type { Rounding } from "../kernels/vector/round-rows.ts";
 import type { View } from "../kernels/vector/tile.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { areFractal } from "./fractal-rows.ts";
+import { productsOf } from "./products.ts";
 import { headsView, rowsIn, rowsView } from "./views.ts";
 
 /** A weight as it is stored, of 16 bits in those that the machine has; what no kernel takes in its own dtype is widened. */
@@ -19,34 +21,41 @@ export function weightOf(cx: DeviceContext, value: Value | undefined, op: string
 }
 
 /** What a kernel makes of a value: its rows as numbers, where something reads those, and rounded, where integer products do. */
-type Made = {
-  readonly spec: { readonly out?: View; readonly rounded?: Rounding };
-  readonly operands: Readonly<Record<string, DeviceView>>;
-};
+type Results = { readonly out?: View; readonly rounded?: Rounding };
+type Made = { readonly kernel: Kernel; readonly operands: Readonly<Record<string, DeviceView>> };
 
-/** Where a value of one run a row goes, bound to it. */
-function makes(cx: DeviceContext, value: Value | undefined): Made {
+/**
+ * The kernel that makes a value, by `write`, and where it goes, bound to it. Rows that only products read lie in fractals where that is best.
+ */
+function made(cx: DeviceContext, value: Value | undefined, write: (results: Results) => Kernel): Made {
   const { rotation, isAll } = cx.roundedAs(value) ?? { isAll: false };
-  const [rows = 1, width, ...more] = value?.type.dims ?? [];
+  const [first = 1, width, ...more] = value?.type.dims ?? [];
+  const rows = extentOf(first);
   if (rotation === undefined || more.length > 0) {
-    const out = cx.output(value);
-    return { spec: { out: headsView(out) }, operands: { out } };
+    const to = cx.output(value);
+    const plain = (nz: boolean): Kernel => write({ out: { ...headsView(to), nz } });
+    const nz = areFractal(cx, productsOf(cx, value, headsView(to)), rows, plain);
+    const out = { ...to, nz };
+    cx.bind(value, out);
+    return { kernel: plain(nz), operands: { out } };
   }
-  const codes = cx.scratch("codes", "i8", extentOf(rows), [fixed(width, "rounding")]);
-  const scales = cx.scratch("scales", "f32", extentOf(rows), [1]);
-  const rounded = { rotation, codes, scales };
+  const there = cx.scratch("codes", "i8", rows, [fixed(width, "rounding")]);
+  const scales = cx.scratch("scales", "f32", rows, [1]);
   const out = isAll ? undefined : cx.output(value);
-  cx.bind(value, { ...(out ?? codes), rounded });
-  const spec = { rounded: { rotation }, ...(out && { out: headsView(out) }) };
-  return { spec, operands: { codes, scales, ...(out && { out }) } };
+  const rounding = (nz: boolean): Kernel =>
+    write({ rounded: { rotation, nz }, ...(out && { out: headsView(out) }) });
+  const codes = { ...there, nz: areFractal(cx, productsOf(cx, value, rowsView(there)), rows, rounding) };
+  cx.bind(value, { ...(out ?? codes), rounded: { rotation, codes, scales } });
+  return { kernel: rounding(codes.nz), operands: { codes, scales, ...(out && { out }) } };
 }
 
 const rmsNorm: DeviceRule<NodeOf<"rmsNorm">> = (
   cx,
   { operands: [x, gain], results: [out], attrs: { eps } },
 ) => {
-  const [input, g, { spec, operands }] = [cx.view(x), weightOf(cx, gain, "rmsNorm"), makes(cx, out)];
-  const kernel = cx.kernel(normKernel, { x: headsView(input), gain: g.dtype, eps, ...spec });
+  const [input, g] = [cx.view(x), weightOf(cx, gain, "rmsNorm")];
+  const spec = { x: headsView(input), gain: g.dtype, eps };
+  const { kernel, operands } = made(cx, out, (it) => cx.kernel(normKernel, { ...spec, ...it }));
   cx.launch(kernel, { S: rowsIn(input) }, { x: input, gain: g, ...operands });
 };
 
@@ -55,23 +64,18 @@ const addRmsNorm: DeviceRule<NodeOf<"addRmsNorm">> = (
   { operands: [x, y, gain], results: [total, out], attrs: { eps } },
 ) => {
   const [input, residual, g] = [cx.view(x), cx.view(y), weightOf(cx, gain, "addRmsNorm")];
-  const [sum, { spec, operands }] = [cx.output(total), makes(cx, out)];
-  const kernel = cx.kernel(normKernel, {
-    x: rowsView(input),
-    residual: rowsView(residual),
-    sum: rowsView(sum),
-    gain: g.dtype,
-    eps,
-    ...spec,
-  });
+  const sum = cx.output(total);
+  const spec = { x: rowsView(input), residual: rowsView(residual), sum: rowsView(sum), gain: g.dtype, eps };
+  const { kernel, operands } = made(cx, out, (it) => cx.kernel(normKernel, { ...spec, ...it }));
   cx.launch(kernel, { S: rowsIn(input) }, { x: input, residual, gain: g, sum, ...operands });
 };
 
 const two =
   (maker: typeof add): DeviceRule<NodeOf<"add" | "mul" | "swiglu">> =>
   (cx, { operands: [x, y], results: [out] }) => {
-    const [a, b, { spec, operands }] = [cx.view(x), cx.view(y), makes(cx, out)];
-    const kernel = cx.kernel(maker, { a: rowsView(a), b: rowsView(b), ...spec });
+    const [a, b] = [cx.view(x), cx.view(y)];
+    const spec = { a: rowsView(a), b: rowsView(b) };
+    const { kernel, operands } = made(cx, out, (it) => cx.kernel(maker, { ...spec, ...it }));
     cx.launch(kernel, { S: rowsIn(a) }, { a, b, ...operands });
   };
 
@@ -80,21 +84,21 @@ const silu: DeviceRule<NodeOf<"silu">> = (cx, { operands: [x], results: [out] })
   cx.launch(cx.kernel(siluKernel, { a: rowsView(a), out: rowsView(to) }), { S: rowsIn(a) }, { a, out: to });
 };
 
-function gated(cx: DeviceContext, x: DeviceView, rows: Extent, { spec, operands }: Made): void {
+/** silu(first half) * second half of each row of x, as results are wanted: the kernel, and its operands. */
+export function gate(cx: DeviceContext, x: DeviceView) {
   const { width, ...whole } = rowsView(x);
   const half = { ...whole, width: width / 2 };
-  const second = { ...x, offset: x.offset + width / 2 };
-  const kernel = cx.kernel(swigluKernel, { a: half, b: half, ...spec });
-  cx.launch(kernel, { S: rows }, { a: x, b: second, ...operands });
+  return {
+    write: (it: Results): Kernel => cx.kernel(swigluKernel, { a: half, b: half, ...it }),
+    operands: { a: x, b: { ...x, offset: x.offset + width / 2 } },
+  };
 }
-
-/** silu(first half) * second half of each of so many rows, into `to`. */
-export const gatedHalves = (cx: DeviceContext, x: DeviceView, to: DeviceView, rows: Extent): void =>
-  gated(cx, x, rows, { spec: { out: rowsView(to) }, operands: { out: to } });
 
 const swigluPacked: DeviceRule<NodeOf<"swigluPacked">> = (cx, { operands: [x], results: [out] }) => {
   const input = cx.view(x);
-  gated(cx, input, rowsIn(input), makes(cx, out));
+  const halves = gate(cx, input);
+  const { kernel, operands } = made(cx, out, halves.write);
+  cx.launch(kernel, { S: rowsIn(input) }, { ...halves.operands, ...operands });
 };
 
 /** Operators of single rows. */

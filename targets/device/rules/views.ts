@@ -9,7 +9,7 @@ import type { DeviceRule, DeviceView } from "../context.ts";
 export function rowsView(view: DeviceView): View {
   const width = runLength(view);
   if (width === undefined) return fail("target/unsupported-op", undefined, "view", "its rows are no runs");
-  return { dtype: view.dtype, width, rowStride: view.strides[0] ?? 1 };
+  return { dtype: view.dtype, width, rowStride: view.strides[0] ?? 1, ...(view.nz && { nz: true }) };
 }
 
 /** A view as rows of heads; one of rank 2 has one head. */

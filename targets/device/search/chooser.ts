@@ -1,19 +1,18 @@
 import type { Profile } from "../../../src/machine/profile.ts";
 import type { AttentionCut, AttentionSpec } from "../kernels/attention/attention.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
-import type { Tile } from "../kernels/matrix/tile.ts";
-import type { TileMemory } from "./remembered.ts";
+import type { Remembered, TileMemory } from "./remembered.ts";
 import { bestAttention } from "./attention.ts";
 import { bestTile } from "./search.ts";
 
-/** Gives the tile of a product of at most so many rows. */
-export type TileChooser = (spec: GemmSpec, rows: number) => Tile;
+/** Gives the tile of a product of at most so many rows, and its cycles. */
+export type TileChooser = (spec: GemmSpec, rows: number) => Remembered;
 
 /** A chooser that searches once for each form of product, among `trials` tiles; what `memory` has is taken from there, and what is found is added. */
 export const tileChooser =
   (profile: Profile, trials: number, memory: TileMemory): TileChooser =>
   (spec, rows) =>
-    bestTile(profile, spec, rows, trials, memory).tile;
+    bestTile(profile, spec, rows, trials, memory);
 
 /** Gives how attention is cut. */
 export type AttentionChooser = (spec: AttentionSpec) => AttentionCut;

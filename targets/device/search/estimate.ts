@@ -64,7 +64,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   const outType = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
   const vectors = flow.isWhole ? 1 : coresOf(profile, vector.core);
   const chip = memoryBytesPerCycle(profile) * memory.sustained.value;
-  const isRearranged = !isFractal(spec);
+  const isByRows = { a: spec.a.nz !== true, w: !isFractal(spec) };
   const rate = stage ? pathRate(stage, a) : 1;
   const ofCore = Math.min(rate, memory.coreBytesPerCycle?.value ?? Infinity);
   /**
@@ -105,27 +105,33 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       parts * (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value) +
       steps * atEnds * matrix.startup.value;
     const row = filling(stage, bytes(a, Math.min(k, deep)));
+    const rowOf = { a: isByRows.a ? row : 1, w: isByRows.w ? row : 1 };
     const isCached = bytes(a, rows * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
     const missed = {
-      a: row * bytes(a, rows * deep) * (isCached ? 1 : across),
-      w: (isRearranged ? row : 1) * bytes(w, matrices * wide * deep),
+      a: rowOf.a * bytes(a, rows * deep) * (isCached ? 1 : across),
+      w: rowOf.w * bytes(w, matrices * wide * deep),
     };
     const again = { a: tile.sums.cut === "columns" ? atEnds : 1, b: tile.sums.cut === "rows" ? atEnds : 1 };
     const sharing = Math.min(tasks, groups.value);
     const load =
       loading(
-        { bytes: row * bytes(a, m * deep), missed: missed.a / tasks, rows: m * loads, instructions: loads },
-        true,
+        {
+          bytes: rowOf.a * bytes(a, m * deep),
+          missed: missed.a / tasks,
+          rows: m * loads,
+          instructions: loads,
+        },
+        isByRows.a,
         sharing,
       ) +
       loading(
         {
-          bytes: (isRearranged ? row : 1) * (pieces ? again.b : 1) * bytes(w, cols * deep),
+          bytes: rowOf.w * (pieces ? again.b : 1) * bytes(w, cols * deep),
           missed: missed.w / tasks,
           rows: cols * loads,
           instructions: deep / (pieces?.depth ?? k),
         },
-        isRearranged,
+        isByRows.w,
         sharing,
       );
     const fill =

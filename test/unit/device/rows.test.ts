@@ -130,6 +130,24 @@ describe.each(machines)("on %s", (_, profile) => {
     expect(time(kernel, profile, { sizes }).working).toBeGreaterThanOrEqual(Math.min(s, 3) * 2);
   });
 
+  test.each([
+    [1, 96],
+    [9, 1536],
+    [130, 7168],
+  ])("%d rows of %d in fractals hold what they hold row by row", (s, width) => {
+    const view = { dtype: "bf16", width } as const;
+    const [x, residual, gain] = [randomFloats("x", s * width), randomFloats("r", s * width), randomFloats("g", width)]; // prettier-ignore
+    const norm = (nz: boolean) => rmsNorm(profile, { x: view, residual: view, sum: view, out: { ...view, nz }, gain: "bf16", eps: 1e-6 }); // prettier-ignore
+    const codes = (nz: boolean) => roundRows(profile, view, { rotation: 1, nz });
+    for (const [make, inputs] of [
+      [norm, { x, residual, gain }],
+      [codes, { a: x }],
+    ] as const) {
+      expect(faultsOf(make(true), profile, [{ S: 1 }, { S: 300 }])).toEqual([]);
+      expect(runKernel(make(true), profile, { S: s }, inputs)).toEqual(runKernel(make(false), profile, { S: s }, inputs)); // prettier-ignore
+    }
+  });
+
   test("sums, products and silu of rows", () => {
     const [s, width] = [33, 130];
     const view = { dtype: "f32", width } as const;

@@ -51,6 +51,25 @@ describe("copies of a 910B3", () => {
     expect([2, 128, 130, 300, 512, 514].map((it) => roomOf(path(ascend910b3), it))).toEqual([128, 128, 256, 512, 512, 1024]); // prettier-ignore
   });
 
+  test("into fractals take a piece for the few rows that a core has, wherever one begins", () => {
+    const store = (rows: number, layout: "" | "nz"): number => {
+      const text = `kernel stores for ascend-910b3
+        size S
+        tensor x: bf16[S, 4096] ${layout} out
+        on vector {
+          for t in group .. 1 step groups {
+            buffer rows: ub bf16[${rows}, 4096]
+            vector fill -> rows with 0
+            copy rows -> x[0 : ${rows}, 0 : 4096]
+          }
+        }`;
+      const { busy } = time(insertFlags(parseKernel(text), ascend910b3), ascend910b3, { sizes: new Map([["S", 96]]) }); // prettier-ignore
+      return (busy.get("vector.mte3") ?? 0) - (pathBetween(ascend910b3, "ub", "gm")?.startup.value ?? 0);
+    };
+    expect(store(4, "nz")).toBeCloseTo(store(4, ""), 6);
+    expect(store(1, "nz")).toBeCloseTo(4 * store(1, ""), 6);
+  });
+
   test("of a profile without these figures are as quick as its path", () => {
     const plain = {
       ...ascend910b3,

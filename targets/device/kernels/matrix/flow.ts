@@ -71,6 +71,18 @@ const stageOf = (profile: Profile): string =>
   route(profile, globalSpace, profile.matrix.a)?.at(-1)?.from ?? globalSpace;
 
 /**
+ * Whether rows of a product may be written in fractals and can be quicker so: the machine stores and copies fractals, rows that it must bring into them take time
+ * of their own, and there are more of them than a fractal has.
+ */
+export function takesFractalRows(profile: Profile, spec: GemmSpec, rows: number): boolean {
+  const [store, load] = [pathBetween(profile, profile.vector.space, globalSpace), pathBetween(profile, globalSpace, stageOf(profile))]; // prettier-ignore
+  const [high, wide] = fractalShape(spaceOf(profile, globalSpace), dtypes[spec.a.dtype].bits) ?? [];
+  if (!store || !load?.rearranging || high === undefined || wide === undefined) return false;
+  const areCopied = canArrange(store, "nz", "nz") && canArrange(load, "nz", "nz");
+  return areCopied && rows > high && spec.a.width % wide === 0;
+}
+
+/**
  * Whether a matrix [n, k] of a dtype is best stored in fractals, for products of rows of `a`: the machine takes it as it is, copies fractals
  * faster than rows that become such, and whole ones hold it.
  */

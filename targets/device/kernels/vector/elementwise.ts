@@ -2,8 +2,9 @@ import type { Profile } from "../../../../src/machine/profile.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
+import { besideOutputs, blockedTile, leaving, overBlocks } from "./leaving.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
-import { box, buffer, fitsTile, headsOf, kernelOf, lines, operand, overColumns, overElements, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, fitsTile, headsOf, kernelOf, lines, operand, overColumns, overElements, tensor, type View } from "./tile.ts"; // prettier-ignore
 
 const bytes = ({ dtype }: View): number => dtypes[dtype].bits / 8;
 
@@ -29,7 +30,7 @@ export type ElementwiseSpec = {
 /** Such as `add_192_bf16`. */
 function nameOf(op: string, { a, out, rounded }: ElementwiseSpec): string {
   const types = out ? typesOf(a.dtype, out.dtype) : a.dtype;
-  return named(op, sizeOf(a), types, rounded && "i8", turned(rounded));
+  return named(op, sizeOf(a), types, rounded && "i8", turned(rounded), (out?.nz || rounded?.nz) && "nz");
 }
 
 const turned = (rounded: Rounding | undefined): string | false =>
@@ -41,33 +42,35 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
   const { width } = a;
   const heads = headsOf(a);
   const rounding = roundingText(profile, width, spec.rounded);
-  const views = [a, b, out].flatMap((it) => (it ? [it] : []));
+  const inputs = b ? [a, b] : [a];
+  const own = out && { operand: "out", view: out, buffer: "y", copies: 2 };
+  const outputs = [own, rounding.output].flatMap((it) => (it ? [it] : []));
   const keepsRow = spec.rounded !== undefined;
   // Float32 that is not rounded is made where it is stored from.
   const isInPlace = !keepsRow && out?.dtype === "f32";
   const [usesH, usesW] = [!isInPlace, keepsRow || (b !== undefined && b.dtype !== "f32")];
   const need = {
-    chunk: 2 * views.reduce((n, it) => n + bytes(it), 0) + (usesW ? 4 : 0) + (usesH && !keepsRow ? 4 : 0) + rounding.need.chunk, // prettier-ignore
+    chunk: 2 * inputs.reduce((n, it) => n + bytes(it), 0) + (usesW ? 4 : 0) + (usesH && !keepsRow ? 4 : 0) + rounding.need.chunk, // prettier-ignore
     row: keepsRow ? 4 : 0,
     column: rounding.need.column,
   };
-  const tile = tileOf(profile, width, heads, need, Math.max(64, spec.rounded?.rotation ?? 1));
+  const tile = blockedTile(profile, a, outputs, need, Math.max(64, spec.rounded?.rotation ?? 1));
+  const result = own && leaving(profile, own, tile);
   const make = buffer(profile);
   const rows = tile.rows * heads;
   // Rows that are rounded stay whole, as their scale is known only at their end.
-  const here = isInPlace ? "y[0 : lines, 0 : cols]" : `h[0 : lines, ${keepsRow ? "c" : "0"} : cols]`;
+  const here = isInPlace && result ? result.box : `h[0 : lines, ${keepsRow ? "c" : "0"} : cols]`;
   const first = operand(profile, "a", a, tile, 2, here);
   const second = b && operand(profile, "b", b, tile, 2, "w[0 : lines, 0 : cols]");
   const work = lines(
-    isInPlace && make("y", "f32", rows, tile.cols, 2),
+    isInPlace && result?.perChunk,
     first.load,
     second?.load,
     first.convert,
     second?.convert,
     works[op](first.box, second?.box ?? "", here),
-    out && !isInPlace && make("y", out.dtype, rows, tile.cols, 2),
-    out && !isInPlace && `vector copy ${here} -> y[0 : lines, 0 : cols]`,
-    out && `copy y[0 : lines, 0 : cols] -> ${box("out", out)}`,
+    result && !isInPlace && lines(result.perChunk, `vector copy ${here} -> ${result.box}`),
+    result?.chunk,
   );
   const room = lines(
     usesH && make("h", "f32", rows, keepsRow ? width : tile.cols),
@@ -84,8 +87,13 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
       rounding.tensors,
       `on ${profile.vector.core} {`,
       rounding.before(tile),
-      keepsRow
-        ? overRows(tile, heads, lines(room, overColumns(tile, width, work), rounding.rows(tile)))
+      keepsRow || tile.block > 1
+        ? overBlocks(
+            tile,
+            heads,
+            lines(room, overColumns(tile, width, work), rounding.rows(tile)),
+            outputs.map((it) => leaving(profile, it, tile)),
+          )
         : overElements(tile, width, heads, lines(room, work)),
       "}",
     ),
@@ -106,16 +114,17 @@ export function roundRows(profile: Profile, a: View, rounded: Rounding): Kernel 
   const { width } = a;
   const rounding = roundingText(profile, width, rounded);
   const make = buffer(profile);
+  const outputs = rounding.output ? [rounding.output] : [];
   const quantum = Math.max(64, rounded.rotation);
   const chunk = 4 + rounding.need.chunk;
   // Rows of float32 are loaded where they are rounded, the next ones while these are; others are converted on the way there.
   const { need, copies } =
     [3, 2]
       .map((n) => ({ copies: n, need: { chunk, row: 4 * n, column: rounding.need.column } }))
-      .find((it) => a.dtype === "f32" && fitsTile(profile, width, 1, it.need, { rows: 1, cols: quantum })) ??
+      .find((it) => a.dtype === "f32" && fitsTile(profile, width, 1, besideOutputs(profile, it.need, outputs), { rows: 1, cols: quantum })) ??
     { copies: 1, need: { chunk: chunk + 2 * bytes(a), row: 4, column: rounding.need.column } }; // prettier-ignore
   const isDirect = copies > 1;
-  const tile = tileOf(profile, width, 1, need, quantum);
+  const tile = blockedTile(profile, a, outputs, need, quantum);
   const place = "h[0 : lines, c : cols]";
   const { box: from, load, convert } = operand(profile, "a", a, tile, 2, place);
   const fill = isDirect
@@ -124,13 +133,13 @@ export function roundRows(profile: Profile, a: View, rounded: Rounding): Kernel 
   return kernelOf(
     profile,
     lines(
-      `kernel ${named("roundRows", sizeOf(a), a.dtype, turned(rounded))} for ${profile.name}`,
+      `kernel ${named("roundRows", sizeOf(a), a.dtype, turned(rounded), rounded.nz && "nz")} for ${profile.name}`,
       "size S",
       tensor("a", a, "in"),
       rounding.tensors,
       `on ${profile.vector.core} {`,
       rounding.before(tile),
-      overRows(
+      overBlocks(
         tile,
         1,
         lines(
@@ -139,6 +148,7 @@ export function roundRows(profile: Profile, a: View, rounded: Rounding): Kernel 
           fill,
           rounding.rows(tile),
         ),
+        outputs.map((it) => leaving(profile, it, tile)),
       ),
       "}",
     ),

@@ -3,8 +3,9 @@ import { lanes } from "../../../../src/machine/schedule/vector-ops.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
+import { blockedTile, leaving, overBlocks } from "./leaving.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
-import { box, buffer, headsOf, kernelOf, lines, operand, overColumns, overRows, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { buffer, headsOf, kernelOf, lines, operand, overColumns, tensor, type View } from "./tile.ts"; // prettier-ignore
 
 /** What a norm reads and gives. What is left out is not computed. */
 export type NormSpec = {
@@ -26,7 +27,13 @@ const widthOf = (views: readonly View[]): number => views.reduce((n, it) => n + 
 const loads = 3;
 
 const nameOf = ({ x, residual, out, rounded }: NormSpec): string =>
-  named(residual ? "addRmsNorm" : "rmsNorm", sizeOf(x), typesOf(x.dtype, out?.dtype), rounded && "i8");
+  named(
+    residual ? "addRmsNorm" : "rmsNorm",
+    sizeOf(x),
+    typesOf(x.dtype, out?.dtype),
+    rounded && "i8",
+    (out?.nz || rounded?.nz) && "nz",
+  );
 
 /**
  * gain * x / sqrt(mean(x^2) + eps) over rows (Zhang and Sennrich 2019, eq. 4), in float32. Tensors: `x`, `residual`, `gain` [width]; `sum`,
@@ -38,20 +45,24 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const heads = headsOf(x);
   const rounding = roundingText(profile, width, spec.rounded);
   const inputs = residual ? [x, residual] : [x];
-  const outputs = [sum, out].flatMap((it) => (it ? [it] : []));
+  const summing = sum && { operand: "sum", view: sum, buffer: "sum0", copies: 2 };
+  const norming = out && { operand: "out", view: out, buffer: "y", copies: 2 };
+  const outputs = [summing, norming, rounding.output].flatMap((it) => (it ? [it] : []));
   const need = {
-    chunk: loads * widthOf(inputs) + 2 * widthOf(outputs) + 4 + rounding.need.chunk,
+    chunk: loads * widthOf(inputs) + 4 + rounding.need.chunk,
     row: 4,
     once: 4 + (gain === "f32" ? 0 : bytes(gain)),
     column: 2 + rounding.need.column,
   };
   const quantum = Math.max(lanes, spec.rounded?.rotation ?? 1);
-  const one = tileOf(profile, width, heads, need, quantum);
+  const one = blockedTile(profile, x, outputs, need, quantum);
   // Rows that come in pieces keep the lanes of their sum from piece to piece, so that it is that of the whole row.
   const inPieces = one.cols < width;
   const tile = inPieces
-    ? tileOf(profile, width, heads, { ...need, column: need.column + lanes }, quantum)
+    ? blockedTile(profile, x, outputs, { ...need, column: need.column + lanes }, quantum)
     : one;
+  const summed = summing && leaving(profile, summing, tile);
+  const normed = norming && leaving(profile, norming, tile);
   const make = buffer(profile);
   const rows = tile.rows * heads;
   const [here, whole] = ["h[0 : lines, c : cols]", "w[0 : lines, 0 : cols]"];
@@ -65,9 +76,9 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
     second?.convert,
     second && `vector add ${first.box}, ${second.box} -> ${here}`,
     !second && first.box !== here && `vector copy ${first.box} -> ${here}`,
-    sum && make("sum0", sum.dtype, rows, tile.cols, 2),
-    sum && `vector copy ${here} -> sum0[0 : lines, 0 : cols]`,
-    sum && `copy sum0[0 : lines, 0 : cols] -> ${box("sum", sum)}`,
+    summed?.perChunk,
+    summed && `vector copy ${here} -> ${summed.box}`,
+    summed?.chunk,
     `vector mul ${here}, ${here} -> ${whole}`,
     inPieces ? `vector addRuns ${squares}, ${whole} -> ${squares}` : `vector sum ${whole} -> ${total}`,
   );
@@ -81,9 +92,9 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const store = lines(
     `vector mulColumn ${here}, ${total} -> ${here}`,
     `vector mulRow ${here}, g[0 : 1, c : cols] -> ${here}`,
-    out && make("y", out.dtype, rows, tile.cols, 2),
-    out && `vector copy ${here} -> y[0 : lines, 0 : cols]`,
-    out && `copy y[0 : lines, 0 : cols] -> ${box("out", out)}`,
+    normed?.perChunk,
+    normed && `vector copy ${here} -> ${normed.box}`,
+    normed?.chunk,
   );
   return kernelOf(
     profile,
@@ -99,7 +110,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
       `on ${profile.vector.core} {`,
       gainRow(profile, gain, width),
       rounding.before(tile),
-      overRows(
+      overBlocks(
         tile,
         heads,
         lines(
@@ -113,6 +124,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
           overColumns(tile, width, store),
           rounding.rows(tile),
         ),
+        outputs.map((it) => leaving(profile, it, tile)),
       ),
       "}",
     ),

@@ -16,6 +16,8 @@ export type View = {
   readonly heads?: number;
   readonly rowStride?: number;
   readonly headStride?: number;
+  /** In the device's fractals, as weights may be stored: the matrix unit takes it as it is. */
+  readonly nz?: boolean;
 };
 
 /** A kernel from its text, flags put in. */
@@ -35,7 +37,7 @@ export function tensor(name: string, view: View, role: Role, rows = "S"): string
   const dims = heads > 1 ? [rows, heads, width] : [rows, width];
   const strides = heads > 1 ? [rowStride, headStride, 1] : [rowStride, 1];
   const isDense = rowStride === heads * width && (heads === 1 || headStride === width);
-  return `tensor ${name}: ${view.dtype}[${dims.join()}] ${isDense ? "" : `strides [${strides.join()}] `}${role}`;
+  return `tensor ${name}: ${view.dtype}[${dims.join()}] ${isDense ? "" : `strides [${strides.join()}] `}${view.nz ? "nz " : ""}${role}`;
 }
 
 /** Some rows of an operand and some of their columns, all heads. */
