@@ -44,8 +44,8 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     )
       return false;
     return (
-      holds(matrix.a, need(matrix.a, 2, spec.a.dtype, m, step)) &&
-      holds(matrix.b, need(matrix.b, 2, weight, n, step)) &&
+      holds(matrix.a, need(matrix.a, 2, spec.a.dtype, m, stagedWidth(step, spec.a.dtype))) &&
+      holds(matrix.b, need(matrix.b, 2, weight, n, stagedWidth(step, weight))) &&
       holds(matrix.c, need(matrix.c, tile.sums.copies, acc, m, n)) &&
       holds(
         stage,

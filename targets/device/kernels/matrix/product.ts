@@ -72,8 +72,8 @@ function steps(
   return lines(
     `for j in 0 .. ${depth} step ${step} {`,
     `let d = min(${step}, ${depth} - j)`,
-    `buffer a0: ${matrix.a} ${spec.a.dtype}[${m}, ${step}] x2`,
-    `buffer w0: ${matrix.b} ${flow.weight}[${n}, ${step}] x2`,
+    `buffer a0: ${matrix.a} ${spec.a.dtype}[${m}, ${stagedWidth(step, spec.a.dtype)}] x2`,
+    `buffer w0: ${matrix.b} ${flow.weight}[${n}, ${stagedWidth(step, flow.weight)}] x2`,
     `copy a1[${top} : ${high}, ${at === "k" ? "" : `${at} - k + `}j : d] -> a0[0 : ${high}, 0 : d]`,
     // Weights that are staged piece by piece are staged part by part.
     `copy w1[${at === "k" ? left : "0"} : ${wide}, j : d] -> w0[0 : ${wide}, 0 : d]`,
