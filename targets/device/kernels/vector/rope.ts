@@ -7,7 +7,7 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { sincos } from "../../../../src/support/elementary.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf } from "../name.ts";
-import { buffer, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { buffer, copies, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 export type Pairs = "interleaved" | "halves";
 
@@ -48,15 +48,28 @@ export function rotationTable(
   return table;
 }
 
+/** Partners exchanged, of a box into `w`. Halves that begin where the vector unit can address them move as they are: gathering takes many times as long. */
+function swapped(from: string, dim: number, pairs: Pairs): string {
+  const half = dim / 2;
+  const box = (name: string, at: number, of: number): string => `${name}[0 : lot, ${at} : ${of}]`;
+  if (pairs === "halves" && half === pitch("f32", half))
+    return lines(
+      `vector copy ${box(from, half, half)} -> ${box("w", 0, half)}`,
+      `vector copy ${box(from, 0, half)} -> ${box("w", half, half)}`,
+    );
+  const op = pairs === "halves" ? "swapHalves" : "swapPairs";
+  return `vector ${op} ${box(from, 0, dim)} -> ${box("w", 0, dim)}`;
+}
+
 /** Tensors: `x`, `positions` i32 [S], `table` of `rotationTable`, `out`. */
 export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): Kernel {
   const dim = x.width;
   const columns = tableWidth(dim);
   const isFloat = x.dtype === "f32";
-  const chunk = (2 * dtypes[x.dtype].bits) / 8 + 4 + (isFloat ? 0 : 4);
+  const chunk = (copies * dtypes[x.dtype].bits) / 8 + 4 + (isFloat ? 0 : 4);
   const all = headsOf(x);
   // Heads are taken a few at a time where a row of all does not fit.
-  const need = { chunk, column: 2 + (8 * columns) / 4 / all };
+  const need = { chunk, column: 2 + (copies * columns) / all };
   const heads = tileOf(profile, all * pitch(x.dtype, dim), 1, need, pitch(x.dtype, dim)).cols / pitch(x.dtype, dim); // prettier-ignore
   const tile = heads < all ? { rows: 1, cols: dim } : tileOf(profile, pitch(x.dtype, dim), all, need);
   const make = buffer(profile);
@@ -90,7 +103,7 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
         1,
         lines(make("place", "i32", 1, held, 2), "copy positions[block : some] -> place[0 : 1, 0 : some]"),
         lines(
-          make("turn", "f32", tile.rows, columns, 2),
+          make("turn", "f32", tile.rows, columns, copies),
           "for r in 0 .. rows {",
           "read p = place[0, at + r]",
           `copy table[p, 0 : ${columns}] -> turn[r, 0 : ${columns}]`,
@@ -98,12 +111,12 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
           `for head in 0 .. ${all} step ${heads} {`,
           `let of = min(${heads}, ${all} - head)`,
           "let lot = lines * of",
-          make("x0", x.dtype, rows, dim, 2),
+          make("x0", x.dtype, rows, dim, copies),
           !isFloat && make("h", "f32", rows, dim),
           make("w", "f32", rows, dim),
           `copy ${box("x")} -> x0[0 : lot, 0 : ${dim}]`,
           !isFloat && `vector copy x0[0 : lot, 0 : ${dim}] -> ${h}`,
-          `vector ${pairs === "halves" ? "swapHalves" : "swapPairs"} ${h} -> ${w}`,
+          swapped(isFloat ? "x0" : "h", dim, pairs),
           times,
           `vector add ${h}, ${w} -> ${h}`,
           !isFloat && `vector copy ${h} -> x0[0 : lot, 0 : ${dim}]`,
