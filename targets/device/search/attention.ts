@@ -3,12 +3,15 @@
  * formula, and of these the fastest.
  */
 import type { Profile } from "../../../src/machine/profile.ts";
+import { coresOf } from "../../../src/machine/schedule/cores.ts";
+import type { Reader } from "../../../src/machine/simulate/outline.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
 import { attention, shapeOf, type AttentionCut, type AttentionSpec } from "../kernels/attention/attention.ts";
 import { combine } from "../kernels/attention/combine.ts";
 import { slicedTiles } from "../kernels/attention/sliced-tile.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
-import { attentionTiles } from "../kernels/attention/tile.ts";
+import { risen } from "../kernels/attention/stored.ts";
+import { attentionTiles, type AttentionShape } from "../kernels/attention/tile.ts";
 import { attentionKey, type TileMemory } from "./remembered.ts";
 import { headsOf } from "../kernels/vector/tile.ts";
 
@@ -21,6 +24,15 @@ const enough = 1024;
 /** Sequences for each group and keys of each that are timed where nobody says how many there are. */
 const usual = { sequences: 2, keys: 2048 };
 
+/** Cuts worth timing. What can be cut in pieces keeps room for results of four bytes; where there are many queries, tiles without that room are tried too. */
+function candidates(profile: Profile, shape: AttentionShape): readonly AttentionCut[] {
+  const stored = storedTile(profile, shape)?.tile;
+  const sliced = slicedTiles(profile, shape, trials);
+  const { sequences, keys: _keys, ...whole } = shape;
+  const wholes = sequences !== undefined && shape.queries > 1 && sliced.length === 0 ? attentionTiles(profile, whole, trials) : []; // prettier-ignore
+  return [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : []), ...sliced, ...wholes];
+}
+
 /** The fastest cut; deterministic. What `memory` has is taken from there, and what is found is added. Throws where attention does not fit. */
 export function bestAttention(
   profile: Profile,
@@ -28,9 +40,7 @@ export function bestAttention(
   memory: TileMemory = new Map(),
 ): AttentionCut {
   const shape = shapeOf(spec);
-  const stored = storedTile(profile, shape)?.tile;
-  const sliced = slicedTiles(profile, shape, trials);
-  const found = [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : []), ...sliced];
+  const found = candidates(profile, shape);
   const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
   const [first] = cuts;
   if (first && cuts.length === 1) return first;
@@ -52,18 +62,37 @@ export function cyclesOf(profile: Profile, spec: AttentionSpec, cut: AttentionCu
   return cyclesOfCall(profile, spec, cut, { sequences, queries, past: keys - queries });
 }
 
-/** Sequences, new tokens of each, and positions before them. */
-export type AttentionCall = { readonly sequences: number; readonly queries: number; readonly past: number };
+export type AttentionCall = {
+  /** Sequences, new tokens of each, and positions before them. */
+  readonly sequences: number;
+  readonly queries: number;
+  readonly past: number;
+  /** The share of turns in which sums that stay in memory are brought to a new maximum; none where it is absent. */
+  readonly rising?: number;
+};
+
+/** What a vector core finds when it asks whether maxima have risen: that they have in a share of turns, evenly spread, for all cores of a group. */
+function risingIn(share: number, cores: number): Reader {
+  let asked = 0;
+  return (box) => {
+    if (box !== risen) return 0;
+    const turn = Math.floor(asked++ / cores);
+    return Math.floor((turn + 1) * share) - Math.floor(turn * share);
+  };
+}
 
 /** Cycles of attention in one call, and of what puts pieces together. */
 export function cyclesOfCall(
   profile: Profile,
   spec: AttentionSpec,
   cut: AttentionCut,
-  { sequences, queries, past }: AttentionCall,
+  { sequences, queries, past, rising = 0 }: AttentionCall,
 ): number {
   const sizes = new Map([["B", sequences], ["S", queries], ["P", past]]); // prettier-ignore
-  const { cycles } = time(attention(profile, spec, cut), profile, { sizes });
+  const kernel = attention(profile, spec, cut);
+  const reader = risingIn(rising, coresOf(profile, profile.vector.core));
+  // Turns that differ by what is read of them are walked through one by one.
+  const { cycles } = rising > 0 ? time(kernel, profile, { sizes, reader }, () => {}) : time(kernel, profile, { sizes }); // prettier-ignore
   if (cut.pieces === 1) return cycles;
   const { width, dtype: out } = spec.out;
   const rows = new Map([["S", sequences * queries * headsOf(spec.out)]]);

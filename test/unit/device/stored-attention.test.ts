@@ -11,7 +11,7 @@ import {
 } from "../../../targets/device/kernels/attention/attention.ts";
 import { combine } from "../../../targets/device/kernels/attention/combine.ts";
 import { isStored, storedTile } from "../../../targets/device/kernels/attention/stored-tile.ts";
-import { bestAttention } from "../../../targets/device/search/attention.ts";
+import { bestAttention, cyclesOfCall } from "../../../targets/device/search/attention.ts";
 import { farthest, faultsOf, randomFloats, reference, runKernel } from "../../support/kernels/run-kernel.ts";
 import { kept } from "../../support/kernels/kept-attention.ts";
 
@@ -37,6 +37,7 @@ describe("over a latent cache", () => {
   test.each([
     ["few keys", 32, 48, 32, 1, 5, 1, 1],
     ["scores that rise far", 32, 48, 32, 1, 1200, 1, 150],
+    ["scores that rise, but not so far that sums must follow", 32, 48, 32, 1, 1200, 1, 3],
     ["two queries, several turns", 48, 64, 64, 2, 600, 1, 1],
     ["keys in pieces, some of which have none", 32, 48, 32, 2, 530, 5, 1],
     ["scores that rise far, in pieces", 32, 48, 32, 1, 2300, 2, 300],
@@ -77,4 +78,14 @@ test("128 heads are faster so, 16 where the vector cores keep the sums", () => {
   const [quick, whole] = [time(stored, ascend910c, launch), time(stored, ascend910c, launch, () => {})];
   expect(whole.cycles).toBeLessThan(0.85 * before.cycles);
   expect(Math.abs(quick.cycles / whole.cycles - 1)).toBeLessThan(0.01);
+});
+
+test("turns that bring sums to a new maximum take their time", () => {
+  const spec = latent(128, 576, 512, 2);
+  const cut = storedOf(spec);
+  const taken = [0, 0.1, 1].map((rising) =>
+    cyclesOfCall(profile, spec, cut, { sequences: 40, queries: 2, past: 2046, rising }),
+  );
+  expect(taken[1]).toBeGreaterThan(1.02 * (taken[0] ?? 0));
+  expect(taken[2]).toBeGreaterThan(1.5 * (taken[1] ?? 0));
 });

@@ -6,6 +6,7 @@
  */
 import { globalSpace } from "../../../../src/machine/profile.ts";
 import { pathOf } from "../../../../src/machine/schedule/prepare.ts";
+import type { DType } from "../../../../src/tensor/dtype.ts";
 import { lines } from "../vector/tile.ts";
 import { overItems, overKeys, shareText, type Cut } from "./cut.ts";
 import { stageOf } from "./tile.ts";
@@ -13,8 +14,14 @@ import type { StoredTile } from "./stored-tile.ts";
 
 type StoredCut = Cut<StoredTile>;
 
-/** How far a row's scores may rise above those that its weights are relative to: e to the power of it is still far from the largest float16. */
-const headroom = 8;
+/** The buffer in which vector cores find whether a maximum has risen. */
+export const risen = "rises";
+
+/**
+ * How far a row's scores may rise above those that its weights are relative to: e to the power of it times thousands of keys is still far from the largest
+ * number, of float16 for weights in it, else of float32, which bfloat16 shares the range of.
+ */
+export const headroomOf = (dtype: DType): number => (dtype === "f16" ? 8 : 60);
 
 /** Blocks of scores in a tile of keys. */
 const blocksOf = ({ tile: { keys, block } }: StoredCut): number => Math.ceil(keys / block);
@@ -178,7 +185,7 @@ function softmaxText(cut: StoredCut): string {
     "}",
     `vector muls ${scores} -> ${scores} with ${scale}`,
     `vector maximum ${scores} -> ${rowsOf("next")}`,
-    `vector adds ${rowsOf("most")} -> ${rowsOf("bound")} with ${headroom}`,
+    `vector adds ${rowsOf("most")} -> ${rowsOf("bound")} with ${headroomOf(cut.shape.dtype)}`,
     `vector less ${rowsOf("bound")}, ${rowsOf("next")} -> ${rowsOf("raised")}`,
     `vector select ${rowsOf("raised")}, ${rowsOf("next")}, ${rowsOf("most")} -> ${rowsOf("next")}`,
     `vector sub ${rowsOf("most")}, ${rowsOf("next")} -> ${rowsOf("soon")}`,
@@ -206,10 +213,10 @@ const overChunks = ({ shape, tile }: StoredCut, ...body: readonly string[]): str
 const rescaleText = (cut: StoredCut): string =>
   lines(
     cut.make("top"),
-    cut.make("rises"),
+    cut.make(risen),
     "vector greatest raised[0 : lines, 0 : 1] -> top[0 : 1, 0 : 1]",
-    "vector copy top[0 : 1, 0 : 1] -> rises[0 : 1, 0 : 1]",
-    "read isRaised = rises[0, 0]",
+    `vector copy top[0 : 1, 0 : 1] -> ${risen}[0 : 1, 0 : 1]`,
+    `read isRaised = ${risen}[0, 0]`,
     "if 0 < isRaised {",
     overSlices(
       cut,
