@@ -7,7 +7,7 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { sincos } from "../../../../src/support/elementary.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf } from "../name.ts";
-import { buffer, copies, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
+import { buffer, headsOf, held, kernelOf, lines, overNumberedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
 export type Pairs = "interleaved" | "halves";
 
@@ -19,6 +19,9 @@ export type RopeSpec = {
   /** Positions that the table covers. */
   readonly positions: number;
 };
+
+/** Copies of rows, and of their positions' turns: as many as there are flags for, so that the latencies of loads hardly show. */
+const ahead = 3;
 
 /** Columns of a row of the table: cosines, and behind them sines. */
 const tableWidth = (dim: number): number => 2 * pitch("f32", dim);
@@ -66,10 +69,10 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
   const dim = x.width;
   const columns = tableWidth(dim);
   const isFloat = x.dtype === "f32";
-  const chunk = (copies * dtypes[x.dtype].bits) / 8 + 4 + (isFloat ? 0 : 4);
+  const chunk = (ahead * dtypes[x.dtype].bits) / 8 + 4 + (isFloat ? 0 : 4);
   const all = headsOf(x);
   // Heads are taken a few at a time where a row of all does not fit.
-  const need = { chunk, column: 2 + (copies * columns) / all };
+  const need = { chunk, column: 2 + (ahead * columns) / all };
   const heads = tileOf(profile, all * pitch(x.dtype, dim), 1, need, pitch(x.dtype, dim)).cols / pitch(x.dtype, dim); // prettier-ignore
   const tile = heads < all ? { rows: 1, cols: dim } : tileOf(profile, pitch(x.dtype, dim), all, need);
   const make = buffer(profile);
@@ -103,7 +106,7 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
         1,
         lines(make("place", "i32", 1, held, 2), "copy positions[block : some] -> place[0 : 1, 0 : some]"),
         lines(
-          make("turn", "f32", tile.rows, columns, copies),
+          make("turn", "f32", tile.rows, columns, ahead),
           "for r in 0 .. rows {",
           "read p = place[0, at + r]",
           `copy table[p, 0 : ${columns}] -> turn[r, 0 : ${columns}]`,
@@ -111,7 +114,7 @@ export function rope(profile: Profile, { x, out, pairs, positions }: RopeSpec): 
           `for head in 0 .. ${all} step ${heads} {`,
           `let of = min(${heads}, ${all} - head)`,
           "let lot = lines * of",
-          make("x0", x.dtype, rows, dim, copies),
+          make("x0", x.dtype, rows, dim, ahead),
           !isFloat && make("h", "f32", rows, dim),
           make("w", "f32", rows, dim),
           `copy ${box("x")} -> x0[0 : lot, 0 : ${dim}]`,
