@@ -70,8 +70,9 @@ export function compileList(of: readonly Expr[], slotOf: (name: string) => numbe
   const constants = of.flatMap((e) => constantOf(e) ?? []);
   if (constants.length === of.length) return () => constants;
   const all = of.map((e) => compileExpr(e, slotOf));
-  const [a, b] = all;
+  const [a, b, c] = all;
   if (a && b && all.length === 2) return (env) => [a(env), b(env)];
+  if (a && b && c && all.length === 3) return (env) => [a(env), b(env), c(env)];
   return (env) => all.map((it) => it(env));
 }
 

@@ -3,6 +3,7 @@ import { fail } from "../../support/diagnostics.ts";
 import {
   compileExpr,
   compileList,
+  namesOf,
   num,
   type Compiled,
   type CompiledList,
@@ -37,7 +38,11 @@ export type PreparedRegion = {
   readonly back: number;
   readonly at: CompiledList;
   readonly size: CompiledList;
+  readonly uses: Uses;
 };
+
+/** The slots of the names that something reads of itself, not through other names. */
+export type Uses = readonly number[];
 
 /** An instruction that an engine carries out, its regions still depending on the environment. */
 export type Operation = {
@@ -63,14 +68,16 @@ export type Loop = {
   readonly from: Compiled;
   readonly to: Compiled;
   readonly step: Compiled;
+  /** By its bounds. */
+  readonly uses: Uses;
   readonly body: readonly Prepared[];
 };
 
 export type Prepared =
   | Operation
   | Loop
-  | { readonly kind: "if"; readonly when: Compiled; readonly body: readonly Prepared[] }
-  | { readonly kind: "let"; readonly slot: number; readonly value: Compiled };
+  | { readonly kind: "if"; readonly when: Compiled; readonly uses: Uses; readonly body: readonly Prepared[] }
+  | { readonly kind: "let"; readonly slot: number; readonly uses: Uses; readonly value: Compiled };
 
 export type PreparedPart = {
   readonly core: string;
@@ -142,6 +149,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
   };
   const slotOf = (of: string): number => find(names, of);
   const compile = (e: Expr): Compiled => compileExpr(e, slotOf);
+  const usesOf = (of: readonly Expr[]): Uses => [...new Set(of.flatMap(namesOf).map(slotOf))];
   for (const of of [...builtins, ...kernel.sizes]) declare(of);
   const known = new Map(names[0]);
   kernel.tensors.forEach((decl, index) =>
@@ -152,6 +160,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     back,
     at: compileList(at, slotOf),
     size: compileList(size, slotOf),
+    uses: usesOf([...at, ...size]),
   });
   const spaceOf = ({ of }: Region): string => {
     const box = find(boxes, of);
@@ -186,6 +195,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
         }
         case "for": {
           const [from, to, step] = [compile(stmt.from), compile(stmt.to), compile(stmt.step)];
+          const uses = usesOf([stmt.from, stmt.to, stmt.step]);
           names.push(new Map());
           const slot = declare(stmt.name);
           const own = declare(turnName);
@@ -199,16 +209,17 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
             from,
             to,
             step,
+            uses,
             body: inside,
           };
           loops.push(loop);
           return [loop];
         }
         case "if":
-          return [{ kind: "if", when: compile(stmt.when), body: block(stmt.body, turn) }];
+          return [{ kind: "if", when: compile(stmt.when), uses: usesOf([stmt.when]), body: block(stmt.body, turn) }]; // prettier-ignore
         case "let": {
-          const value = compile(stmt.value);
-          return [{ kind: "let", slot: declare(stmt.name), value }];
+          const [value, uses] = [compile(stmt.value), usesOf([stmt.value])];
+          return [{ kind: "let", slot: declare(stmt.name), uses, value }];
         }
         default:
           return [operation(stmt, turn)];

@@ -125,7 +125,8 @@ export function sketch(body: readonly Prepared[], env: Env, onlooker: Onlooker, 
   }
 }
 
-function extentOf(
+/** Where a loop begins, by how much it goes on, and how many turns it has. */
+export function extentOf(
   { from, to, step }: Loop,
   env: Env,
 ): { readonly first: number; readonly by: number; readonly turns: number } {

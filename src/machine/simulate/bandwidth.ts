@@ -10,6 +10,8 @@ type Gap = { readonly from: number; readonly to: number };
 export type Memory = Rates & {
   free: number;
   gaps: readonly Gap[];
+  /** Cycles by which what was asked for may be ahead of what is served. */
+  ahead: number;
 };
 
 /** What one of those that share the memory gets of it, and of its cache. */
@@ -32,7 +34,24 @@ export const shareOf = (profile: Profile, cores: number): Memory => ({
   ...ratesOf(profile, cores),
   free: 0,
   gaps: [],
+  ahead: 0,
 });
+
+/**
+ * How far ahead of the memory its engine is with a copy that it is asked for, at most: as much is on the way as comes in `latency` at the copy's
+ * highest rate (Little's law: rate times latency). The requests on the way are the engine's: while a copy is shorter than they are, those of the copies
+ * before it are among them.
+ */
+export function aheadOf(
+  memory: Memory,
+  cycles: number,
+  { most, rate, latency }: { readonly most: number; readonly rate: number; readonly latency: number },
+): number {
+  const window = (latency * most) / rate;
+  const own = window > 0 ? Math.min(1, cycles / window) : 1;
+  memory.ahead += own * (window - latency - memory.ahead);
+  return memory.ahead;
+}
 
 /** Take so many cycles of a memory's time, from `start` on; gives when they are over. */
 export function reserve(memory: Memory, start: number, cycles: number): number {

@@ -56,9 +56,10 @@ export function repeater(
     });
   let before: { readonly index: number; readonly mark: Mark } | undefined;
   return {
-    skip: (at, left, state) => {
-      const steady = inner(at, left, state);
-      if (at !== loop) return steady;
+    skip: (turn, state) => {
+      const steady = inner(turn, state);
+      if (turn.loop !== loop) return steady;
+      const { left } = turn;
       if (steady > 0) {
         // What was walked through before were fewer turns than it takes until all are alike.
         before = undefined;

@@ -7,6 +7,7 @@ import { scalarEngine } from "../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
 import { delay, type Memory } from "./bandwidth.ts";
 import { keyOf } from "./itinerary.ts";
+import type { Turn } from "../schedule/walk.ts";
 import type { Form } from "./outline.ts";
 
 /** Everything that moves on with time; a skip adds to it. */
@@ -24,8 +25,8 @@ export type State = {
   };
 };
 
-/** Asked before each turn of a loop, with the turns left: how many to leave out. */
-export type Skipper = (loop: Loop, left: number, state: State) => number;
+/** Asked before each turn of a loop: how many to leave out. */
+export type Skipper = (turn: Turn, state: State) => number;
 
 /** What was at the beginning of a turn. */
 export type Mark = {
@@ -35,6 +36,7 @@ export type Mark = {
   readonly flags: ReadonlyMap<string, readonly number[]>;
   /** When the memory is free, and its gaps. */
   readonly taken: readonly number[];
+  readonly ahead: number;
   readonly totals: Snapshot;
 };
 type Snapshot = {
@@ -63,9 +65,14 @@ export const signallingLoops = ({ body }: PreparedPart): readonly Loop[] =>
 
 /**
  * A skipper for one core. `outer` has the forms of the turns of its outermost loops; where it is empty those are never left out, nor are turns that meet
- * other cores, or inner ones that depend on numbers read.
+ * other cores, or inner ones that depend on numbers read. Turns of the loops `again` come back to what the first has read.
  */
-export function skipper(part: PreparedPart, env: Env, outer: readonly Form[]): Skipper {
+export function skipper(
+  part: PreparedPart,
+  env: Env,
+  outer: readonly Form[],
+  again: ReadonlySet<Loop>,
+): Skipper {
   const outermost = new Set(part.body.filter((it) => it.kind === "loop"));
   const mixed = new Set(
     part.loops.filter((it) =>
@@ -74,8 +81,10 @@ export function skipper(part: PreparedPart, env: Env, outer: readonly Form[]): S
   );
   const marks = new Map<Loop, Mark[]>();
   const keys = outer.map(keyOf);
-  return (loop, left, state) => {
+  return ({ loop, index, left }, state) => {
     if (mixed.has(loop)) return 0;
+    // The first turn finds in memory what the others find in the cache.
+    if (index === 0 && again.has(loop)) return 0;
     const total = keys.length;
     if (outermost.has(loop) && (total === 0 || outermost.size > 1)) return 0;
     const before = marks.get(loop) ?? [];
@@ -115,6 +124,7 @@ export function markOf(part: PreparedPart, env: Env, left: number, state: State)
       clocks.flatMap((clock) => [...state[clock]].map(([engine, t]) => [`${clock} ${engine}`, t])),
     ),
     flags: new Map([...flags].map(([flag, at]) => [flag, [...at]])),
+    ahead: memory.ahead,
     taken: [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])],
     totals: {
       busy: new Map(totals.busy),
@@ -165,6 +175,7 @@ function oldest(before: Mark, now: Mark, mark: Mark): number {
 
 function isSame(before: Mark, now: Mark, by: number): boolean {
   const [then, today] = [oldest(before, now, before), oldest(before, now, now)];
+  if (Math.abs(before.ahead - now.ahead) > exactness) return false;
   const isShifted = (a: number, b: number): boolean =>
     Math.abs(Math.max(a, then) + by - Math.max(b, today)) <= exactness;
   // What stands where it stood has no part in these turns.

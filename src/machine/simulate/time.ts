@@ -8,14 +8,16 @@ import { memoryBytesPerCycle } from "../rates.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
 import type { Env } from "../schedule/expr.ts";
-import type { Loop, PreparedPart } from "../schedule/prepare.ts";
+import type { Loop, Operation, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
-import { ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
+import { aheadOf, ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { formsOf, readBy, readings, shortener, type Form, type Reader, type Span } from "./outline.ts";
+import { formsOf, readBy, shortener, type Form, type Reader } from "./outline.ts";
+import { againLoops, outlinesOf } from "./reads/nest.ts";
+import { readingsOf, type Boxes, type Turns } from "./reads/readings.ts";
+import { trafficOf, type Shares, type Traffic } from "./reads/traffic.ts";
 import { repeater, type Repeater } from "./repeat.ts";
 import { signallingLoops, skipper } from "./steady.ts";
-import { trafficOf, type Traffic } from "./traffic.ts";
 
 export type TimedLaunch = { readonly sizes: ReadonlyMap<string, number>; readonly reader?: Reader };
 
@@ -57,11 +59,14 @@ type Clock = {
   readonly flags: Map<string, number[]>;
   readonly memory: Memory;
   readonly totals: Totals;
+  /** The turn it is in, those of all outermost loops counted. */
+  round: number;
 } & Repeater;
 
 type Totals = {
   readonly busy: Map<string, number>;
   readonly bytes: Map<string, number>;
+  /** Written, and read outside of all loops. */
   memoryBytes: number;
   macs: number;
   walked: number;
@@ -79,9 +84,12 @@ export function time(
 ): Timing {
   const reader = launch.reader ?? (() => 0);
   const parts = prepareParts(kernel, profile);
+  const boxes: Boxes = new Map();
+  const outlines = new Map(parts.map((it) => [it, outlinesOf(it)]));
+  const readings = new Map(parts.map((it) => [it, readingsOf(it, outlines.get(it) ?? [], reader, boxes)]));
   const turns = Array.from({ length: profile.groups.value }, (_, group) =>
     sideBySide(
-      coresIn(parts, profile, launch.sizes, group).map(({ part, env }) => readings(part, env, reader)),
+      coresIn(parts, profile, launch.sizes, group).map(({ part, env }) => readings.get(part)?.(env) ?? []),
       (of) => of.flat(),
     ),
   );
@@ -91,9 +99,14 @@ export function time(
   /** Groups that take a turn of the outermost loop, and share the memory then: those with fewer are done before. */
   const inTurn = Array.from({ length: most }, (_, turn) => Math.max(1, lengths.filter((it) => it > turn).length)); // prettier-ignore
   const { busiest, all } = loadOf(turns);
+  const traffic = trafficOf(turns, profile.memory.l2Bytes.value);
+  const kinds = new Map<Shares | undefined, number>([...new Set(traffic.rounds)].map((it, i) => [it, i]));
+  const again = new Map(
+    [...outlines.values()].flat().flatMap(({ nests }) => nests.map((it) => [it.copy, againLoops(it)])),
+  );
   const cores = coresIn(parts, profile, launch.sizes, busiest);
   const outer = coresIn(parts, profile, launch.sizes, busiest).map(({ part, env }) =>
-    formsOf(part, env, reader, countedLoops(part, parts)).map((it, i) => ({ ...it, shape: `${inTurn[i]}: ${it.shape}` })),
+    formsOf(part, env, reader, countedLoops(part, parts), (round) => `${inTurn[round]} ${kinds.get(traffic.rounds[round])}`),
   ); // prettier-ignore
   const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
   const clocks = new Map<Core, Clock>();
@@ -107,21 +120,24 @@ export function time(
       flags: new Map(),
       memory: shareOf(profile, working * coresOf(profile, part.core)),
       totals: { busy: new Map(), bytes: new Map(), memoryBytes: 0, macs: 0, walked: 0 },
-      ...(onSlice ? asItIs : repeaterOf(part, env, parts, forms)),
+      round: -1,
+      ...(onSlice ? asItIs : repeaterOf(part, env, parts, forms, new Set([...again.values()].flat()))),
     });
   });
-  const run: Run = { profile, traffic: trafficOf(turns, profile.memory.l2Bytes.value), reader, onSlice };
+  const run: Run = { profile, traffic, again, reader, onSlice };
   const clockOf = (core: Core): Clock => {
     const clock = clocks.get(core);
     if (!clock) throw new Error("a core has its clock");
     return clock;
   };
   runCores<number>(kernel, profile, cores, {
-    turn: (core, { loop, index, left }) => {
+    turn: (core, turn) => {
       const clock = clockOf(core);
-      const skipped = clock.skip(loop, left, clock);
-      const sharing = inTurn[index + skipped];
-      if (sharing !== undefined && isOnlyLoop(core.part, loop))
+      const skipped = clock.skip(turn, clock);
+      if (!core.part.body.includes(turn.loop)) return skipped;
+      clock.round += Math.min(skipped + 1, turn.left);
+      const sharing = inTurn[clock.round];
+      if (sharing !== undefined)
         Object.assign(clock.memory, ratesOf(profile, sharing * coresOf(profile, core.part.core)));
       return skipped;
     },
@@ -133,16 +149,19 @@ export function time(
   });
   for (const clock of clocks.values()) clock.settle(clock);
   const totals = sumOf(clocks);
+  const memoryBytes = traffic.bytes + totals.memoryBytes * all;
+  const cachedBytes = [...totals.bytes].reduce((n, [path, bytes]) => (path.split(" ").includes(globalSpace) ? n + bytes * all : n), 0); // prettier-ignore
   const ends = [...clocks.values()].flatMap(({ done, seen }) => [...done.values(), ...seen.values()]);
   return {
-    // Cores of one kind share the memory evenly; those of several kinds meet in it only here.
+    // Cores of one kind share the memory and its cache evenly; those of several kinds meet in them only here.
     cycles: Math.max(
-      (totals.memoryBytes * all) / (memoryBytesPerCycle(profile) * profile.memory.sustained.value),
+      memoryBytes / (memoryBytesPerCycle(profile) * profile.memory.sustained.value),
+      cachedBytes / profile.memory.l2BytesPerCycle.value,
       ...ends,
     ),
     busy: totals.busy,
     bytes: new Map([...totals.bytes].map(([path, bytes]) => [path, bytes * all])),
-    memoryBytes: totals.memoryBytes * all,
+    memoryBytes,
     macs: totals.macs * all,
     working,
     balance: all / turns.length,
@@ -151,12 +170,14 @@ export function time(
 }
 
 /** The group that reads most, and what all groups do in times what it does; of those that read nothing, turns are counted. */
-function loadOf(turns: readonly (readonly (readonly Span[])[])[]): {
+function loadOf(turns: readonly Turns[]): {
   readonly busiest: number;
   readonly all: number;
 } {
   const total = (of: readonly number[]): number => of.reduce((n, it) => n + it, 0);
-  const reads = turns.map((own) => own.reduce((n, spans) => spans.reduce((m, { bytes }) => m + bytes, n), 0));
+  const reads = turns.map((own) =>
+    own.reduce((n, of) => of.reduce((m, { first, again }) => m + first + again, n), 0),
+  );
   const loads = reads.some((it) => it > 0) ? reads : turns.map((it) => it.length);
   const most = Math.max(...loads);
   return { busiest: loads.indexOf(most), all: Math.max(1, total(loads) / Math.max(1, most)) };
@@ -173,9 +194,6 @@ function sideBySide<T>(cores: readonly (readonly T[])[], join: (turns: readonly 
 /** The outermost loops whose turns are counted: where several parts signal to one another, those in which they do. */
 const countedLoops = (part: PreparedPart, parts: readonly PreparedPart[]): readonly Loop[] =>
   parts.length > 1 ? signallingLoops(part) : part.body.filter((it) => it.kind === "loop");
-
-const isOnlyLoop = ({ body }: PreparedPart, loop: Loop): boolean =>
-  body.every((it) => it === loop || it.kind !== "loop");
 
 /** Whether all cores go through one loop each, of the same turns. */
 const inStep = (turns: readonly (readonly Form[])[], parts: readonly PreparedPart[]): boolean =>
@@ -222,8 +240,9 @@ function repeaterOf(
   env: Env,
   parts: readonly PreparedPart[],
   forms: readonly Form[],
+  again: ReadonlySet<Loop>,
 ): Repeater {
-  const steady = skipper(part, env, parts.length === 1 ? forms : []);
+  const steady = skipper(part, env, parts.length === 1 ? forms : [], again);
   const [loop, another] = countedLoops(part, parts);
   if (!loop || another || isShort(forms)) return { ...asItIs, skip: steady };
   return repeater(part, env, loop, forms, parts.length > 1 ? known.together : known.alone, steady);
@@ -249,6 +268,8 @@ function sumOf(clocks: ReadonlyMap<Core, Clock>): Totals {
 type Run = {
   readonly profile: Profile;
   readonly traffic: Traffic;
+  /** Of copies from memory, the loops around them that come back to what they read. */
+  readonly again: ReadonlyMap<Operation, readonly Loop[]>;
   readonly reader: Reader;
   readonly onSlice: ((slice: Slice) => void) | undefined;
 };
@@ -312,17 +333,12 @@ function finish(core: Core, clock: Clock, it: Instruction, start: number, run: R
 
 /**
  * A copy keeps its engine as long as its bytes take the path: what is read of memory comes at the core's share of it, what the cache holds
- * at the path's rate, one after the other, as the engine goes through a copy in order. It asks ahead of the memory for as much as is on the
- * way at its highest rate (Little's law: rate times latency). The latency only who needs the data waits for: the engine has asked for the
- * next by then. What is stored has left its buffer when the path has taken it.
+ * at the path's rate, one after the other, as the engine goes through a copy in order. It asks ahead of the memory. The latency only who needs
+ * the data waits for: the engine has asked for the next by then. What is stored has left its buffer when the path has taken it.
  */
-function transferred(
-  core: Core,
-  { memory, totals }: Clock,
-  it: Instruction,
-  start: number,
-  { profile, traffic }: Run,
-): Finish {
+function transferred(core: Core, clock: Clock, it: Instruction, start: number, run: Run): Finish {
+  const { memory, totals } = clock;
+  const { profile } = run;
   const transfer = transferOf(it, core.part.core, profile);
   if (!transfer) return both(start);
   const { from, to, bytes, occupied, bytesPerCycle, latency, global } = transfer;
@@ -331,8 +347,9 @@ function transferred(
   if (!global) return both(begun + Math.max(transfer.least, occupied / bytesPerCycle));
   const rate = Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
-  const share = isShared ? 0 : to === globalSpace ? 1 : (traffic.get(global.box.decl.name) ?? 1);
-  totals.memoryBytes += bytes * share;
+  const known = isShared ? 0 : to === globalSpace ? undefined : shareOfMemory(core, clock, it, run);
+  if (known === undefined) totals.memoryBytes += bytes;
+  const share = known ?? 1;
   if (to === globalSpace) {
     const next = begun + Math.max(transfer.least, occupied / rate);
     const served = isShared ? next : reserve(memory, start, occupied / memory.bytesPerCycle);
@@ -341,11 +358,26 @@ function transferred(
   const missed = occupied * share;
   const most = Math.min(rate, coreRate(profile), transfer.memoryBytesPerCycle);
   const ofMemory = Math.min(most, memory.bytesPerCycle);
-  const fetched = missed > 0 ? reserve(memory, start, missed / ofMemory) : start;
-  const ahead = latency * (most / ofMemory - 1);
+  const cycles = missed / ofMemory;
+  const taken = begun + Math.max(transfer.least, occupied / rate);
+  if (missed === 0) return { next: taken, end: taken + latency };
+  const fetched = reserve(memory, start, cycles);
   const hits = (occupied - missed) / rate;
-  const next = Math.max(begun + Math.max(transfer.least, occupied / rate), fetched - ahead + hits);
+  const asked = fetched - aheadOf(memory, cycles, { most, rate: ofMemory, latency });
+  const next = Math.max(taken, asked + hits);
   return { next, end: Math.max(next, fetched) + latency };
+}
+
+/** The share of what a copy reads that the cache does not hold; undefined for what stands in no loop. */
+function shareOfMemory(
+  { env }: Core,
+  { round }: Clock,
+  { operation, places: [source] }: Instruction,
+  { traffic, again }: Run,
+): number | undefined {
+  const share = traffic.rounds[round]?.get(source?.box.decl.name ?? "");
+  const isBack = again.get(operation)?.some((it) => env[it.slot] !== it.from(env)) === true;
+  return isBack ? share?.again : share?.first;
 }
 
 const coreRate = ({ memory }: Profile): number => memory.coreBytesPerCycle?.value ?? Infinity;

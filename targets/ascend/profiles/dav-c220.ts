@@ -47,6 +47,9 @@ export type C220Chip = {
   readonly bytesPerSecond: Figure;
 };
 
+/** Of a 910B1, reads and writes together. */
+const [l2Bytes, l2BytesPerSecond] = [192 * 1024 * KiB, 8.0e12];
+
 const operandSpace = { align: vendor(512, arch), fractal };
 const spaces: Profile["spaces"] = [
   inCore("cube", "l1", vendor(512 * KiB, spec), {
@@ -75,7 +78,7 @@ const copies = "asc-devkit, best practices of DataCopy, A2 with 24 cores at 1.85
 const read = {
   ...globalRead,
   startup: derived(
-    18,
+    18.4,
     `fitted on ${copies}: 301.99 MB in 49152 copies of 128 bytes a vector core, 548.2 us of MTE2`,
   ),
 };
@@ -225,7 +228,10 @@ export const c220 = (chip: C220Chip): Profile => ({
       `${costs}, gm to l1; vTriton measures 141 GB/s, 78, on one core of a 910B3`,
     ),
     l2Bytes: chip.l2Bytes,
-    l2BytesPerCycle: derived(110 * chip.groups.value, `${ini}: l2_read_rate of every cube core`),
+    l2BytesPerCycle: derived(
+      (l2BytesPerSecond / (chip.clock.value * 1e6)) * (chip.l2Bytes.value / l2Bytes),
+      "msprof's ceiling of the L2 on a 910B1, 8.0 TB/s of its 192 MiB; asc-devkit's best practices of DataCopy read there at 6 TB/s",
+    ),
   },
   launch: vendor(5, "msmodeling: static cost of a matrix operator"),
   energy: energyModel({ memoryByte: 32, watts: 90, rates }),

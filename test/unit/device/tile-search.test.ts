@@ -5,7 +5,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { memoryIn } from "../../../src/driver/device/tile-memory.ts";
-import { time } from "../../../src/machine/simulate/time.ts";
+import { globalSpace } from "../../../src/machine/profile.ts";
+import { time, type Timing } from "../../../src/machine/simulate/time.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
@@ -37,6 +38,9 @@ const nz = (n: number, k: number): GemmSpec => ({
   ...bf16(n, k),
   w: { kind: "plain", dtype: "bf16", nz: true },
 });
+/** Bytes over the paths of all cores to and from global memory, which the cache serves. */
+const cachedBytes = ({ bytes }: Timing): number =>
+  [...bytes].reduce((n, [path, of]) => (path.split(" ").includes(globalSpace) ? n + of : n), 0);
 
 describe.each(machines)("on %s", (_, profile) => {
   const [s, n, k] = [70, 100, 160];
@@ -127,8 +131,11 @@ describe("the search", () => {
     );
     expect(kinds.size).toBeGreaterThan(2);
     for (const tiles of kinds.values())
-      for (const tile of tiles.toSorted((a, b) => estimate(a) - estimate(b)).slice(0, 2))
-        expect(timed(ascend910b3, spec, tile, rows).cycles, JSON.stringify(tile)).toBeGreaterThan(cycles * 0.999);
+      for (const tile of tiles.toSorted((a, b) => estimate(a) - estimate(b)).slice(0, 2)) {
+        const timing = timed(ascend910b3, spec, tile, rows);
+        expect(timing.cycles, JSON.stringify(tile)).toBeGreaterThan(cycles * 0.999);
+        expect(cachedBytes(timing) / ascend910b3.memory.l2BytesPerCycle.value).toBeLessThan(timing.cycles * 1.001);
+      }
   }); // prettier-ignore
 
   test.each([1, 2, 3, 4])("work is even however rows are spread among experts: %d", (seed) => {
@@ -139,7 +146,8 @@ describe("the search", () => {
     const offsets = raggedOffsets(8, rows, seed);
     const found = timed(ascend910b3, spec, tile, rows, offsets);
     expect(found.balance).toBeGreaterThan(0.9);
-    expect(found.cycles).toBeLessThan(1.2 * leastWork(ascend910b3, spec, rows, offsets).cycles);
+    // Blocks behind an expert's first find its weights in the cache, and the memory rests while groups take those.
+    expect(found.cycles).toBeLessThan(1.35 * leastWork(ascend910b3, spec, rows, offsets).cycles);
   });
 
   test("knows what a product is bound by", () => {

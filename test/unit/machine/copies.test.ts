@@ -13,24 +13,30 @@ const path = (profile: Profile) => {
   return found;
 };
 
-/** Cycles in which one group copies so many boxes of 64 rows of f16. */
-function copies(profile: Profile, columns: number, boxes: number, layout: "" | "nz"): number {
+/** Cycles in which one group copies so many boxes of 64 rows of f16, in loops around those over the boxes. */
+function copies(
+  profile: Profile,
+  columns: number,
+  boxes: number,
+  layout: "" | "nz",
+  around = "for t in group .. 1 step groups",
+): number {
   const text = `kernel copies for ${profile.name}
     size S
     tensor x: f16[S, ${boxes * columns}] ${layout} in
     on cube {
-      for t in group .. 1 step groups {
+      ${around} {
         for n in 0 .. ${boxes} {
           buffer tile: l1 f16[64, ${columns}]
           copy x[0 : 64, n * ${columns} : ${columns}] -> tile
         }
-      }
+      }${around.includes("{") ? "}" : ""}
     }`;
   return time(insertFlags(parseKernel(text), profile), profile, { sizes: new Map([["S", 64]]) }).cycles;
 }
 
 describe("copies of a 910B3", () => {
-  const { startup, latency, rearranging, rowBytes, pieceBytes } = path(ascend910b3);
+  const { bytesPerCycle, startup, latency, rearranging, rowBytes, pieceBytes } = path(ascend910b3);
   const alone = ascend910b3.memory.coreBytesPerCycle?.value ?? 0;
   const head = latency?.value ?? 0;
 
@@ -39,6 +45,15 @@ describe("copies of a 910B3", () => {
     const ofRows = rearranging?.coreBytesPerCycle?.value ?? 0;
     expect(copies(ascend910b3, 512, 20, "")).toBeCloseTo(head + bytes / ofRows, -2);
     expect(copies(ascend910b3, 512, 20, "nz")).toBeCloseTo(head + bytes / alone, -2);
+  });
+
+  test.each([
+    ["turns", "for t in group * 4 .. 4"],
+    ["loops in a turn", "for t in group .. 1 step groups { for again in 0 .. 4"],
+  ])("that come back in later %s find in the cache what the first have brought there", (_, around) => {
+    const bytes = 64 * 512 * 2 * 20;
+    const cached = 20 * startup.value + bytes / bytesPerCycle.value;
+    expect(copies(ascend910b3, 512, 20, "nz", around)).toBeCloseTo(head + bytes / alone + 3 * cached, -2); // prettier-ignore
   });
 
   test("of short rows take so many cycles a row", () => {

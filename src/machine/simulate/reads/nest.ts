@@ -1,0 +1,133 @@
+/** Copies from memory, each with the loops around it: which of these go over what it reads, and which come back to it. */
+import type { Loop, Operation, Prepared, PreparedPart, Uses } from "../../schedule/prepare.ts";
+
+/**
+ * How a loop stands to a copy in it:
+ * - again: its turns read the same box;
+ * - even: its turns read boxes in a row, of one size but for the last;
+ * - uneven: turns at its beginning and its end may read less or more, as where a pipeline fills and drains.
+ */
+export type Way = "again" | "even" | "uneven";
+
+/** What gives a name its number: a `let` or a `read`. */
+export type Said = Operation | Extract<Prepared, { kind: "let" }>;
+
+/** What is gone through on the way to a copy, outermost first. */
+export type Step =
+  | { readonly kind: "loop"; readonly loop: Loop; readonly way: Way }
+  | Extract<Prepared, { kind: "if" }>
+  | Said;
+
+export type Nest = {
+  readonly copy: Operation;
+  /** Behind what stands at the beginning of the outermost loop's body, for all of its copies. */
+  readonly steps: readonly Step[];
+  /** Slots from outside of these steps that tell what it reads. */
+  readonly inputs: Uses;
+};
+
+/** An outermost loop: what its turns work out first, and the copies from memory in it. */
+export type Outline = {
+  readonly loop: Loop;
+  readonly prefix: readonly Said[];
+  readonly nests: readonly Nest[];
+};
+
+/** Whether it copies from a tensor; scratch does not leave the cache. */
+const isFromMemory = ({ stmt, regions: [source] }: Operation): boolean =>
+  stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
+
+const isSaying = (it: Prepared): it is Said =>
+  it.kind === "let" || (it.kind === "operation" && it.stmt.kind === "read");
+
+/** Whether work of a turn is of earlier turns' tiles, so that the first and the last have less of it: it looks back, or awaits other cores. */
+const looksBack = (body: readonly Prepared[]): boolean =>
+  body.some((it) => {
+    if (it.kind === "let") return false;
+    if (it.kind !== "operation") return looksBack(it.body);
+    return it.stmt.kind === "await" || it.regions.some(({ back }) => back > 0);
+  });
+
+/** A copy on the way out of the loops around it: the steps so far, the slots that they hang on, and those that tell whether and how often they are taken. */
+type Found = {
+  readonly copy: Operation;
+  readonly steps: readonly Step[];
+  readonly needs: ReadonlySet<number>;
+  readonly bounds: ReadonlySet<number>;
+};
+
+/** The copies of a body, each with what stands before it there and tells what it reads. */
+const copiesOf = (body: readonly Prepared[]): readonly Found[] =>
+  body.flatMap((it, i) => copiesIn(it).map((found) => behind(body.slice(0, i), found)));
+
+function copiesIn(it: Prepared): readonly Found[] {
+  switch (it.kind) {
+    case "let":
+      return [];
+    case "operation":
+      return isFromMemory(it)
+        ? [{ copy: it, steps: [], needs: new Set(it.regions[0]?.uses), bounds: new Set() }]
+        : [];
+    case "if":
+      return copiesOf(it.body).map((found) => within(it, it.uses, found));
+    case "loop":
+      return copiesOf(it.body).map((found) =>
+        within({ kind: "loop", loop: it, way: wayOf(it, found) }, it.uses, found),
+      );
+  }
+}
+
+function wayOf(loop: Loop, { needs, bounds }: Found): Way {
+  const isIn = (slots: ReadonlySet<number>): boolean => slots.has(loop.slot) || slots.has(loop.turn);
+  if (!isIn(needs)) return "again";
+  return isIn(bounds) || looksBack(loop.body) ? "uneven" : "even";
+}
+
+const within = (step: Step, uses: Uses, { copy, steps, needs, bounds }: Found): Found => ({
+  copy,
+  steps: [step, ...steps],
+  needs: new Set([...needs, ...uses]),
+  bounds: new Set([...bounds, ...uses]),
+});
+
+/** Those statements of a body that say what is needed, and all that is needed with them. */
+function said(
+  body: readonly Prepared[],
+  needs: ReadonlySet<number>,
+): { readonly steps: readonly Said[]; readonly needs: ReadonlySet<number> } {
+  const all = new Set(needs);
+  const steps: Said[] = [];
+  for (const it of body.toReversed()) {
+    if (!isSaying(it) || !all.has(it.slot)) continue;
+    steps.unshift(it);
+    for (const slot of usesOf(it)) all.add(slot);
+  }
+  return { steps, needs: all };
+}
+
+/** Behind those of the statements before it that say what it needs. */
+function behind(before: readonly Prepared[], found: Found): Found {
+  const { steps, needs } = said(before, found.needs);
+  return { ...found, steps: [...steps, ...found.steps], needs, bounds: said(before, found.bounds).needs };
+}
+
+const usesOf = (it: Said): Uses => (it.kind === "let" ? it.uses : (it.regions[0]?.uses ?? []));
+
+const slotsOf = (it: Step): readonly number[] =>
+  it.kind === "loop" ? [it.loop.slot, it.loop.turn] : it.kind === "if" ? [] : [it.slot];
+
+/** What the outermost loops of a part read. */
+export const outlinesOf = ({ body }: PreparedPart): readonly Outline[] =>
+  body.flatMap((it) => (it.kind === "loop" ? [outlineOf(it)] : []));
+
+function outlineOf(loop: Loop): Outline {
+  const nests = loop.body.flatMap(copiesIn).map(({ copy, steps, needs }): Nest => {
+    const own = new Set(steps.flatMap(slotsOf));
+    return { copy, steps, inputs: [...needs].filter((it) => !own.has(it)) };
+  });
+  return { loop, prefix: said(loop.body, new Set(nests.flatMap(({ inputs }) => inputs))).steps, nests };
+}
+
+/** The loops around a copy whose turns come back to what it reads. */
+export const againLoops = ({ steps }: Nest): readonly Loop[] =>
+  steps.flatMap((it) => (it.kind === "loop" && it.way === "again" ? [it.loop] : []));

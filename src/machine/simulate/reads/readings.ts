@@ -1,0 +1,203 @@
+/** What the turns of outermost loops read of memory, turn by turn, without walking through them. */
+import { dtypes } from "../../../tensor/dtype.ts";
+import type { Env } from "../../schedule/expr.ts";
+import type { Box as Named, PreparedPart } from "../../schedule/prepare.ts";
+import { extentOf, sketch } from "../../schedule/walk.ts";
+import { answerOf, type Reader } from "../outline.ts";
+import type { Nest, Outline, Said, Step } from "./nest.ts";
+
+/** A box of a tensor by where it begins; boxes that begin at one place are taken to lie in one another. */
+export type Box = { readonly tensor: string };
+
+/** A copy that reads of a box, whichever cores do. */
+export type Visit = { readonly box: Box };
+
+/** What a copy reads in a turn. */
+export type Reading = {
+  readonly visit: Visit;
+  /** Bytes of the box that holds all of it. */
+  readonly extent: number;
+  /** Bytes read where the copy has not been before in the turn, and where it comes back. */
+  readonly first: number;
+  readonly again: number;
+};
+
+/** What each turn of the outermost loops of a core reads. */
+export type Turns = readonly (readonly Reading[])[];
+
+/** Turns at either end of uneven loops that are looked at. */
+const ends = 4;
+
+/** Boxes that are known, by tensor and the element that they begin at. */
+export type Boxes = Map<string, Map<number, Box>>;
+
+/** The readings of a part of a kernel, for any core; what two of them read alike is worked out once. */
+export function readingsOf(
+  { body }: PreparedPart,
+  outlines: readonly Outline[],
+  reader: Reader,
+  boxes: Boxes,
+): (env: Env) => Turns {
+  const known = new Map(
+    outlines.map(({ loop, prefix, nests }) => {
+      const looks = nests.map((nest) => remembering(nest, reader, boxes));
+      return [loop, turnOf(prefix, looks, reader)] as const;
+    }),
+  );
+  return (env) => {
+    const turns: (readonly Reading[])[] = [];
+    for (const it of body) {
+      const turn = it.kind === "loop" ? known.get(it) : undefined;
+      if (it.kind !== "loop" || !turn) {
+        sketch([it], env, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
+        continue;
+      }
+      const { first, by, turns: n } = extentOf(it, env);
+      for (let i = 0; i < n; i++) {
+        env[it.slot] = first + i * by;
+        turns.push(turn(env));
+      }
+    }
+    return turns;
+  };
+}
+
+type Look = (env: Env) => Reading | undefined;
+
+const turnOf =
+  (prefix: readonly Said[], looks: readonly Look[], reader: Reader) =>
+  (env: Env): readonly Reading[] => {
+    for (const it of prefix) say(it, env, reader);
+    const found: Reading[] = [];
+    for (const look of looks) {
+      const reading = look(env);
+      if (reading) found.push(reading);
+    }
+    return found;
+  };
+
+/** What a copy reads, worked out once for equal inputs. */
+function remembering(nest: Nest, reader: Reader, boxes: Boxes): Look {
+  const known = new Map<
+    number,
+    { readonly inputs: readonly number[]; readonly reading: Reading | undefined }
+  >();
+  const visits = new Map<Box, Visit>();
+  const { inputs: slots } = nest;
+  return (env) => {
+    const key = hashOf(slots, env);
+    const before = known.get(key);
+    if (before && slots.every((slot, i) => before.inputs[i] === env[slot])) return before.reading;
+    const inputs = slots.map((slot) => env[slot] ?? 0);
+    const reading = readingOf(nest, env, reader, boxes, visits);
+    known.set(key, { inputs, reading });
+    return reading;
+  };
+}
+
+/** By Fowler, Noll and Vo, of whole numbers for bytes. */
+function hashOf(slots: readonly number[], env: Env): number {
+  let hash = 0x811c9dc5 | 0;
+  for (const slot of slots) hash = Math.imul(hash ^ (env[slot] ?? 0), 0x01000193);
+  return hash;
+}
+
+/** Give a name its number. */
+function say(it: Said, env: Env, reader: Reader): void {
+  if (it.kind === "let") env[it.slot] = it.value(env);
+  else {
+    const [region] = it.regions;
+    env[it.slot] = region ? reader(region.box.decl.name, region.at(env)) : 0;
+  }
+}
+
+/** Elements read so far, and the box that holds them. */
+type Sum = { first: number; again: number; readonly low: number[]; readonly high: number[] };
+
+function readingOf(
+  { copy, steps }: Nest,
+  env: Env,
+  reader: Reader,
+  boxes: Boxes,
+  visits: Map<Box, Visit>,
+): Reading | undefined {
+  const [source] = copy.regions;
+  if (!source) return undefined;
+  const sum: Sum = { first: 0, again: 0, low: [], high: [] };
+  const include = (once: number, all: number): void => add(sum, source.at(env), source.size(env), once, all);
+  follow(steps, 0, env, reader, 1, 1, include);
+  if (sum.first === 0) return undefined;
+  const box = boxAt(boxes, source.box, sum.low, env);
+  const visit = visits.get(box) ?? { box };
+  visits.set(box, visit);
+  const bytes = dtypes[source.box.decl.dtype].bits / 8;
+  let extent = bytes;
+  for (let i = 0; i < sum.low.length; i++) extent *= (sum.high[i] ?? 0) - (sum.low[i] ?? 0);
+  return { visit, extent, first: sum.first * bytes, again: sum.again * bytes };
+}
+
+/** Go on from a step; what is found behind it counts so many times, and so many with those that come back. */
+function follow(
+  steps: readonly Step[],
+  from: number,
+  env: Env,
+  reader: Reader,
+  once: number,
+  all: number,
+  found: (once: number, all: number) => void,
+): void {
+  for (let at = from; at < steps.length; at++) {
+    const step = steps[at];
+    if (!step) break;
+    if (step.kind === "if") {
+      if (step.when(env) === 0) return;
+    } else if (step.kind !== "loop") say(step, env, reader);
+    else {
+      const { loop, way } = step;
+      const { first, by, turns } = extentOf(loop, env);
+      if (turns === 0) return;
+      env[loop.slot] = first;
+      if (way === "again") {
+        all *= turns;
+        continue;
+      }
+      const looked = way === "even" ? 1 : ends;
+      const middle = Math.max(0, turns - 2 * looked);
+      for (let i = 0; i < turns; i++) {
+        env[loop.slot] = first + i * by;
+        const times = i === looked - 1 ? 1 + middle : 1;
+        follow(steps, at + 1, env, reader, once * times, all * times, found);
+        i += times - 1;
+      }
+      return;
+    }
+  }
+  found(once, all);
+}
+
+function add(sum: Sum, at: readonly number[], size: readonly number[], once: number, all: number): void {
+  let elements = 1;
+  for (const n of size) elements *= Math.max(0, n);
+  if (elements === 0) return;
+  sum.first += once * elements;
+  sum.again += (all - once) * elements;
+  const isNew = sum.low.length === 0;
+  for (let i = 0; i < at.length; i++) {
+    const from = at[i] ?? 0;
+    const to = from + (size[i] ?? 1);
+    sum.low[i] = isNew ? from : Math.min(sum.low[i] ?? 0, from);
+    sum.high[i] = isNew ? to : Math.max(sum.high[i] ?? 0, to);
+  }
+}
+
+/** The box of a tensor that begins at a place. */
+function boxAt(boxes: Boxes, of: Named, low: readonly number[], env: Env): Box {
+  const { name } = of.decl;
+  let start = 0;
+  if (of.kind === "tensor") low.forEach((at, i) => (start = start * (of.dims[i]?.(env) ?? 1) + at));
+  let known = boxes.get(name);
+  if (!known) boxes.set(name, (known = new Map()));
+  const box = known.get(start) ?? { tensor: name };
+  known.set(start, box);
+  return box;
+}
