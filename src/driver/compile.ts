@@ -8,7 +8,7 @@ import { printModule } from "../ir/printer.ts";
 import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
 import { alone, type Parallel } from "./ranks/ranks.ts";
-import { cpuParts } from "./cpu-parts.ts";
+import { cpuParts, type TargetParts } from "./cpu-parts.ts";
 import { deviceParts, type Device } from "./device/parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
@@ -85,7 +85,10 @@ export function lowerModel(path: string, options: CompileOptions): Compiled {
 }
 
 /** A lowered model and everything its plan will hold; nothing is written yet and no weight has been read. */
-export type Emitted = Compiled & { readonly kind: "decoder"; readonly parts: PlanParts };
+export type Emitted = Compiled & { readonly kind: "decoder"; readonly parts: DecoderParts };
+
+/** What a plan of a decoder is written from, and what its kernels take where it is for a device. */
+export type DecoderParts = PlanParts & Pick<TargetParts, "phaseTimes">;
 
 /** A decoder in IR and what its plan says of it. */
 export type DecoderModel = {
@@ -101,7 +104,7 @@ export type DecoderModel = {
 export function decoderParts(
   { module, facts, tensors, dir }: DecoderModel,
   options: CompileOptions,
-): PlanParts {
+): DecoderParts {
   const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
   const sizes = {
     context,
@@ -129,7 +132,8 @@ export function decoderParts(
     context,
     ...target.head,
   };
-  return { head, weights: target.weights, tensors, files };
+  const { weights, phaseTimes } = target;
+  return { head, weights, tensors, files, ...(phaseTimes && { phaseTimes }) };
 }
 
 /** Emit a lowered model's plan for the CPU. */

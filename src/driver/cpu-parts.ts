@@ -4,6 +4,7 @@ import { printModule } from "../ir/printer.ts";
 import { channelsOf } from "../plan/program/channels.ts";
 import { formatPrograms } from "../plan/program/file.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
+import type { PhaseTime } from "./device/phase-times.ts";
 import { checkFit } from "./ranks/fit.ts";
 import { hcclBuffSizeOf, memoryOfRanks, shardModule, type Parallel } from "./ranks/ranks.ts";
 
@@ -12,6 +13,8 @@ export type TargetParts = {
   readonly head: Pick<PlanParts["head"], "target" | "machine" | "mesh" | "ranks" | "channels">;
   readonly weights: PlanParts["weights"];
   readonly files: ReadonlyMap<string, FileMaker>;
+  /** What the kernels of the first rank take, for devices that are simulated. */
+  readonly phaseTimes?: () => readonly PhaseTime[];
 };
 
 /** How large a plan's calls may be, and the memory of what runs them: a plan that needs more is refused. */

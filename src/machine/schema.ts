@@ -22,6 +22,15 @@ const positive = sourced(v.pipe(finite, v.gtValue(0, "must be above 0")));
 const atLeastZero = sourced(v.pipe(finite, v.minValue(0, "must not be below 0")));
 const share = sourced(v.pipe(finite, v.gtValue(0, "must be above 0"), v.maxValue(1, "must be at most 1")));
 const count = sourced(v.pipe(v.number(), v.integer("must be whole"), v.minValue(1, "must be 1 or more")));
+/** A count of what is gone through one by one. */
+const few = sourced(
+  v.pipe(
+    v.number(),
+    v.integer("must be whole"),
+    v.minValue(1, "must be 1 or more"),
+    v.maxValue(4096, "must be at most 4096"),
+  ),
+);
 const countOrNone = sourced(
   v.pipe(v.number(), v.integer("must be whole"), v.minValue(0, "must not be below 0")),
 );
@@ -34,7 +43,7 @@ const size = v.pipe(v.number(), v.integer("must be whole"), v.minValue(1, "must 
 
 const core = object({
   name,
-  perGroup: told(count, "how many of them a group has"),
+  perGroup: told(few, "how many of them a group has"),
 });
 
 const space = object({
@@ -185,7 +194,7 @@ export const profileSchema = object({
   summary: text,
   vendor: text,
   clock: told(positive, "MHz of the cores; all cycles are of this clock"),
-  groups: told(count, "core groups of the chip that kernels can use"),
+  groups: told(few, "core groups of the chip that kernels can use"),
   cores: v.pipe(list(core), v.minLength(1, "must name one")),
   spaces: list(space),
   engines: list(engine),

@@ -1,8 +1,5 @@
 /** `moec simulate PLAN`: how long a plan takes on its device, kernel by kernel. */
-import { closeSync, openSync, writeSync } from "node:fs";
 import { modelled } from "../../machine/figures.ts";
-import type { Profile } from "../../machine/profile.ts";
-import { limits } from "../../machine/simulate/limit.ts";
 import { printStmt } from "../../machine/schedule/printer.ts";
 import { readPlan } from "../../plan/read-plan.ts";
 import { traceWriter } from "../../report/trace.ts";
@@ -10,11 +7,13 @@ import { clusterFrom } from "../../driver/cluster.ts";
 import { simulatePlan, type SimulatedStep } from "../../driver/device/simulate-plan.ts";
 import { isLaunch, type Call } from "../../plan/program/device.ts";
 import { kernelOf, loadDevice, type Loaded } from "../../runtime/device/device.ts";
-import { traceCall, type KernelTime } from "../../runtime/device/simulate.ts";
+import { traceCall } from "../../runtime/device/simulate.ts";
 import type { RankTime } from "../../runtime/device/step.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { number, table } from "../../support/text.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
+import { writePieces } from "../files/write-text.ts";
+import { caution, duration, enginesText, kernelTable, limitsExplained, pathsText, percent } from "../reports/kernels.ts"; // prettier-ignore
 
 type Options = {
   readonly phase: string;
@@ -24,45 +23,6 @@ type Options = {
   readonly rank: number | undefined;
   readonly cluster: string | undefined;
 };
-
-/** Figures that the text names of those that are models. */
-const shownFigures = 4;
-
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const mebibytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(2);
-
-/** The engine that works most. */
-function busiest({ utilisation }: KernelTime): string {
-  const [engine, share] = Object.entries(utilisation).toSorted(([, a], [, b]) => b - a)[0] ?? ["-", 0];
-  return `${engine} ${percent(share)}`;
-}
-
-/** What of a simulation rests on figures that nobody has published. */
-function caution(profile: Profile): string {
-  const { time } = modelled(profile);
-  const [figures, are] = time.length === 1 ? ["figure", "is"] : ["figures", "are"];
-  const more = time.length > shownFigures ? ", …" : "";
-  return time.length === 0
-    ? ""
-    : `times rest on ${time.length} ${figures} that ${are} a model, as nobody has published them: ${time.slice(0, shownFigures).join(", ")}${more}; moec targets ${profile.name} tells all\n`;
-}
-
-function kernelTable({ kernels, microseconds }: RankTime): string {
-  const rows = kernels.map((it) => [
-    it.kernel,
-    `${it.launches}`,
-    it.microseconds.toFixed(1),
-    percent(it.microseconds / microseconds),
-    percent(it.roofline),
-    it.limit,
-    busiest(it),
-    mebibytes(it.memoryBytes),
-  ]);
-  return table([
-    ["kernel", "launches", "us", "of all", "of roofline", "limit", "busiest engine", "MiB of memory"],
-    ...rows,
-  ]);
-}
 
 /** What a rank does with others, and how long it waits for them. */
 const exchangeTable = ({ exchanges, microseconds }: RankTime): string =>
@@ -103,24 +63,22 @@ const busiestRank = (ranks: readonly RankTime[]): number => {
 function textOf({ ranks, loaded, cluster }: SimulatedStep, rank: number): string {
   const [own, profile] = [ranks[rank], loaded[rank]?.profile];
   if (!own || !profile) return "";
-  const launches = own.kernels.reduce((n, it) => n + it.launches, 0);
-  const explained = [...new Set(own.kernels.map((it) => it.limit))].map(
-    (it) => `limit ${it}: ${limits[it]}\n`,
-  );
-  const joules = ranks.reduce((n, it) => n + it.joules, 0);
-  const step = Math.max(...ranks.map((it) => it.microseconds));
-  const energy = `${joules.toPrecision(3)} J by the profile's model of energy, which nobody has published\n`;
-  return [
-    kernelTable(own),
-    ...(cluster
-      ? [
-          exchangeTable(own),
-          rankTable(ranks),
-          `rank ${rank}, the tables before, is on ${profile.name}, ${number(launches)} launches; a step of all ${ranks.length} ranks takes ${step.toFixed(1)} us, exchanges priced by the links of ${cluster.name}; ${energy}${caution(profile)}`,
-        ]
-      : [`${step.toFixed(1)} us in ${number(launches)} launches on ${profile.name}; ${energy}${caution(profile)}`]), // prettier-ignore
-    explained.join(""),
-  ].join("\n");
+  const { kernels, microseconds } = own;
+  const launches = number(kernels.reduce((n, it) => n + it.launches, 0));
+  const step = duration(Math.max(...ranks.map((it) => it.microseconds)));
+  const joules = ranks.reduce((n, it) => n + it.joules, 0).toPrecision(3);
+  const whole = cluster
+    ? `${step} for a step of all ${ranks.length} ranks, exchanges priced by the links of ${cluster.name};\nabove and below is rank ${rank}, ${launches} launches on ${profile.name}\n`
+    : `${step} in ${launches} launches on ${profile.name}\n`;
+  const facts = [
+    whole,
+    enginesText(kernels, microseconds),
+    pathsText(kernels),
+    `energy: ${joules} J by a model; nobody has published energies\n`,
+    caution(profile),
+    limitsExplained(kernels),
+  ].join("");
+  return [kernelTable(kernels, microseconds), ...(cluster ? [exchangeTable(own), rankTable(ranks)] : []), facts].join("\n"); // prettier-ignore
 }
 
 /** What scripts read: a rank's kernels and exchanges, and each rank's share of the step. */
@@ -151,37 +109,32 @@ function reportOf({ ranks, loaded, cluster }: SimulatedStep, rank: number, phase
 }
 
 /** Every instruction of the first core group, an engine a lane, and what the rank does with others. */
-function writeTrace(loaded: Loaded, time: RankTime, file: string): void {
-  const fd = openSync(file, "w");
-  try {
-    const trace = traceWriter((text) => void writeSync(fd, text), {
-      machine: loaded.profile.name,
-      models: modelled(loaded.profile).time.join(", "),
-    });
-    for (const { step, start, microseconds } of time.spans)
-      if (!isLaunch(step))
-        trace.add({
-          process: "links",
-          lane: step.collective.kind,
-          name: `${step.collective.kind} of ${step.group.length} ranks`,
-          start,
-          end: start + microseconds,
-          details: { value: step.value },
-        });
-    traceCall(loaded, time, ({ core, index, engine, start, end, instruction, kernel, value }) =>
+function writeTrace(loaded: Loaded, time: RankTime, put: (text: string) => void): void {
+  const trace = traceWriter(put, {
+    machine: loaded.profile.name,
+    models: modelled(loaded.profile).time.join(", "),
+  });
+  for (const { step, start, microseconds } of time.spans)
+    if (!isLaunch(step))
       trace.add({
-        process: `${loaded.profile.name} group 0`,
-        lane: `${core} ${index} ${engine}`,
-        name: printStmt(instruction.operation.stmt, kernelOf(loaded.kernels, kernel)),
+        process: "links",
+        lane: step.collective.kind,
+        name: `${step.collective.kind} of ${step.group.length} ranks`,
         start,
-        end,
-        details: { kernel, value },
-      }),
-    );
-    trace.finish();
-  } finally {
-    closeSync(fd);
-  }
+        end: start + microseconds,
+        details: { value: step.value },
+      });
+  traceCall(loaded, time, ({ core, index, engine, start, end, instruction, kernel, value }) =>
+    trace.add({
+      process: `${loaded.profile.name} group 0`,
+      lane: `${core} ${index} ${engine}`,
+      name: printStmt(instruction.operation.stmt, kernelOf(loaded.kernels, kernel)),
+      start,
+      end,
+      details: { kernel, value },
+    }),
+  );
+  trace.finish();
 }
 
 export const simulateCommand: CommandSpec<Options> = {
@@ -233,12 +186,15 @@ export const simulateCommand: CommandSpec<Options> = {
     const most = loadDevice(plan).device.programs.find((it) => it.name === phase)?.maxTokens ?? 1;
     const call = { tokens: tokens ?? most, past };
     if (call.tokens > most) fail("usage/value", { kind: "flag", flag: "--tokens" }, "--tokens", `${call.tokens}`, `at most ${most}, what a call may bring`); // prettier-ignore
-    if (rank !== undefined && rank >= ranks.length) fail("usage/value", { kind: "flag", flag: "--rank" }, "--rank", `${rank}`, `below ${ranks.length}, the plan's ranks`); // prettier-ignore
-    if (past + call.tokens > context) fail("run/context", undefined, past + call.tokens, context);
+    if (rank !== undefined && rank >= ranks.length) fail("usage/value", { kind: "flag", flag: "--rank" }, "--rank", `${rank}`, `0 to ${ranks.length - 1}, the ranks of the plan`); // prettier-ignore
+    if (past + call.tokens > context)
+      fail("run/context", { kind: "flag", flag: "--past" }, past + call.tokens, context);
+    if (cluster !== undefined && ranks.length === 1)
+      cx.log.warn("--cluster changes nothing: a plan of one rank exchanges nothing");
     const found = simulatePlan(plan, phase, call, cluster === undefined ? undefined : clusterFrom(cluster));
     const shown = rank ?? busiestRank(found.ranks);
     const [loaded, time] = [found.loaded[shown], found.ranks[shown]];
-    if (trace !== undefined && loaded && time) writeTrace(loaded, time, trace);
+    if (trace !== undefined && loaded && time) writePieces(trace, (put) => writeTrace(loaded, time, put));
     cx.stdout.write(cx.json ? `${JSON.stringify(reportOf(found, shown, phase, call), undefined, 2)}\n` : textOf(found, shown)); // prettier-ignore
     return Promise.resolve(0);
   },

@@ -1,5 +1,6 @@
 /** What `moec compile` says of a plan, in prose and as JSON. */
 import { basename, resolve } from "node:path";
+import { modelled } from "../../machine/figures.ts";
 import { formatMesh } from "../../cluster/mesh.ts";
 import type { Emitted } from "../../driver/compile.ts";
 import type { EmittedOnnx } from "../../driver/onnx/compile-onnx.ts";
@@ -7,6 +8,7 @@ import { structureOf } from "../../driver/structure.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
 import { bytes, number, short } from "../../support/text.ts";
 import type { Context } from "../command.ts";
+import { byLimit, caution, duration, kernelTable, limitShares } from "./kernels.ts";
 import { formatRuns, type PassRun } from "./passes.ts";
 
 /** What a plan takes, known before anything is written. */
@@ -31,6 +33,44 @@ function fullestRank(emitted: Pick<Emitted, "parts">): string | undefined {
     : undefined;
 }
 
+/** Kernels of a phase that are named; all are in the plan's simulation. */
+const shownKernels = 5;
+
+/** The kernels that take most of each phase of a plan for a device, by what limits them. */
+function phasesText({ parts }: Pick<Emitted, "parts">): string | undefined {
+  const phases = parts.phaseTimes?.();
+  const [first] = phases ?? [];
+  if (!phases || !first) return undefined;
+  const of = parts.head.ranks.length > 1 ? `rank 0 of ${parts.head.ranks.length}, without exchanges` : "simulated"; // prettier-ignore
+  const told = phases.map(({ phase, call: { tokens, past }, microseconds, kernels }) => {
+    const behind = past > 0 ? ` behind ${number(past)} positions` : "";
+    return [
+      `${phase} of ${number(tokens)} token${tokens === 1 ? "" : "s"}${behind}: ${duration(microseconds)} (${of}); limits: ${limitShares(kernels)}`,
+      kernelTable(kernels.slice(0, shownKernels), microseconds),
+    ].join("\n");
+  });
+  return `${told.join("")}${caution(first.profile)}`.trimEnd();
+}
+
+/** The same as JSON, with every kernel. */
+const phasesJson = ({ parts }: Pick<Emitted, "parts">) =>
+  parts.phaseTimes?.().map(({ phase, profile, call, microseconds, kernels }) => ({
+    phase,
+    machine: profile.name,
+    rank: 0,
+    ...call,
+    microseconds,
+    microsecondsByLimit: Object.fromEntries(byLimit(kernels)),
+    kernels: kernels.map((it) => ({
+      kernel: it.kernel,
+      launches: it.launches,
+      microseconds: it.microseconds,
+      roofline: it.roofline,
+      limit: it.limit,
+    })),
+    models: modelled(profile).time,
+  }));
+
 /** What `--json` tells of the plan of a checkpoint. */
 export function summary(emitted: Emitted, runs: readonly PassRun[]) {
   const { model, target, quantization, context } = emitted.parts.head;
@@ -44,6 +84,7 @@ export function summary(emitted: Emitted, runs: readonly PassRun[]) {
     predictionTensors: predictionTensors.length,
     ignoredTensors: ignoredTensors.length,
     passes: runs,
+    ...(emitted.parts.phaseTimes && { phases: phasesJson(emitted) }),
   };
 }
 
@@ -62,6 +103,13 @@ export function tell(emitted: Emitted, runs: readonly PassRun[], path: string, c
   cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
   const fullest = fullestRank(emitted);
   if (fullest !== undefined) cx.log.info(fullest);
+  tellPhases(emitted, cx);
+}
+
+/** What its kernels take, where anyone listens: they are timed for it. */
+function tellPhases(emitted: Pick<Emitted, "parts">, cx: Context): void {
+  const told = cx.log.quiet || cx.json ? undefined : phasesText(emitted);
+  if (told !== undefined) cx.log.info(told);
 }
 
 /** What `--json` tells of the plan of an ONNX model. */
@@ -92,4 +140,5 @@ export function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: 
   cx.log.info(`weights ${bytes(weightBytes)}`);
   const fullest = fullestRank(emitted);
   if (fullest !== undefined) cx.log.info(fullest);
+  tellPhases(emitted, cx);
 }

@@ -27,6 +27,7 @@ import { fail } from "../../support/diagnostics.ts";
 import { byteLength } from "../../tensor/dtype.ts";
 import type { PlanSizes, TargetParts } from "../cpu-parts.ts";
 import { checkFit } from "../ranks/fit.ts";
+import { phaseTimes } from "./phase-times.ts";
 import { hcclBuffSizeOf, shardModule, type Parallel } from "../ranks/ranks.ts";
 
 /** A device to compile for: what it is, the tiles that are known for it, how many are tried of those that are not, and the kernels known as legal. */
@@ -114,7 +115,9 @@ export function deviceParts(
     ranks,
     channels: channels.map(({ group, bytes }) => ({ group: [...group], bytes })),
   };
-  return { head, weights: target.weights, files };
+  const [first] = target.plans;
+  const times = () => phaseTimes(first?.programs ?? [], target.kernels, profiles[0] ?? single, context);
+  return { head, weights: target.weights, files, phaseTimes: times };
 }
 
 /** Throws `target/schedule` where a kernel is not legal on its machine; nothing that cannot run is written. */

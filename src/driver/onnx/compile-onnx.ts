@@ -12,12 +12,12 @@ import { CompileError, diag, fail } from "../../support/diagnostics.ts";
 import { oneDevice, rankCount } from "../../cluster/mesh.ts";
 import type { StoredTensor } from "../../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../../frontend/onnx/model.ts";
-import { decoderParts, phasesOf, withCaches, type CompileOptions } from "../compile.ts";
+import { decoderParts, phasesOf, withCaches, type CompileOptions, type DecoderParts } from "../compile.ts";
 import { withKnownTurns } from "./known-turns.ts";
 import { openOnnx } from "../model.ts";
 
 /** A lowered ONNX model and everything its plan will hold; nothing is written yet. */
-export type EmittedOnnx = LoweredGraph & { readonly kind: "onnx"; readonly parts: PlanParts };
+export type EmittedOnnx = LoweredGraph & { readonly kind: "onnx"; readonly parts: DecoderParts };
 
 /** The first few names of a list that may be long. */
 const someOf = (names: readonly string[]): string =>

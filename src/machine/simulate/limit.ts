@@ -1,6 +1,8 @@
 /** What keeps a kernel from being faster. */
-import { globalSpace, type Profile } from "../profile.ts";
-import { memoryBytesPerCycle, microseconds } from "../rates.ts";
+import { globalSpace, type Profile, type Space } from "../profile.ts";
+import { memoryBytesPerCycle, microseconds, usableBytes } from "../rates.ts";
+import { statements, type Kernel } from "../schedule/kernel.ts";
+import { bufferBytes } from "../verify/capacity.ts";
 import type { Timing } from "./time.ts";
 
 export const limits = {
@@ -10,9 +12,12 @@ export const limits = {
   L1: "filling the matrix unit's operands from the staging space takes the time",
   vector: "the vector unit, or its copies, take the time",
   store: "taking sums out of the accumulators takes the time",
-  waves: "the tiles do not divide among the groups, and some wait for others",
+  "L1 capacity":
+    "no part works nearly all the time, and the staging space has no room for one more tile that would keep them at work",
+  waves:
+    "the tiles do not divide among the groups, some of which have nothing to do for more than a fifth of the time",
   launch: "the kernel is shorter than its launch",
-  latency: "nothing is busy: what is staged does not last until more has come",
+  latency: "nothing is busy: it is waited for what was asked for last",
 } as const;
 export type Limit = keyof typeof limits;
 
@@ -59,12 +64,32 @@ export function sharesOf(profile: Profile, { busy, bytes, memoryBytes, cycles }:
 /** From what share of its time on a part counts as the limit. */
 const nearly = 0.8;
 
+/** Whether the matrix unit is fed from a space in which not even the smallest of what is staged there would fit once more. */
+function isStagedFull({ spaces, paths, matrix }: Profile, kernel: Kernel): boolean {
+  const isStage = ({ name }: Space): boolean =>
+    paths.some((it) => it.from === globalSpace && it.to === name) &&
+    paths.some((it) => it.from === name && (it.to === matrix.a || it.to === matrix.b));
+  return spaces.filter(isStage).some((space) =>
+    kernel.parts.some(({ core, body }) => {
+      if (core !== space.core) return false;
+      const staged = statements(body)
+        .filter((it) => it.kind === "buffer")
+        .filter((it) => it.space === space.name)
+        .map((it) => ({ bytes: bufferBytes(it, space), copies: it.copies }));
+      const taken = staged.reduce((n, { bytes, copies }) => n + bytes * copies, 0);
+      return staged.length > 0 && taken + Math.min(...staged.map(({ bytes }) => bytes)) > usableBytes(space);
+    }),
+  );
+}
+
 /** Which limit binds. */
-export function limitOf(profile: Profile, timing: Timing): Limit {
+export function limitOf(profile: Profile, kernel: Kernel, timing: Timing): Limit {
   const shares = Object.entries(sharesOf(profile, timing)) as [keyof Shares, number][]; // entries forgets the keys
   const [name, share] = shares.reduce((best, it) => (it[1] > best[1] ? it : best));
   if (microseconds(profile, timing.cycles) < profile.launch.value) return "launch";
+  // Memory is shared by all groups; every other part works in each, and stands still where a group has no more to do.
+  if (timing.balance < nearly && !(name === "memory" && share >= nearly)) return "waves";
   if (share >= nearly) return name;
-  if (timing.balance < nearly) return "waves";
+  if (isStagedFull(profile, kernel)) return "L1 capacity";
   return share >= nearly / 2 ? name : "latency";
 }

@@ -79,7 +79,7 @@ function kernelTime(kernel: Kernel, timing: Timing, profile: Profile): KernelTim
     launches: 1,
     microseconds,
     roofline: Math.max(matrix, memory) / microseconds,
-    limit: limitOf(profile, timing),
+    limit: limitOf(profile, kernel, timing),
     utilisation: Object.fromEntries([...timing.busy].map(([engine, cycles]) => [engine, cycles / profile.clock.value / microseconds])), // prettier-ignore
     bytes: Object.fromEntries(timing.bytes),
     memoryBytes: timing.memoryBytes,

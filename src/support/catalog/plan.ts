@@ -1,3 +1,4 @@
+import { number } from "../text.ts";
 import type { Message } from "../diagnostics.ts";
 
 /** Faults of plans on disk and of running them. */
@@ -85,7 +86,7 @@ export const planCatalog = {
   }),
   "run/context": (needed: number, context: number): Message => ({
     exit: "usage",
-    message: `${needed} positions are needed, the plan was compiled for ${context}`,
+    message: `${number(needed)} positions are needed, the plan was compiled for ${number(context)}`,
     hint: "compile with a larger --context",
   }),
   "run/input": (name: string, found: string, expected: string): Message => ({

@@ -26,9 +26,14 @@ export const scheduleCatalog = {
     message: `no tile of a product [n ${n}, k ${k}] fits ${machine}${lacking && `: the smallest in ${lacking}`}`,
     hint: "the spaces of the matrix unit must hold at least one fragment of each operand, twice",
   }),
+  "device/no-conversion": (machine: string, from: string, to: string): Message => ({
+    exit: "model",
+    message: `the vector unit of ${machine} turns no ${from} into ${to}, not by way of other dtypes either`,
+    hint: "vector.converts of the profile lists what it turns into what",
+  }),
   "device/no-attention": (machine: string, dim: number, lacking: string): Message => ({
     exit: "capacity",
-    message: `no tile of attention over ${dim} columns fits ${machine}: the smallest needs ${lacking}`,
+    message: `no tile of attention over ${dim} columns fits ${machine}${lacking && `: the smallest needs ${lacking}`}`,
     hint: "give the profile more of it; smaller heads need less",
   }),
   "schedule/crossed": (

@@ -17,7 +17,7 @@ import { leastWork } from "../../../targets/device/search/bounds.ts";
 import { candidates } from "../../../targets/device/search/candidates.ts";
 import { estimator } from "../../../targets/device/search/estimate.ts";
 import { limitOf } from "../../../src/machine/simulate/limit.ts";
-import { publishedTiles } from "../../../targets/device/search/published.ts";
+import { pingPong, publishedTiles } from "../../../targets/device/search/published.ts";
 import { bestTile, productLaunch, timed } from "../../../targets/device/search/search.ts";
 import { blockReader } from "../../../src/plan/program/row-blocks.ts";
 import { blockInputs, faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
@@ -157,13 +157,16 @@ describe("the search", () => {
   });
 
   test("says what binds", () => {
-    const limit = (spec: GemmSpec, rows: number): string => {
-      const { tile } = bestTile(ascend910b3, spec, rows, 3);
-      return limitOf(ascend910b3, timed(ascend910b3, spec, tile, rows));
-    };
+    const limit = (spec: GemmSpec, rows: number, tile = bestTile(ascend910b3, spec, rows, 3).tile): string =>
+      limitOf(ascend910b3, gemm(ascend910b3, spec, tile), timed(ascend910b3, spec, tile, rows));
     expect(limit(bf16(4096, 7168), 4096)).toBe("cube");
     expect(limit(bf16(7168, 16384), 8)).toBe("memory");
     expect(limit(bf16(64, 512), 16)).toBe("launch");
+    // 20 groups, and 21 tiles: all but one wait for the second half of the time.
+    expect(limit(bf16(256 * 21, 7168), 128, pingPong(128, 256, 256))).toBe("waves");
+    expect(limit(bf16(256 * 20, 7168), 2048, pingPong(64, 256, 384))).toBe("L2");
+    // Two copies of all that is staged leave no room for a third of either.
+    expect(limit(bf16(256 * 20, 7168), 512, pingPong(128, 256, 320))).toBe("L1 capacity");
   });
 
   test("remembers what it found in a folder, and does not mind a torn line there", () => {

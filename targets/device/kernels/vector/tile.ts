@@ -7,6 +7,7 @@ import { spaceOf, usableBytes } from "../../../../src/machine/rates.ts";
 import { insertFlags } from "../../../../src/machine/schedule/flags.ts";
 import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { parseKernel } from "../../../../src/machine/schedule/parser.ts";
+import { fail } from "../../../../src/support/diagnostics.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 
 /** How an operand lies: rows of `heads` runs of `width` elements; strides in elements, those of what lies row by row where they are absent. */
@@ -220,12 +221,9 @@ export function roundingWay(profile: Profile): readonly DType[] | undefined {
   return undefined;
 }
 
-/** As `castWay`, where there is known to be one. */
-export function castSteps(profile: Profile, from: DType, to: DType): readonly DType[] {
-  const way = castWay(profile, from, to);
-  if (!way) throw new RangeError(`${profile.name} has no way from ${from} to ${to}`);
-  return way;
-}
+/** As `castWay`. Throws `device/no-conversion` where there is none. */
+export const castSteps = (profile: Profile, from: DType, to: DType): readonly DType[] =>
+  castWay(profile, from, to) ?? fail("device/no-conversion", undefined, profile.name, from, to);
 
 /** Copy a box of one buffer into another of its own dtype, by way of buffers named `to` and the dtype of each step. */
 export function cast(
