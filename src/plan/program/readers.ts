@@ -1,6 +1,6 @@
 /** What `read`s of kernels find where there is no data. */
 import { compileExpr } from "../../machine/schedule/expr.ts";
-import type { Kernel } from "../../machine/schedule/kernel.ts";
+import { statements, type BufferStmt, type Kernel } from "../../machine/schedule/kernel.ts";
 import type { Choices } from "./device.ts";
 import type { Reader } from "../../machine/simulate/outline.ts";
 import { blockHeight, blockReader, evenOffsets } from "./row-blocks.ts";
@@ -17,24 +17,46 @@ function rowsOf({ tensors }: Kernel, sizes: Sizes): (tensor: string) => number {
   };
 }
 
+/** Places from one slot of a token to its next; a prime, so that all are met. */
+const stride = 7919;
+
 /**
  * Even work: of the S rows of the launch each expert has as many, in blocks as they are listed; all else is 0. Where only some of each row's
- * choices are of experts here, the first of them are, and all others stand before the experts' groups.
+ * choices are of experts here, the first of them are.
  */
 export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Reader {
-  const experts = Math.max(1, rowsOf(kernel, sizes)("offsets") - 1);
+  const sizeOf = rowsOf(kernel, sizes);
+  const experts = Math.max(1, sizeOf("offsets") - 1);
   const rows = sizes.get("S") ?? 1;
   const { here, of } = choices ?? { here: 1, of: 1 };
   const offsets = evenOffsets(experts, rows, rows * (1 - here / of));
   const product = blockReader(offsets, blockHeight(kernel) ?? rows);
+  const found = Math.ceil((Math.min(sizeOf("place"), bufferOf(kernel, "slots")?.cols ?? 0) * here) / of / experts); // prettier-ignore
+  let placed = 0;
   return (box, at) => {
-    const last = at.at(-1) ?? 0;
-    // Places before the first group are those of choices elsewhere.
-    if (here < of && (box === "start" || (box === "near" && last % of < here))) return 1;
-    // What is listed of each expert, by the kernel that lists blocks.
-    return box.startsWith("listed") ? 1 : product(box, at);
+    switch (box) {
+      // The slots of a token lie far from one another.
+      case "near":
+        return (placed += stride) % Math.max(1, sizeOf("place"));
+      case "expert":
+        return (at.at(-1) ?? 0) % of < here ? 0 : -1;
+      // What a sort finds of one expert, and of all that a core looks for.
+      case "found":
+        return found;
+      case "within":
+        return found * (bufferOf(kernel, "begins")?.rows ?? 1);
+      default:
+        // Of each expert a block is listed.
+        return box.startsWith("listed") ? 1 : product(box, at);
+    }
   };
 }
+
+const bufferOf = ({ parts }: Kernel, name: string): BufferStmt | undefined =>
+  parts
+    .flatMap((it) => statements(it.body))
+    .filter((it) => it.kind === "buffer")
+    .find((it) => it.name === name);
 
 /** Slots of one expert that a sort is taken to find at a time: more than it handles in one turn. */
 const foundAtOnce = 70;
@@ -61,6 +83,8 @@ export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
       case "found":
         [first, behind] = [behind, Math.min(slots, behind + foundAtOnce)];
         return behind - first;
+      case "within":
+        return Math.min(slots, foundAtOnce);
       case "slots":
         return first + (at.at(-1) ?? 0);
       // Maxima of attention rise, so that what is done then is followed too.

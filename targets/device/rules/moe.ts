@@ -5,7 +5,8 @@ import { fixed } from "../../../src/plan/views.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import type { View } from "../kernels/vector/tile.ts";
-import { combineRows, groupSlots, permuteRows } from "../kernels/vector/permute.ts";
+import { groupSlots } from "../kernels/vector/group-slots.ts";
+import { combineRows, permuteRows } from "../kernels/vector/permute.ts";
 import { router as routerKernel } from "../kernels/vector/router.ts";
 import { areFractal } from "./fractal-rows.ts";
 import { integerMatrix, launchProduct, matrixOf, productOf, rounded, type Matrix, type TiledProduct } from "./products.ts"; // prettier-ignore
@@ -32,9 +33,10 @@ type Slots = {
   readonly topK: number;
   readonly tokens: Extent;
   readonly rows: Extent;
+  readonly indices: DeviceView;
   readonly offsets: DeviceView;
   readonly place: DeviceView;
-  /** Some are of experts elsewhere; they stand before all groups. */
+  /** Some are of experts elsewhere; they have no place. */
   readonly partial: boolean;
 };
 
@@ -42,20 +44,17 @@ function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots
   const topK = fixed(indices.dims[1], "experts");
   const tokens = rowsIn(indices);
   const rows = { ...tokens, times: tokens.times * topK };
-  const [order, place] = ["order", "place"].map((it) => cx.scratch(it, "i32", rows, [1])) as [
-    DeviceView,
-    DeviceView,
-  ]; // as many as names
+  const place = cx.scratch("place", "i32", rows, [1]);
   const offsets = cx.scratch("offsets", "i32", { times: experts + 1, dim: "1" }, [1]);
   const partial = indices.partial ?? false;
   const kernel = cx.kernel(groupSlots, { experts, topK, partial });
-  cx.launch(kernel, { S: tokens }, { indices, offsets, order, place });
-  return { experts, topK, tokens, rows, offsets, place, partial };
+  cx.launch(kernel, { S: tokens }, { indices, offsets, place });
+  return { experts, topK, tokens, rows, indices, offsets, place, partial };
 }
 
-/** Where the first group begins, for kernels that leave out what stands before it. */
-const firstOf = ({ partial, offsets }: Slots): Readonly<Record<string, DeviceView>> =>
-  partial ? { offsets } : {};
+/** Which slots are of experts elsewhere, for kernels that leave them out. */
+const choicesOf = ({ partial, indices }: Slots): Readonly<Record<string, DeviceView>> =>
+  partial ? { indices } : {};
 
 /** A list of blocks of rows, and how many they are. */
 type Blocks = { readonly blocks: DeviceView; readonly blockCount: DeviceView };
@@ -80,7 +79,7 @@ function permuted(
   const blocks = { experts, heights };
   const kernel = cx.kernel(permuteRows, { x: rowsView(x), topK, scaled: scales !== undefined, partial, blocks }); // prettier-ignore
   const written = [...lists].flatMap(([height, it]) => Object.entries(it).map(([name, view]) => [`${name}${height}`, view])); // prettier-ignore
-  const views = { x, place, offsets, rows, ...(scales && rowScales && { scales, rowScales }), ...Object.fromEntries(written) }; // prettier-ignore
+  const views = { x, place, ...choicesOf(slots), offsets, rows, ...(scales && rowScales && { scales, rowScales }), ...Object.fromEntries(written) }; // prettier-ignore
   cx.launch(kernel, { S: tokens }, views);
   return { rows, lists, ...(rowScales && { rowScales }) };
 }
@@ -128,7 +127,7 @@ function combined(
   const { topK, tokens, place, partial } = slots;
   const out = cx.output(result);
   const kernel = cx.kernel(combineRows, { rows: rows.dtype, out: rowsView(out), topK, partial });
-  cx.launch(kernel, { S: tokens }, { rows, place, ...firstOf(slots), weights, out });
+  cx.launch(kernel, { S: tokens }, { rows, place, ...choicesOf(slots), weights, out });
 }
 
 const experts: DeviceRule<NodeOf<"experts">> = (

@@ -4,7 +4,8 @@ import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import type { Reader } from "../../../src/machine/simulate/outline.ts";
 import { distinctReader } from "../../../src/plan/program/readers.ts";
 import { rowBlocks, type RowBlock } from "../../../src/plan/program/row-blocks.ts";
-import { combineRows, groupSlots, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
+import { groupSlots } from "../../../targets/device/kernels/vector/group-slots.ts";
+import { combineRows, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
 import { randomSource } from "../../support/random.ts";
 import { farthest, faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
 
@@ -36,17 +37,17 @@ describe.each(machines)("on %s", (_, profile) => {
     const { offsets = [], place = [] } = runKernel(grouped, profile, { S: s }, { indices });
     expect([...offsets]).toEqual(Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length)); // prettier-ignore
     const moved = permuteRows(profile, { x: { dtype: "f32", width }, topK, scaled: false, partial: true, blocks: { experts, heights: [16] } }); // prettier-ignore
-    const { rows = [], ...lists } = runKernel(moved, profile, { S: s }, { x, place, offsets, rows: Array(s * topK * width).fill(NaN) }); // prettier-ignore
+    const { rows = [], ...lists } = runKernel(moved, profile, { S: s }, { x, place, indices, offsets, rows: Array(s * topK * width).fill(NaN) }); // prettier-ignore
     expect(blocksIn(lists, 16)).toEqual(rowBlocks([...offsets], 16));
     const first = offsets[0] ?? 0;
     expect(rows.findIndex((it) => !Number.isNaN(it))).toBe(first * width);
     const back = combineRows(profile, { rows: "f32", out: { dtype: "f32", width }, topK, partial: true });
-    const { out = [] } = runKernel(back, profile, { S: s }, { rows, place, offsets, weights });
+    const { out = [] } = runKernel(back, profile, { S: s }, { rows, place, indices, weights });
     const share = (row: number): number => indices.slice(row * topK, (row + 1) * topK).reduce((n, e, j) => n + (e < 0 ? 0 : (weights[row * topK + j] ?? 0)), 0); // prettier-ignore
     expect(farthest(out, Float32Array.from(x, (it, i) => it * share(Math.floor(i / width))))).toBeLessThan(1e-5); // prettier-ignore
-    for (const kernel of [moved, back]) {
+    for (const kernel of [grouped, moved, back]) {
       const distinct = distinctReader(kernel, new Map([["S", 300]]));
-      const reader: Reader = (name, at) => (name === "start" ? 2 : distinct(name, at));
+      const reader: Reader = (name, at) => (name === "expert" ? ((at.at(-1) ?? 0) % 2) - 1 : distinct(name, at)); // prettier-ignore
       expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
     }
   });
@@ -55,17 +56,19 @@ describe.each(machines)("on %s", (_, profile) => {
     [1, 2, 8],
     [57, 6, 160],
     [700, 8, 256],
+    [1, 1, 2],
   ])("the slots of %d tokens, %d each, in groups of %d experts", (s, topK, experts) => {
     const kernel = groupSlots(profile, { experts, topK, partial: false });
     const indices = choices(s, topK, experts);
     const order = sorted(indices);
     const offsets = Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length);
-    let slots = 0; // no slot comes twice
-    const reader = (name: string): number => (name === "found" ? 3 : name === "next" ? 3 * slots : slots++);
-    expect(faultsOf(kernel, profile, [{ S: 2000 }], reader)).toEqual([]);
+    for (const S of [1, 2000]) expect(faultsOf(kernel, profile, [{ S }], distinctReader(kernel, new Map([["S", S]])))).toEqual([]); // prettier-ignore
+    const distinct = distinctReader(kernel, new Map([["S", 2000]]));
+    let chunks = 0; // in every other there is none
+    const sparse: Reader = (name, at) => (name === "within" && chunks++ % 2 === 0 ? 0 : distinct(name, at));
+    expect(faultsOf(kernel, profile, [{ S: 2000 }], sparse)).toEqual([]);
     const found = runKernel(kernel, profile, { S: s }, { indices });
     expect([...(found.offsets ?? [])]).toEqual(offsets);
-    expect([...(found.order ?? [])]).toEqual(order);
     expect(order.every((slot, p) => found.place?.[slot] === p)).toBe(true);
   });
 

@@ -190,6 +190,36 @@ export function operand(
   };
 }
 
+/**
+ * As `overNumberedRows`, one row of buffers a row; where there are fewer rows than cores, several share the columns of a row: a core has those from
+ * `left` to `right`.
+ */
+export const overSharedRows = ({ rows }: Tile, width: number, load: string, body: string): string => `
+let all = groups * cores
+let index = group * cores + core
+let cuts = max(1, min(${Math.ceil(width / worthCore)}, all / S))
+let wide = ceil(${width}, cuts * ${worthCore}) * ${worthCore}
+let left = index mod cuts * wide
+let right = min(${width}, left + wide)
+let share = ceil(S, all)
+let own = index / cuts * share
+for block in own .. min(S, own + share) step ${held} {
+  let some = min(${held}, min(S, own + share) - block)
+  ${load}
+  for at in 0 .. some step ${rows} {
+    let row = block + at
+    let rows = min(${rows}, some - at)
+    ${body}
+  }
+}`;
+
+/** A core's columns of shared rows, `cols` from `c` at a time. */
+export const overOwnColumns = ({ cols }: Tile, body: string): string => `
+for c in left .. right step ${cols} {
+  let cols = min(${cols}, right - c)
+  ${body}
+}`;
+
 /** The columns of a row, `cols` from `c` at a time. */
 export const overColumns = ({ cols }: Tile, width: number, body: string): string => `
 for c in 0 .. ${width} step ${cols} {

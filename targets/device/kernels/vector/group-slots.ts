@@ -1,0 +1,151 @@
+/**
+ * Slots brought into groups of one expert each. A slot is one choice of one token, token s's j-th being s * topK + j; within a group they keep
+ * their order.
+ */
+import type { Profile } from "../../../../src/machine/profile.ts";
+import { coreCount } from "../../../../src/machine/rates.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { named } from "../name.ts";
+import { buffer, kernelOf, lines, pitch, tileOf } from "./tile.ts";
+
+/** How slots are grouped: `partial` where some are of experts elsewhere, -1 here. */
+export type GroupSpec = { readonly experts: number; readonly topK: number; readonly partial: boolean };
+
+/** Columns between numbers that start where the machine can address them. */
+const apart = pitch("f32", 1);
+
+/** Slots whose places are written at a time. */
+const few = 64;
+
+const whole = "[0 : 1, 0 : cols]";
+const short = "[0 : 1, 0 : kept]";
+
+/**
+ * A counting sort of slots by their experts. Each core has some experts that follow one another, and goes through all slots for them: what is below an
+ * expert gives where its group begins, what equals it the group. Tensors: `indices` i32 [S * topK]; `offsets` i32 [experts + 1], where groups
+ * begin and the last ends; `place` i32 [S * topK], where in the order of the groups each slot stands. Slots of experts elsewhere are before all
+ * groups, and get no place.
+ */
+export function groupSlots(profile: Profile, { experts, topK, partial }: GroupSpec): Kernel {
+  const make = buffer(profile);
+  const each = Math.ceil(experts / coreCount(profile, profile.vector.core));
+  const once = 16 * few * apart + 20 * each * apart;
+  const { cols } = tileOf(profile, 4096, 1, { chunk: 44, column: once / 4 });
+  const eachChunk = (body: string): string =>
+    lines(
+      `for c in 0 .. S * ${topK} step ${cols} {`,
+      `let cols = min(${cols}, S * ${topK} - c)`,
+      make("chosen0", "i32", 1, cols, 2),
+      `copy indices[c : cols] -> chosen0${whole}`,
+      `vector copy chosen0${whole} -> chosen${whole}`,
+      body,
+      "}",
+    );
+  return kernelOf(
+    profile,
+    lines(
+      `kernel ${named("groupSlots", `${topK}of${experts}`, partial && "partial")} for ${profile.name}`,
+      "size S",
+      `tensor indices: i32[S * ${topK}] in`,
+      `tensor offsets: i32[${experts + 1}] out`,
+      `tensor place: i32[S * ${topK}] out`,
+      `on ${profile.vector.core} {`,
+      `let low = (group * cores + core) * ${each}`,
+      `let own = max(0, min(${each}, ${experts} - low))`,
+      make("begins", "f32", each, apart),
+      `vector fill -> begins[0 : ${each}, 0 : ${apart}] with 0`,
+      upwards(profile),
+      // What is done with a chunk is done in few buffers, so that it may be long.
+      ...["chosen", "mask", "other", "numbers", "theirs"].map((it) => make(it, "f32", 1, cols)),
+      eachChunk(counted(profile)),
+      writtenOffsets(profile, each, experts, topK),
+      eachChunk(placed(profile, cols)),
+      "}",
+    ),
+  );
+}
+
+/** The numbers from 0 on, one a row: twice as many at each step. */
+function upwards(profile: Profile): string {
+  const rows = (from: number, count: number): string => `upwards[${from} : ${count}, 0 : ${apart}]`;
+  const steps = Array.from({ length: Math.log2(few) }, (_, i) => 2 ** i);
+  return lines(
+    buffer(profile)("upwards", "i32", few, apart),
+    `vector fill -> ${rows(0, 1)} with 0`,
+    ...steps.map((it) => `vector adds ${rows(0, it)} -> ${rows(it, it)} with ${it}`),
+  );
+}
+
+/** Adds to the beginning of each group how many slots of a chunk are before it. */
+function counted(profile: Profile): string {
+  const make = buffer(profile);
+  return lines(
+    "for i in 0 .. own {",
+    make("smaller", "f32", 1, 1),
+    `vector isBelow chosen${whole} -> other${whole} with low + i`,
+    `vector sum other${whole} -> smaller`,
+    "vector add begins[i, 0 : 1], smaller -> begins[i, 0 : 1]",
+    "}",
+  );
+}
+
+/** Writes where the groups of a core begin, and whoever has the last of them where that ends. */
+function writtenOffsets(profile: Profile, each: number, experts: number, topK: number): string {
+  const make = buffer(profile);
+  return lines(
+    make("first", "i32", each, apart),
+    "vector copy begins[0 : own, 0 : 1] -> first[0 : own, 0 : 1]",
+    "copy first[0 : own, 0 : 1] -> offsets[low : own] transposed",
+    `if (low < ${experts}) * (low + own == ${experts}) {`,
+    make("all", "i32", 1, 1),
+    `vector fill -> all with S * ${topK}`,
+    `copy all -> offsets[${experts} : 1]`,
+    "}",
+  );
+}
+
+/** The places of a chunk's slots: those of a core's experts are brought together first, and of these each expert's. */
+function placed(profile: Profile, cols: number): string {
+  const make = buffer(profile);
+  return lines(
+    make("among", "f32", 1, 1),
+    make("within", "i32", 1, 1),
+    `vector isBelow chosen${whole} -> other${whole} with low`,
+    `vector isBelow chosen${whole} -> mask${whole} with low + own`,
+    `vector sub mask${whole}, other${whole} -> mask${whole}`,
+    `vector sum mask${whole} -> among`,
+    "vector copy among -> within",
+    `vector iota -> other${whole} with c`,
+    `vector compress other${whole}, mask${whole} -> numbers${whole}`,
+    `vector compress chosen${whole}, mask${whole} -> theirs${whole}`,
+    "read among = within",
+    "let kept = min(cols, among)",
+    "for any in 0 .. min(1, kept) {",
+    "for i in 0 .. own {",
+    make("slots", "i32", 1, cols, 2),
+    make("count", "f32", 1, 1),
+    make("next", "i32", 1, 1),
+    make("found", "i32", 1, 1),
+    `vector isEqual theirs${short} -> mask${short} with low + i`,
+    `vector sum mask${short} -> count`,
+    `vector compress numbers${short}, mask${short} -> other${short}`,
+    `vector copy other${short} -> slots${short}`,
+    "vector copy begins[i, 0 : 1] -> next",
+    "vector copy count -> found",
+    "vector add begins[i, 0 : 1], count -> begins[i, 0 : 1]",
+    "read p = next",
+    "read found = found",
+    "let n = min(kept, found)",
+    `for j in 0 .. n step ${few} {`,
+    make("here", "i32", few, apart, 2),
+    `let some = min(${few}, n - j)`,
+    `vector adds upwards[0 : some, 0 : ${apart}] -> here[0 : some, 0 : ${apart}] with p + j`,
+    "for r in 0 .. some {",
+    "read slot = slots[0, j + r]",
+    "copy here[r, 0 : 1] -> place[slot : 1]",
+    "}",
+    "}",
+    "}",
+    "}",
+  );
+}
