@@ -46,7 +46,46 @@ type Staged = {
   readonly missed: number;
   readonly rows: number;
   readonly instructions: number;
+  /** Whether rows must become fractals. */
+  readonly isRearranged: boolean;
 };
+
+/** Rounds of copies until they follow one another as all later ones do, and rounds that are taken for those. */
+const rounds = { before: 2, of: 2 } as const;
+
+/**
+ * Cycles in which the operands of a group are staged, each group getting so much of memory: some copies as the engine goes through them, one of
+ * the first operand and its share of the second's in turn. What comes of memory and of the cache follow one another, but for what is asked ahead.
+ */
+function stager(profile: Profile, stage: Path, rate: number) {
+  const ofCore = Math.min(rate, profile.memory.coreBytesPerCycle?.value ?? Infinity);
+  const copyOf = ({ bytes, missed, rows, instructions, isRearranged }: Staged, share: number) => {
+    const { rowCycles, coreBytesPerCycle } = (isRearranged ? stage.rearranging : undefined) ?? {};
+    const most = Math.min(ofCore, coreBytesPerCycle?.value ?? Infinity);
+    const ofMemory = Math.min(most, share);
+    return {
+      instructions,
+      own: stage.startup.value + Math.max(rows * (rowCycles?.value ?? 0), bytes / rate) / instructions,
+      fetched: missed / ofMemory / instructions,
+      hits: Math.max(0, bytes - missed) / rate / instructions,
+      ahead: (stage.latency?.value ?? 0) * (most / ofMemory - 1),
+    };
+  };
+  return (a: Staged, w: Staged, share: number): number => {
+    const [first, second] = [copyOf(a, share), copyOf(w, share)];
+    const each = Math.max(1, Math.round(second.instructions / first.instructions));
+    const round = [first, ...Array.from({ length: each }, () => second)];
+    let [engine, memory, from] = [0, 0, 0];
+    for (let i = 0; i < rounds.before + rounds.of; i++) {
+      if (i === rounds.before) from = engine;
+      for (const { own, fetched, hits, ahead } of round) {
+        if (fetched > 0) memory = Math.max(memory, engine) + fetched;
+        engine = Math.max(engine + own, fetched > 0 ? memory - ahead + hits : 0);
+      }
+    }
+    return ((engine - from) / rounds.of) * (second.instructions / each);
+  };
+}
 
 /** Estimates the cycles of a product's kernels for so many rows. */
 export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile: Tile) => number {
@@ -66,27 +105,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   const chip = memoryBytesPerCycle(profile) * memory.sustained.value;
   const isByRows = { a: spec.a.nz !== true, w: !isFractal(spec) };
   const rate = stage ? pathRate(stage, a) : 1;
-  const ofCore = Math.min(rate, memory.coreBytesPerCycle?.value ?? Infinity);
-  /**
-   * Cycles in which an operand of a group is staged: rows that must be rearranged take their time; what comes of memory and of the cache follow
-   * one another, but for what is asked ahead.
-   */
-  const loading = (it: Staged, byRows: boolean, sharing: number): number => {
-    if (!stage) return 0;
-    const { rowCycles, coreBytesPerCycle } = (byRows ? stage.rearranging : undefined) ?? {};
-    const most = Math.min(ofCore, coreBytesPerCycle?.value ?? Infinity);
-    const ofMemory = Math.min(most, chip / sharing);
-    const ahead = (stage.latency?.value ?? 0) * (most / ofMemory - 1) * it.instructions;
-    const hits = Math.max(0, it.bytes - it.missed) / rate;
-    return (
-      it.instructions * stage.startup.value +
-      Math.max(
-        it.rows * (rowCycles?.value ?? 0),
-        it.bytes / rate,
-        it.missed / ofMemory + Math.max(0, hits - ahead),
-      )
-    );
-  };
+  const loading = stage ? stager(profile, stage, rate) : () => 0;
   return (tile) => {
     const { n } = tile.area;
     const { k, step, copies, pieces } = tile.staged;
@@ -113,27 +132,23 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     };
     const again = { a: tile.sums.cut === "columns" ? atEnds : 1, b: tile.sums.cut === "rows" ? atEnds : 1 };
     const sharing = Math.min(tasks, groups.value);
-    const load =
-      loading(
-        {
-          bytes: rowOf.a * bytes(a, m * deep),
-          missed: missed.a / tasks,
-          rows: m * loads,
-          instructions: loads,
-        },
-        isByRows.a,
-        sharing,
-      ) +
-      loading(
-        {
-          bytes: rowOf.w * (pieces ? again.b : 1) * bytes(w, cols * deep),
-          missed: missed.w / tasks,
-          rows: cols * loads,
-          instructions: deep / (pieces?.depth ?? k),
-        },
-        isByRows.w,
-        sharing,
-      );
+    const load = loading(
+      {
+        bytes: rowOf.a * bytes(a, m * deep),
+        missed: missed.a / tasks,
+        rows: m * loads,
+        instructions: loads,
+        isRearranged: isByRows.a,
+      },
+      {
+        bytes: rowOf.w * (pieces ? again.b : 1) * bytes(w, cols * deep),
+        missed: missed.w / tasks,
+        rows: cols * loads,
+        instructions: deep / (pieces?.depth ?? k),
+        isRearranged: isByRows.w,
+      },
+      chip / sharing,
+    );
     const fill =
       copying(toA, a, again.a * m * deep, steps * atEnds) +
       copying(toB, flow.weight, again.b * cols * deep, steps * atEnds);
