@@ -12,7 +12,7 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
   tune: {
     flags: "--tune <n>",
     help: "tiles of each product that are timed on the simulated device, the best by formula",
-    default: 8,
+    default: 16,
     parse: wholeNumber(1, 10_000),
   },
   tileCache: {

@@ -95,6 +95,8 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   if (!fragment) return () => Infinity;
   const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
   const [wide, deep, matrices, sums] = [widthOf(spec), depthOf(spec), matricesWith(spec, rows), sumsOf(spec)];
+  /** Rows of all heads. */
+  const lines = rows * (spec.a.heads ?? 1);
   const [a, w] = [spec.a.dtype, spec.w.dtype];
   const stage = pathBetween(profile, globalSpace, flow.stage);
   const [toA, toB] = [pathBetween(profile, flow.stage, matrix.a), pathBetween(profile, flow.stage, matrix.b)];
@@ -125,9 +127,9 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
       steps * atEnds * matrix.startup.value;
     const row = filling(stage, bytes(a, Math.min(k, deep)));
     const rowOf = { a: isByRows.a ? row : 1, w: isByRows.w ? row : 1 };
-    const isCached = bytes(a, rows * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
+    const isCached = bytes(a, perMatrix * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
     const missed = {
-      a: rowOf.a * bytes(a, rows * deep) * (isCached ? 1 : across),
+      a: rowOf.a * bytes(a, lines * deep) * (isCached ? 1 : across),
       w: rowOf.w * bytes(w, matrices * wide * deep),
     };
     const again = { a: tile.sums.cut === "columns" ? atEnds : 1, b: tile.sums.cut === "rows" ? atEnds : 1 };
@@ -182,7 +184,7 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
         copies > 1 ? 0 : load + cube,
       );
     const streaming =
-      ((missed.a + missed.w + bytes(spec.out.dtype, rows * wide)) / chip) * ((turns * groups.value) / tasks);
+      ((missed.a + missed.w + bytes(spec.out.dtype, lines * wide)) / chip) * ((turns * groups.value) / tasks);
     const head = (stage?.latency?.value ?? 0) + load / loads;
     const tail = drain / sums + cube / loads + fill / loads;
     return Math.max(turns * task, streaming) + head + tail;

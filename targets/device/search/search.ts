@@ -13,10 +13,16 @@ import { publishedTiles } from "./published.ts";
 import { searchKey, type Remembered, type TileMemory } from "./remembered.ts";
 
 /** Tiles that are timed where no one asks for more. */
-export const usualTrials = 8;
+export const usualTrials = 16;
+
+/** The share of the trials that looks for the size; the others look for how tiles of the best size are staged. */
+const sizes = 0.75;
 
 /** Instructions that are walked through, for each tile that is to be tried, before the search is content with what it has. */
-const patience = 20_000;
+const patience = 10_000;
+
+/** Tiles that are timed however many instructions they are. */
+const least = 4;
 
 /** A launch of a product of so many rows, those of experts as `offsets` says. */
 export const productLaunch = (
@@ -45,6 +51,34 @@ function diverse(ranked: readonly Tile[]): readonly Tile[] {
   });
 }
 
+/** The fastest tile of those that were timed, and the instructions that were walked through for that. */
+type Trials = { readonly timed: readonly Tile[]; readonly best?: Remembered; readonly walked: number };
+
+/** Times more tiles, until so many instructions are walked through. Of equals, the first stays the best. */
+function more(
+  { timed: before, ...sofar }: Trials,
+  tiles: readonly Tile[],
+  enough: number,
+  timeOf: (tile: Tile) => Timing,
+): Trials {
+  const all = [...before];
+  let { best, walked } = sofar;
+  for (const tile of tiles) {
+    if (walked > enough && all.length >= least) break;
+    const timing = timeOf(tile);
+    all.push(tile);
+    walked += timing.walked;
+    if (!best || timing.cycles < best.cycles) best = { tile, cycles: timing.cycles };
+  }
+  return { timed: all, walked, ...(best && { best }) };
+}
+
+/** Tiles that have not been timed of the size that was fastest: how they are staged is what the formula tells least well. */
+const alike = (ranked: readonly Tile[], { timed: before, best }: Trials): readonly Tile[] =>
+  ranked.filter(
+    (it) => it.area.m === best?.tile.area.m && it.area.n === best.tile.area.n && !before.includes(it),
+  );
+
 /** Legal tiles, the best by formula first. Equals stay in the order of the candidates. */
 function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly Tile[] {
   const estimate = estimator(profile, spec, rows);
@@ -55,7 +89,7 @@ function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly T
 }
 
 /**
- * The fastest tile for so many rows, of published ones and the `trials` best by formula. Deterministic: of equals, the first. What `memory` has
+ * The fastest tile for so many rows, of published ones, the best by formula, and those of the size that was fastest of these. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
 export function bestTile(
@@ -68,17 +102,15 @@ export function bestTile(
   const key = searchKey(profile, spec, rows, trials);
   const known = memory.get(key);
   if (known && "tile" in known) return known;
-  const ranked = [
+  const ranked = rankedTiles(profile, spec, rows);
+  const timeOf = (tile: Tile): Timing => timed(profile, spec, tile, rows);
+  const promising = [
     ...publishedTiles(profile, spec).slice(0, 1),
-    ...diverse(rankedTiles(profile, spec, rows)).slice(0, trials),
+    ...diverse(ranked).slice(0, Math.ceil(trials * sizes)),
   ];
-  let [best, walked]: [Remembered | undefined, number] = [undefined, 0];
-  for (const tile of ranked) {
-    const timing = timed(profile, spec, tile, rows);
-    walked += timing.walked;
-    if (!best || timing.cycles < best.cycles) best = { tile, cycles: timing.cycles };
-    if (walked > patience * trials) break;
-  }
+  const first = more({ timed: [], walked: 0 }, promising, patience * trials, timeOf);
+  const others = alike(ranked, first).slice(0, trials + 1 - first.timed.length);
+  const { best } = more(first, others, patience * trials, timeOf);
   if (!best)
     return fail(
       "device/no-tile",
