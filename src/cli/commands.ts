@@ -24,6 +24,11 @@ export const commands: readonly CommandEntry[] = [
     async () => (await import("./commands/simulate.ts")).simulateCommand,
   ),
   lazy(
+    "report",
+    "write what a plan takes on its device as an HTML page",
+    async () => (await import("./commands/report.ts")).reportCommand,
+  ),
+  lazy(
     "verify",
     "check schedules, and where a plan leaves its model",
     async () => (await import("./commands/verify.ts")).verify,

@@ -49,6 +49,24 @@ test("a simulation says what works, what moves, what limits, and that energy is 
   expect(out).toContain(`limit launch: ${limits.launch}`);
 });
 
+test("a report is a page of its own: limits, kernels, paths, and energy as a model", () => {
+  const file = join(temp, "plan.html");
+  expect(moec(["report", plan, "-o", file]).code).toBe(0);
+  const page = readFileSync(file, "utf8");
+  for (const head of [
+    "prefill of 64 tokens",
+    "decode of 1 token behind 63 positions",
+    "Time by limit",
+    "Time by kernel",
+    "Bytes by path",
+  ])
+    expect(page).toContain(`>${head}<`);
+  expect(page).toMatch(/Energy: \S+ J. This is a model/);
+  expect(page).not.toMatch(/<script|https?:/);
+  const { code, err } = moec(["report", plan, "-o", join(temp, "nowhere", "plan.html")]);
+  expect([code, err]).toEqual([2, expect.stringContaining("error[plan/write]")]);
+});
+
 test("a trace is one JSON document; where it cannot be written the file is named", () => {
   const file = join(temp, "trace.json");
   expect(simulate("--tokens", "2", "--trace", file).code).toBe(0);
