@@ -23,6 +23,8 @@ export type DeviceView = View & {
   readonly rounded?: RoundedView;
   /** Its rows lie in the device's fractals; only products read such. */
   readonly nz?: boolean;
+  /** It is sums of codes, whose scales those who read it must see to. */
+  readonly sums?: { readonly columns: DeviceView; readonly rows: DeviceView };
   /** Some of its slots are of experts elsewhere, and -1 here. */
   readonly partial?: boolean;
 };

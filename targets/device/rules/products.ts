@@ -14,6 +14,7 @@ import type { Tile } from "../kernels/matrix/tile.ts";
 import { roundRows } from "../kernels/vector/elementwise.ts";
 import type { View } from "../kernels/vector/tile.ts";
 import { areFractal } from "./fractal-rows.ts";
+import { leftToReaders } from "./sums.ts";
 import { rowsIn, rowsView } from "./views.ts";
 
 /** A matrix, or one for each head or expert, as products read it. */
@@ -123,6 +124,9 @@ function resultOf(cx: DeviceContext, out: Value | undefined): DeviceView {
   return type === cx.wanted(out) ? cx.output(out) : cx.output(out, type);
 }
 
+/** Rows of so many elements, side by side. */
+const denseView = (dtype: DType, width: number): View => ({ dtype, width, rowStride: width });
+
 /** Nodes that read a value, or round it after a rotation. */
 const rowReaders = (cx: DeviceContext, value: Value | undefined): readonly Node[] =>
   cx.consumers(value).flatMap((node) => (node.op === "hadamard" ? cx.consumers(node.results[0]) : [node]));
@@ -130,8 +134,7 @@ const rowReaders = (cx: DeviceContext, value: Value | undefined): readonly Node[
 /** The product that a node is of rows `a`, as its rule will have it; undefined where it is another operator, or one that reads other rows. */
 function productAt(cx: DeviceContext, node: Node, a: View): GemmSpec | undefined {
   const [result] = node.results;
-  const own = { dtype: resultType(cx, result), width: fixed(result?.type.dims.at(-1), node.op) };
-  const out = { ...own, rowStride: own.width };
+  const out = denseView(resultType(cx, result), fixed(result?.type.dims.at(-1), node.op));
   if (isOp(node, "linear") && a.dtype !== "i8")
     return { a, w: matrixOf(cx, node.operands[1], "linear").weights, out, ...(node.operands[2] && { bias: true }) }; // prettier-ignore
   if (isOp(node, "integerLinear") && a.dtype === "i8") {
@@ -185,15 +188,36 @@ const integerLinear: DeviceRule<NodeOf<"integerLinear">> = (
   { operands: [x, codes, scales, bias], results: [result], attrs },
 ) => {
   const input = cx.view(x);
-  const out = resultOf(cx, result);
+  const rows = rowsIn(input);
   const matrix = integerMatrix(cx, codes, scales, attrs);
-  const width = fixed(input.dims.at(-1), "integerLinear");
-  const a = { dtype: "i8", width, rowStride: width } as const;
-  const spec = { a, out: rowsView(out), ...(bias && { bias: true }) };
-  const own = rounded(cx, input, "x", [{ ...spec, w: matrix.weights }]);
+  const a = denseView("i8", fixed(input.dims.at(-1), "integerLinear"));
+  const to = denseView(resultType(cx, result), fixed(result?.type.dims.at(-1), "integerLinear"));
+  const spec = { w: matrix.weights, out: to, ...(bias && { bias: true }) };
+  const own = rounded(cx, input, "x", [{ ...spec, a }]);
+  const whole = { ...spec, a: rowsView(own.codes) };
+  const left = leftToReaders(cx, result, whole, rows);
+  if (left) return leaveSums(cx, result, left, { codes: own, matrix, rows });
+  const out = resultOf(cx, result);
   const views = { a: own.codes, aScales: own.scales, out, ...biasOf(cx, bias) };
-  launchProduct(cx, productOf(cx, { ...spec, a: rowsView(own.codes) }, matrix, rowsIn(input)), views);
+  launchProduct(cx, productOf(cx, { ...whole, out: rowsView(out) }, matrix, rows), views);
 };
+
+type Rounded = { readonly codes: DeviceView; readonly scales: DeviceView };
+
+/** The sums of a product, as its result. */
+function leaveSums(
+  cx: DeviceContext,
+  result: Value | undefined,
+  { w: weights, ...spec }: GemmSpec,
+  from: { readonly codes: Rounded; readonly matrix: Matrix; readonly rows: Extent },
+): void {
+  const { codes: own, matrix, rows } = from;
+  const { w, scales: columns } = matrix.operands;
+  if (!w || !columns) throw new Error("codes have scales");
+  const sums = cx.scratch("sums", "i32", rows, [spec.out.width]);
+  launchProduct(cx, productOf(cx, spec, { weights, operands: { w } }, rows), { a: own.codes, out: sums });
+  cx.bind(result, { ...sums, dims: result?.type.dims ?? [], sums: { columns, rows: own.scales } });
+}
 
 /** Kept for the kernel that rounds the rows. */
 const hadamard: DeviceRule<NodeOf<"hadamard">> = (

@@ -10,6 +10,7 @@ import type { View } from "../kernels/vector/tile.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import { areFractal } from "./fractal-rows.ts";
 import { productsOf } from "./products.ts";
+import { reading } from "./sums.ts";
 import { headsView, rowsIn, rowsView } from "./views.ts";
 
 /** A weight as it is stored, of 16 bits in those that the machine has; what no kernel takes in its own dtype is widened. */
@@ -56,7 +57,7 @@ const rmsNorm: DeviceRule<NodeOf<"rmsNorm">> = (
   const [input, g] = [cx.view(x), weightOf(cx, gain, "rmsNorm")];
   const spec = { x: headsView(input), gain: g.dtype, eps };
   const { kernel, operands } = made(cx, out, (it) => cx.kernel(normKernel, { ...spec, ...it }));
-  cx.launch(kernel, { S: rowsIn(input) }, { x: input, gain: g, ...operands });
+  cx.launch(kernel, { S: rowsIn(input) }, { ...reading("x", input), gain: g, ...operands });
 };
 
 const addRmsNorm: DeviceRule<NodeOf<"addRmsNorm">> = (
@@ -67,7 +68,11 @@ const addRmsNorm: DeviceRule<NodeOf<"addRmsNorm">> = (
   const sum = cx.output(total);
   const spec = { x: rowsView(input), residual: rowsView(residual), sum: rowsView(sum), gain: g.dtype, eps };
   const { kernel, operands } = made(cx, out, (it) => cx.kernel(normKernel, { ...spec, ...it }));
-  cx.launch(kernel, { S: rowsIn(input) }, { x: input, residual, gain: g, sum, ...operands });
+  cx.launch(
+    kernel,
+    { S: rowsIn(input) },
+    { ...reading("x", input), ...reading("residual", residual), gain: g, sum, ...operands },
+  );
 };
 
 const two =
@@ -76,7 +81,7 @@ const two =
     const [a, b] = [cx.view(x), cx.view(y)];
     const spec = { a: rowsView(a), b: rowsView(b) };
     const { kernel, operands } = made(cx, out, (it) => cx.kernel(maker, { ...spec, ...it }));
-    cx.launch(kernel, { S: rowsIn(a) }, { a, b, ...operands });
+    cx.launch(kernel, { S: rowsIn(a) }, { ...reading("a", a), ...reading("b", b), ...operands });
   };
 
 const silu: DeviceRule<NodeOf<"silu">> = (cx, { operands: [x], results: [out] }) => {
@@ -90,7 +95,7 @@ export function gate(cx: DeviceContext, x: DeviceView) {
   const half = { ...whole, width: width / 2 };
   return {
     write: (it: Results): Kernel => cx.kernel(swigluKernel, { a: half, b: half, ...it }),
-    operands: { a: x, b: { ...x, offset: x.offset + width / 2 } },
+    operands: { ...reading("a", x), ...reading("b", { ...x, offset: x.offset + width / 2 }) },
   };
 }
 

@@ -9,14 +9,21 @@ import type { DeviceRule, DeviceView } from "../context.ts";
 export function rowsView(view: DeviceView): View {
   const width = runLength(view);
   if (width === undefined) return fail("target/unsupported-op", undefined, "view", "its rows are no runs");
-  return { dtype: view.dtype, width, rowStride: view.strides[0] ?? 1, ...(view.nz && { nz: true }) };
+  return {
+    dtype: view.dtype,
+    width,
+    rowStride: view.strides[0] ?? 1,
+    ...(view.nz && { nz: true }),
+    ...(view.sums && { isSums: true }),
+  };
 }
 
 /** A view as rows of heads; one of rank 2 has one head. */
 export function headsView(view: DeviceView): View {
   const [rowStride = 1, headStride = 1] = view.strides;
   const sizes = view.dims.map((d, i) => (i === 0 ? 0 : fixed(d, "a view")));
-  if (view.dims.length === 2) return { dtype: view.dtype, width: sizes[1] ?? 1, rowStride };
+  if (view.dims.length === 2)
+    return { dtype: view.dtype, width: sizes[1] ?? 1, rowStride, ...(view.sums && { isSums: true }) };
   const [, heads = 1, width = 1] = sizes;
   return { dtype: view.dtype, width, heads, rowStride, headStride };
 }

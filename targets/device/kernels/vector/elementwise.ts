@@ -3,8 +3,9 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
 import { besideOutputs, blockedTile, leaving, overBlocks } from "./leaving.ts";
+import { columnScales, input, operand, scalesNeed } from "./operand.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
-import { box, buffer, fitsTile, headsOf, kernelOf, lines, operand, overColumns, overElements, tensor, type View } from "./tile.ts"; // prettier-ignore
+import { box, buffer, fitsTile, headsOf, kernelOf, lines, overColumns, overElements, tensor, type View } from "./tile.ts"; // prettier-ignore
 
 const bytes = ({ dtype }: View): number => dtypes[dtype].bits / 8;
 
@@ -43,6 +44,7 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
   const heads = headsOf(a);
   const rounding = roundingText(profile, width, spec.rounded);
   const inputs = b ? [a, b] : [a];
+  const scales = scalesNeed(profile, inputs, 2);
   const own = out && { operand: "out", view: out, buffer: "y", copies: 2 };
   const outputs = [own, rounding.output].flatMap((it) => (it ? [it] : []));
   const keepsRow = spec.rounded !== undefined;
@@ -50,9 +52,10 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
   const isInPlace = !keepsRow && out?.dtype === "f32";
   const [usesH, usesW] = [!isInPlace, keepsRow || (b !== undefined && b.dtype !== "f32")];
   const need = {
-    chunk: 2 * inputs.reduce((n, it) => n + bytes(it), 0) + (usesW ? 4 : 0) + (usesH && !keepsRow ? 4 : 0) + rounding.need.chunk, // prettier-ignore
+    chunk: 2 * inputs.reduce((n, it) => n + bytes(it), 0) + (usesW ? 4 : 0) + (usesH && !keepsRow ? 4 : 0) + rounding.need.chunk + scales.chunk, // prettier-ignore
     row: keepsRow ? 4 : 0,
-    column: rounding.need.column,
+    once: scales.once,
+    column: rounding.need.column + scales.column,
   };
   const tile = blockedTile(profile, a, outputs, need, Math.max(64, spec.rounded?.rotation ?? 1));
   const result = own && leaving(profile, own, tile);
@@ -81,11 +84,13 @@ function elementwise(profile: Profile, op: keyof typeof works, spec: Elementwise
     lines(
       `kernel ${nameOf(op, spec)} for ${profile.name}`,
       "size S",
-      tensor("a", a, "in"),
-      b && tensor("b", b, "in"),
+      input("a", a),
+      b && input("b", b),
       out && tensor("out", out, "out"),
       rounding.tensors,
       `on ${profile.vector.core} {`,
+      columnScales(profile, "a", a),
+      b && columnScales(profile, "b", b),
       rounding.before(tile),
       keepsRow || tile.block > 1
         ? overBlocks(

@@ -4,8 +4,9 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { named, sizeOf, typesOf } from "../name.ts";
 import { blockedTile, leaving, overBlocks } from "./leaving.ts";
+import { columnScales, input, operand, scalesNeed } from "./operand.ts";
 import { roundingText, type Rounding } from "./round-rows.ts";
-import { buffer, headsOf, kernelOf, lines, operand, overColumns, tensor, type View } from "./tile.ts"; // prettier-ignore
+import { buffer, headsOf, kernelOf, lines, overColumns, tensor, type View } from "./tile.ts"; // prettier-ignore
 
 /** What a norm reads and gives. What is left out is not computed. */
 export type NormSpec = {
@@ -45,14 +46,15 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const heads = headsOf(x);
   const rounding = roundingText(profile, width, spec.rounded);
   const inputs = residual ? [x, residual] : [x];
+  const scales = scalesNeed(profile, inputs, loads);
   const summing = sum && { operand: "sum", view: sum, buffer: "sum0", copies: 2 };
   const norming = out && { operand: "out", view: out, buffer: "y", copies: 2 };
   const outputs = [summing, norming, rounding.output].flatMap((it) => (it ? [it] : []));
   const need = {
-    chunk: loads * widthOf(inputs) + 4 + rounding.need.chunk,
+    chunk: loads * widthOf(inputs) + 4 + rounding.need.chunk + scales.chunk,
     row: 4,
-    once: 4 + (gain === "f32" ? 0 : bytes(gain)),
-    column: 2 + rounding.need.column,
+    once: 4 + (gain === "f32" ? 0 : bytes(gain)) + scales.once,
+    column: 2 + rounding.need.column + scales.column,
   };
   const quantum = Math.max(lanes, spec.rounded?.rotation ?? 1);
   const one = blockedTile(profile, x, outputs, need, quantum);
@@ -101,14 +103,16 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
     lines(
       `kernel ${nameOf(spec)} for ${profile.name}`,
       "size S",
-      tensor("x", x, "in"),
-      residual && tensor("residual", residual, "in"),
+      input("x", x),
+      residual && input("residual", residual),
       `tensor gain: ${gain}[${width}] in`,
       sum && tensor("sum", sum, "out"),
       out && tensor("out", out, "out"),
       rounding.tensors,
       `on ${profile.vector.core} {`,
       gainRow(profile, gain, width),
+      columnScales(profile, "x", x),
+      residual && columnScales(profile, "residual", residual),
       rounding.before(tile),
       overBlocks(
         tile,

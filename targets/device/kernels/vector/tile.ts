@@ -19,6 +19,8 @@ export type View = {
   readonly headStride?: number;
   /** In the device's fractals, as weights may be stored: the matrix unit takes it as it is. */
   readonly nz?: boolean;
+  /** Whole numbers, as the matrix unit sums codes: what they stand for is each times its column's scale, then its row's. One head only. */
+  readonly isSums?: boolean;
 };
 
 /** A kernel from its text, flags put in. */
@@ -165,30 +167,6 @@ for block in own .. min(S, own + share) step ${held} {
     ${body}
   }
 }`;
-
-/** An operand that is loaded: the box where a chunk of its rows lies as float32, what loads it, and what converts it where it is not float32 yet. */
-export type Operand = { readonly box: string; readonly load: string; readonly convert: string };
-
-/** A chunk of rows of a tensor, so many copies of it under way; converted into the box `place` unless it is float32. */
-export function operand(
-  profile: Profile,
-  name: string,
-  view: View,
-  { rows, cols }: Tile,
-  underWay: number,
-  place: string,
-): Operand {
-  const here = `${name}0[0 : lines, 0 : cols]`;
-  const isFloat = view.dtype === "f32";
-  return {
-    box: isFloat ? here : place,
-    load: lines(
-      buffer(profile)(`${name}0`, view.dtype, rows * headsOf(view), cols, underWay),
-      `copy ${box(name, view)} -> ${here}`,
-    ),
-    convert: isFloat ? "" : `vector copy ${here} -> ${place}`,
-  };
-}
 
 /**
  * As `overNumberedRows`, one row of buffers a row; where there are fewer rows than cores, several share the columns of a row: a core has those from
