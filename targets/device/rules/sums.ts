@@ -4,8 +4,8 @@ import type { OpName } from "../../../src/ir/ops/index.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Extent } from "../../../src/plan/program/program.ts";
 import type { DeviceContext, DeviceView } from "../context.ts";
-import { flowOf } from "../kernels/matrix/flow.ts";
-import { sumsOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import type { GemmSpec } from "../kernels/matrix/spec.ts";
+import { unscaled } from "../kernels/matrix/unscaled.ts";
 import { add, swiglu } from "../kernels/vector/elementwise.ts";
 import { rmsNorm } from "../kernels/vector/norm.ts";
 import type { View } from "../kernels/vector/tile.ts";
@@ -45,15 +45,6 @@ function kernelAt(cx: DeviceContext, { node, width }: Reading, x: View): Kernel 
 
 const floats = (width: number): View => ({ dtype: "f32", width });
 
-/** The product whose sums leave as they are; undefined where the machine cannot, or there are several sums to a result, or more than scales to come. */
-function unscaled(cx: DeviceContext, spec: GemmSpec): GemmSpec | undefined {
-  const { w, out, bias } = spec;
-  if (w.kind !== "integer" || sumsOf(spec) > 1 || bias) return undefined;
-  const [own, straight] = [flowOf(cx.profile, spec), { ...spec, w: { kind: "plain", dtype: w.dtype, ...(w.nz && { nz: true }) }, out: { ...out, dtype: "i32" } }] as const; // prettier-ignore
-  const isHandedOver = own.leaves === "vector" && !own.isWhole;
-  return isHandedOver && flowOf(cx.profile, straight).leaves === "straight" ? straight : undefined;
-}
-
 /**
  * The product whose sums are left to those who read the result, where that is best: all of these scale what they load, the product waits for the memory, and
  * takes so much less time that they may take more.
@@ -64,7 +55,7 @@ export function leftToReaders(
   spec: GemmSpec,
   rows: Extent,
 ): GemmSpec | undefined {
-  const straight = unscaled(cx, spec);
+  const straight = unscaled(cx.profile, spec);
   const readings = readingsOf(cx, value);
   const most = cx.most(rows);
   if (!straight || !readings.every((it) => scaling.has(it.node.op)) || cx.readers(value).has("result"))
