@@ -48,22 +48,22 @@ export const commands: readonly CommandEntry[] = [
   lazy(
     "route",
     "record which experts the tokens of a text take",
-    async () => (await import("./commands/route.ts")).route,
+    async () => (await import("./commands/clusters/route.ts")).route,
   ),
   lazy(
     "place",
     "place experts on a cluster by recorded routing",
-    async () => (await import("./commands/place.ts")).place,
+    async () => (await import("./commands/clusters/place.ts")).place,
   ),
   lazy(
     "launch",
     "write the script that serves a model with vLLM on Ray",
-    async () => (await import("./commands/launch.ts")).launch,
+    async () => (await import("./commands/clusters/launch.ts")).launch,
   ),
   lazy(
     "clusters",
     "list the clusters to plan for",
-    async () => (await import("./commands/clusters.ts")).clusters,
+    async () => (await import("./commands/clusters/clusters.ts")).clusters,
   ),
   lazy(
     "completion",

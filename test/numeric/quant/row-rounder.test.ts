@@ -1,14 +1,14 @@
 /** Rounding in WebAssembly gives the bytes that the plain definition gives. */
 import { describe, expect, test } from "vitest";
-import { quantizer } from "../../src/quant/quantizer.ts";
-import { roundingCode } from "../../src/quant/rounding/rounding-code.ts";
-import { createRowRounder } from "../../src/quant/rounding/row-rounder.ts";
-import { encodeBf16, decodeToF32 } from "../../src/tensor/codec.ts";
-import { formats, roundings, type FormatName, type Rounding } from "../../src/tensor/format.ts";
-import { quantize, source } from "../../src/tensor/recipe.ts";
-import { bytesOfPart } from "../../src/tensor/stored-parts.ts";
-import { assemble } from "../../src/wasm/assemble.ts";
-import { randomSource } from "../support/random.ts";
+import { quantizer } from "../../../src/quant/quantizer.ts";
+import { roundingCode } from "../../../src/quant/rounding/rounding-code.ts";
+import { createRowRounder } from "../../../src/quant/rounding/row-rounder.ts";
+import { encodeBf16, decodeToF32 } from "../../../src/tensor/codec.ts";
+import { formats, roundings, type FormatName, type Rounding } from "../../../src/tensor/format.ts";
+import { quantize, source } from "../../../src/tensor/recipe.ts";
+import { bytesOfPart } from "../../../src/tensor/stored-parts.ts";
+import { assemble } from "../../../src/wasm/assemble.ts";
+import { randomSource } from "../../support/random.ts";
 
 const round = createRowRounder(await roundingCode(assemble));
 const names = ["int8", "int4", "int4-g32", "int4-g64", "int4-g128"] as const satisfies readonly FormatName[];

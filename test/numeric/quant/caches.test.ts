@@ -1,24 +1,24 @@
 /** Caches of int8: the engine against the interpreter to the bit, and whole models by both programs against their golden logits. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { quantizeCaches } from "../../passes/quantize/caches.ts";
-import { loadSegment } from "../../src/driver/calibration/segment-code.ts";
-import { compile } from "../../src/driver/compile.ts";
-import { interpret } from "../../src/interp/interpret.ts";
-import { floats, type Tensor } from "../../src/interp/tensor.ts";
-import { buildFunc } from "../../src/ir/builder.ts";
-import { printModule } from "../../src/ir/printer.ts";
-import { parseModule } from "../../src/ir/parser.ts";
-import { tensor } from "../../src/ir/types.ts";
-import { verify } from "../../src/ir/verifier.ts";
-import { readPlan } from "../../src/plan/read-plan.ts";
-import { quantizer } from "../../src/quant/quantizer.ts";
-import { openSession } from "../../src/runtime/session.ts";
-import { rowReader } from "../../src/tensor/recipe-rows.ts";
-import { readGolden } from "../support/checkpoints.ts";
-import { moec, root } from "../support/moec.ts";
-import { randomSource } from "../support/random.ts";
-import { tempFolder } from "../support/temp.ts";
+import { quantizeCaches } from "../../../passes/quantize/caches.ts";
+import { loadSegment } from "../../../src/driver/calibration/segment-code.ts";
+import { compile } from "../../../src/driver/compile.ts";
+import { interpret } from "../../../src/interp/interpret.ts";
+import { floats, type Tensor } from "../../../src/interp/tensor.ts";
+import { buildFunc } from "../../../src/ir/builder.ts";
+import { printModule } from "../../../src/ir/printer.ts";
+import { parseModule } from "../../../src/ir/parser.ts";
+import { tensor } from "../../../src/ir/types.ts";
+import { verify } from "../../../src/ir/verifier.ts";
+import { readPlan } from "../../../src/plan/read-plan.ts";
+import { quantizer } from "../../../src/quant/quantizer.ts";
+import { openSession } from "../../../src/runtime/session.ts";
+import { rowReader } from "../../../src/tensor/recipe-rows.ts";
+import { readGolden } from "../../support/checkpoints.ts";
+import { moec, root } from "../../support/moec.ts";
+import { randomSource } from "../../support/random.ts";
+import { tempFolder } from "../../support/temp.ts";
 
 const folder = tempFolder();
 

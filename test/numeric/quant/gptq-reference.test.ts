@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { expect, test } from "vitest";
-import { gptqOnGrid } from "../../src/quant/gptq/gptq.ts";
-import { formatNames, formats } from "../../src/tensor/format.ts";
-import { root } from "../support/moec.ts";
+import { gptqOnGrid } from "../../../src/quant/gptq/gptq.ts";
+import { formatNames, formats } from "../../../src/tensor/format.ts";
+import { root } from "../../support/moec.ts";
 
 const numbers = v.array(v.number());
 const schema = v.object({

@@ -2,18 +2,18 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { emit, lowerModel, write } from "../../src/driver/compile.ts";
-import { planQuantization, schemeFrom } from "../../src/driver/quantize.ts";
-import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
-import { tensorFromBytes } from "../../src/interp/stored.ts";
-import { readPlan } from "../../src/plan/read-plan.ts";
-import { matrices } from "../../src/plan/stored-weight.ts";
-import { quantizer } from "../../src/quant/quantizer.ts";
-import { sourceNames } from "../../src/tensor/recipe.ts";
-import { readRegion } from "../../src/tensor/source.ts";
-import { packed } from "../support/kernels/kernels.ts";
-import { root } from "../support/moec.ts";
-import { tempFolder } from "../support/temp.ts";
+import { emit, lowerModel, write } from "../../../src/driver/compile.ts";
+import { planQuantization, schemeFrom } from "../../../src/driver/quantize.ts";
+import { evaluateRecipe } from "../../../src/interp/kernels/recipe.ts";
+import { tensorFromBytes } from "../../../src/interp/stored.ts";
+import { readPlan } from "../../../src/plan/read-plan.ts";
+import { matrices } from "../../../src/plan/stored-weight.ts";
+import { quantizer } from "../../../src/quant/quantizer.ts";
+import { sourceNames } from "../../../src/tensor/recipe.ts";
+import { readRegion } from "../../../src/tensor/source.ts";
+import { packed } from "../../support/kernels/kernels.ts";
+import { root } from "../../support/moec.ts";
+import { tempFolder } from "../../support/temp.ts";
 
 const folder = tempFolder();
 

@@ -1,21 +1,21 @@
 /** `moec place ROUTING --cluster C -o map.json`: which device holds which experts. */
 import { availableParallelism } from "node:os";
-import { formatExpertMap, formatVllmAscendMap, type ExpertMap } from "../../cluster/expert-map.ts";
-import { nodesOf } from "../../cluster/topology.ts";
-import { policies, usualMessageCost, type Placing, type Policy } from "../../cluster/placement/place.ts";
-import { clusterFrom } from "../../driver/cluster.ts";
+import { formatExpertMap, formatVllmAscendMap, type ExpertMap } from "../../../cluster/expert-map.ts";
+import { nodesOf } from "../../../cluster/topology.ts";
+import { policies, usualMessageCost, type Placing, type Policy } from "../../../cluster/placement/place.ts";
+import { clusterFrom } from "../../../driver/cluster.ts";
 import {
   heardFrom,
   judgePlacement,
   layersOf,
   placeLayers,
   type Judged,
-} from "../../driver/placement/place.ts";
-import { searchOnThreads } from "../../driver/placement/place-threads.ts";
-import { readRouting, type Routing } from "../../driver/placement/routing-file.ts";
-import { table } from "../../support/text.ts";
-import { decimal, listed, wholeNumber, type CommandSpec } from "../command.ts";
-import { writeText } from "../files/write-text.ts";
+} from "../../../driver/placement/place.ts";
+import { searchOnThreads } from "../../../driver/placement/place-threads.ts";
+import { readRouting, type Routing } from "../../../driver/placement/routing-file.ts";
+import { table } from "../../../support/text.ts";
+import { decimal, listed, wholeNumber, type CommandSpec } from "../../command.ts";
+import { writeText } from "../../files/write-text.ts";
 
 type Options = {
   readonly cluster: string;

@@ -1,12 +1,12 @@
 /** Channels scaled on one side and unscaled on the other leave a model's answers as they are. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { balanceChannels, channelGroups } from "../../passes/quantize/balance-channels.ts";
-import { pipeline } from "../../passes/index.ts";
-import { runPass, runPasses } from "../../src/pass/runner.ts";
-import { createRandom } from "../../src/support/random.ts";
-import { interpretModel, largestDifference } from "../support/interpret-model.ts";
-import { root } from "../support/moec.ts";
+import { balanceChannels, channelGroups } from "../../../passes/quantize/balance-channels.ts";
+import { pipeline } from "../../../passes/index.ts";
+import { runPass, runPasses } from "../../../src/pass/runner.ts";
+import { createRandom } from "../../../src/support/random.ts";
+import { interpretModel, largestDifference } from "../../support/interpret-model.ts";
+import { root } from "../../support/moec.ts";
 
 test.each([
   ["v3-tiny", 20],

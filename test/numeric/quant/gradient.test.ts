@@ -1,23 +1,23 @@
 /** Gradients on the way back through a model, held to differences of its interpreted answers. */
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { pipeline } from "../../passes/index.ts";
-import { openModel } from "../../src/driver/model.ts";
-import { interpret } from "../../src/interp/interpret.ts";
-import { evaluateRecipe } from "../../src/interp/kernels/recipe.ts";
-import { floats, sizeOfShape, type Tensor } from "../../src/interp/tensor.ts";
-import { definitions, isOp, type Value } from "../../src/ir/graph.ts";
-import { runPasses } from "../../src/pass/runner.ts";
-import { backward, reads } from "../../src/quant/gradient/rules.ts";
-import { createProducts, productsCode } from "../../src/quant/products.ts";
-import { quantizer } from "../../src/quant/quantizer.ts";
-import { segmentFunc } from "../../src/quant/segments/segments.ts";
-import { createRandom } from "../../src/support/random.ts";
-import { decodeToF32 } from "../../src/tensor/codec.ts";
-import type { Recipe } from "../../src/tensor/recipe.ts";
-import { readRegion } from "../../src/tensor/source.ts";
-import { assemble } from "../../src/wasm/assemble.ts";
-import { root } from "../support/moec.ts";
+import { pipeline } from "../../../passes/index.ts";
+import { openModel } from "../../../src/driver/model.ts";
+import { interpret } from "../../../src/interp/interpret.ts";
+import { evaluateRecipe } from "../../../src/interp/kernels/recipe.ts";
+import { floats, sizeOfShape, type Tensor } from "../../../src/interp/tensor.ts";
+import { definitions, isOp, type Value } from "../../../src/ir/graph.ts";
+import { runPasses } from "../../../src/pass/runner.ts";
+import { backward, reads } from "../../../src/quant/gradient/rules.ts";
+import { createProducts, productsCode } from "../../../src/quant/products.ts";
+import { quantizer } from "../../../src/quant/quantizer.ts";
+import { segmentFunc } from "../../../src/quant/segments/segments.ts";
+import { createRandom } from "../../../src/support/random.ts";
+import { decodeToF32 } from "../../../src/tensor/codec.ts";
+import type { Recipe } from "../../../src/tensor/recipe.ts";
+import { readRegion } from "../../../src/tensor/source.ts";
+import { assemble } from "../../../src/wasm/assemble.ts";
+import { root } from "../../support/moec.ts";
 
 const models = ["v3-tiny", "v2-tiny", "v1-moe-tiny", "r1-distill-llama-tiny"];
 

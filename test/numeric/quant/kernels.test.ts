@@ -1,8 +1,8 @@
 /** Matrix kernels over quantized weights, bit for bit against the same arithmetic in plain loops. */
 import { describe, expect, test } from "vitest";
-import type { CodedWeight, Spec } from "../../targets/cpu/kernels/spec.ts";
-import { kernelBench, packed } from "../support/kernels/kernels.ts";
-import { randomSource } from "../support/random.ts";
+import type { CodedWeight, Spec } from "../../../targets/cpu/kernels/spec.ts";
+import { kernelBench, packed } from "../../support/kernels/kernels.ts";
+import { randomSource } from "../../support/random.ts";
 
 type Case = CodedWeight & {
   readonly rows: number;

@@ -1,11 +1,11 @@
 /** `moec launch MODEL --cluster C -o launch.sh`: the script that serves a model with vLLM on Ray. */
 import { resolve } from "node:path";
-import { parseMesh, type Mesh } from "../../cluster/mesh.ts";
-import { clusterFrom } from "../../driver/cluster.ts";
-import { openModel } from "../../driver/model.ts";
-import { usualMesh, vllmLaunchScript } from "../../export/vllm-launch.ts";
-import { wholeNumber, type CommandSpec } from "../command.ts";
-import { writeText } from "../files/write-text.ts";
+import { parseMesh, type Mesh } from "../../../cluster/mesh.ts";
+import { clusterFrom } from "../../../driver/cluster.ts";
+import { openModel } from "../../../driver/model.ts";
+import { usualMesh, vllmLaunchScript } from "../../../export/vllm-launch.ts";
+import { wholeNumber, type CommandSpec } from "../../command.ts";
+import { writeText } from "../../files/write-text.ts";
 
 type Options = {
   readonly cluster: string;

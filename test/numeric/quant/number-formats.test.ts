@@ -2,11 +2,11 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { quantizer } from "../../src/quant/quantizer.ts";
-import { bitsPerWeight, formatNames, formats, isFormatName } from "../../src/tensor/format.ts";
-import { bytesOfPart } from "../../src/tensor/stored-parts.ts";
-import { packed } from "../support/kernels/kernels.ts";
-import { root } from "../support/moec.ts";
+import { quantizer } from "../../../src/quant/quantizer.ts";
+import { bitsPerWeight, formatNames, formats, isFormatName } from "../../../src/tensor/format.ts";
+import { bytesOfPart } from "../../../src/tensor/stored-parts.ts";
+import { packed } from "../../support/kernels/kernels.ts";
+import { root } from "../../support/moec.ts";
 
 const page = readFileSync(join(root, "docs/number-formats.md"), "utf8");
 

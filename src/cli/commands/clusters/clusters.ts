@@ -1,9 +1,9 @@
 /** `moec clusters [NAME]`: the clusters there are to plan for, and what is known of one. */
-import { formatCluster } from "../../cluster/cluster-file.ts";
-import { clusterFrom, knownClusters } from "../../driver/cluster.ts";
-import { table } from "../../support/text.ts";
-import { clusterText } from "../reports/cluster.ts";
-import type { CommandSpec } from "../command.ts";
+import { formatCluster } from "../../../cluster/cluster-file.ts";
+import { clusterFrom, knownClusters } from "../../../driver/cluster.ts";
+import { table } from "../../../support/text.ts";
+import { clusterText } from "../../reports/cluster.ts";
+import type { CommandSpec } from "../../command.ts";
 
 export const clusters: CommandSpec<Record<never, never>> = {
   name: "clusters",
