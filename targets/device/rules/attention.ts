@@ -1,7 +1,8 @@
 import type { NodeOf } from "../../../src/ir/graph.ts";
 import { fail } from "../../../src/support/diagnostics.ts";
 import type { DeviceRule, DeviceView } from "../context.ts";
-import { attention as attentionKernel } from "../kernels/attention/attention.ts";
+import { attention as attentionKernel, attentionScores, pitchOf } from "../kernels/attention/attention.ts";
+import { isDealt } from "../kernels/attention/dealt.ts";
 import { combine } from "../kernels/attention/combine.ts";
 import { headsOf } from "../kernels/vector/tile.ts";
 import { headsView, rowsIn } from "./views.ts";
@@ -32,6 +33,11 @@ const attention: DeviceRule<NodeOf<"attention">> = (
   const sizes = { B: { times: 1, dim: "1" }, S: rows, P: { times: 1, dim: "P" } };
   const taken = { q, k, ...apart };
   const kernel = cx.kernel(attentionKernel, spec, tile);
+  if (isDealt(tile)) {
+    const scores = cx.scratch("scores", "f32", rows, [headsOf(spec.out), pitchOf(spec)]);
+    cx.launch(cx.kernel(attentionScores, spec), sizes, { q, k, scores });
+    return cx.launch(kernel, sizes, { scores, v, out });
+  }
   if (tile.pieces === 1) return cx.launch(kernel, sizes, { ...taken, out });
   const { pieces } = tile;
   const { width } = spec.out;

@@ -6,8 +6,15 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import type { Reader } from "../../../src/machine/simulate/outline.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
-import { attention, shapeOf, type AttentionCut, type AttentionSpec } from "../kernels/attention/attention.ts";
+import {
+  attention,
+  attentionScores,
+  shapeOf,
+  type AttentionCut,
+  type AttentionSpec,
+} from "../kernels/attention/attention.ts";
 import { combine } from "../kernels/attention/combine.ts";
+import { dealtTiles, isDealt } from "../kernels/attention/dealt.ts";
 import { slicedTiles } from "../kernels/attention/sliced-tile.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
 import { risen } from "../kernels/attention/stored.ts";
@@ -30,7 +37,13 @@ function candidates(profile: Profile, shape: AttentionShape): readonly Attention
   const sliced = slicedTiles(profile, shape, trials);
   const { sequences, keys: _keys, ...whole } = shape;
   const wholes = sequences !== undefined && shape.queries > 1 && sliced.length === 0 ? attentionTiles(profile, whole, trials) : []; // prettier-ignore
-  return [...attentionTiles(profile, shape, trials), ...(stored ? [stored] : []), ...sliced, ...wholes];
+  return [
+    ...attentionTiles(profile, shape, trials),
+    ...(stored ? [stored] : []),
+    ...sliced,
+    ...wholes,
+    ...dealtTiles(profile, shape, trials),
+  ];
 }
 
 /** The fastest cut; deterministic. What `memory` has is taken from there, and what is found is added. Throws where attention does not fit. */
@@ -81,7 +94,7 @@ function risingIn(share: number, cores: number): Reader {
   };
 }
 
-/** Cycles of attention in one call, and of what puts pieces together. */
+/** Cycles of attention in one call, and of what makes scores by themselves, or puts pieces together. */
 export function cyclesOfCall(
   profile: Profile,
   spec: AttentionSpec,
@@ -89,13 +102,15 @@ export function cyclesOfCall(
   { sequences, queries, past, rising = 0 }: AttentionCall,
 ): number {
   const sizes = new Map([["B", sequences], ["S", queries], ["P", past]]); // prettier-ignore
+  const launch = profile.launch.value * profile.clock.value;
   const kernel = attention(profile, spec, cut);
   const reader = risingIn(rising, coresOf(profile, profile.vector.core));
   // Turns that differ by what is read of them are walked through one by one.
+  const scores = isDealt(cut) ? time(attentionScores(profile, spec), profile, { sizes }).cycles + launch : 0; // prettier-ignore
   const { cycles } = rising > 0 ? time(kernel, profile, { sizes, reader }, () => {}) : time(kernel, profile, { sizes }); // prettier-ignore
-  if (cut.pieces === 1) return cycles;
+  if (cut.pieces === 1) return scores + cycles;
   const { width, dtype: out } = spec.out;
   const rows = new Map([["S", sequences * queries * headsOf(spec.out)]]);
   const together = time(combine(profile, { pieces: cut.pieces, width, out }), profile, { sizes: rows });
-  return cycles + together.cycles + profile.launch.value * profile.clock.value;
+  return cycles + together.cycles + launch;
 }

@@ -11,6 +11,8 @@ import { cutOf, cutWith } from "./cut.ts";
 import { fusedPart, matrixPart, vectorPart } from "./parts.ts";
 import { isStored, storedBuffers, type StoredTile } from "./stored-tile.ts";
 import { storedMatrixPart, storedScratch, storedVectorPart } from "./stored.ts";
+import { dealtShape, dealtText, isDealt, type DealtTile } from "./dealt.ts";
+import { scoresTensor, scoresText } from "./scores.ts";
 import { isSliced, slicedBuffers, type SlicedTile } from "./sliced-tile.ts";
 import { slicedMatrixPart, slicedScratch, slicedVectorPart } from "./sliced.ts";
 import { isFused, type AttentionShape, type AttentionTile } from "./tile.ts";
@@ -44,14 +46,16 @@ export const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionSha
 });
 
 /** How attention is cut: the vector cores keep the sums, or they stay in memory. */
-export type AttentionCut = AttentionTile | StoredTile | SlicedTile;
+export type AttentionCut = AttentionTile | StoredTile | SlicedTile | DealtTile;
 
 /**
  * Causal attention: of B sequences with P keys each in the cache and S queries behind, query s sees keys 0 to P + s. Tensors: `q` [B, S, heads,
  * dim], `k` [B, P + S, groups, dim], `v` [B, P + S, groups, width], `out` [B, S, heads, width]. Where the tile cuts keys in pieces, instead of
- * `out` what `combine` takes: f32 `partial` [pieces, B, S, heads, width], `weights` and `maxima` [pieces, B, S, heads, 1].
+ * `out` what `combine` takes: f32 `partial` [pieces, B, S, heads, width], `weights` and `maxima` [pieces, B, S, heads, 1]. Where it deals out
+ * columns, instead of `q` and `k` what `attentionScores` gives.
  */
 export function attention(profile: Profile, spec: AttentionSpec, tile: AttentionCut): Kernel {
+  if (isDealt(tile)) return attentionSums(profile, spec, tile);
   const { q, k, v, out } = spec;
   const shape = shapeOf(spec);
   const piece = (name: string, width: number): string =>
@@ -72,8 +76,50 @@ export function attention(profile: Profile, spec: AttentionSpec, tile: Attention
   );
 }
 
+/** Rows of scores have room for so many keys. */
+export const pitchOf = ({ keys = 0 }: AttentionSpec): number => 64 * Math.ceil(keys / 64);
+
+/** Scores of one query a sequence. Tensors: `q`, `k`, and `scores` f32 [B, heads, P + S], a row of which has room for all keys. */
+export function attentionScores(profile: Profile, spec: AttentionSpec): Kernel {
+  const shape = shapeOf(spec);
+  return kernelOf(
+    profile,
+    lines(
+      `kernel ${named("scores", sharingOf(shape), shape.dtype)} for ${profile.name}`,
+      "size B\nsize S\nsize P",
+      tensor("q", spec.q, "S", "in"),
+      tensor("k", spec.k, "P + S", "in"),
+      scoresTensor(shape.heads, pitchOf(spec), "out"),
+      scoresText(profile, shape),
+    ),
+  );
+}
+
+/** What is left of attention when scores are there. */
+function attentionSums(profile: Profile, spec: AttentionSpec, tile: DealtTile): Kernel {
+  const { k, v = { ...k, width: spec.out.width, rowStride: k.rowStride ?? headsOf(k) * k.width, headStride: k.headStride ?? k.width }, out, scale } = spec; // prettier-ignore
+  const shape = shapeOf(spec);
+  const cut = { ...cutOf(profile, dealtShape(shape, tile.deal), tile, scale), from: "from" };
+  return kernelOf(
+    profile,
+    lines(
+      `kernel ${named("sums", sharingOf(shape), shape.dtype)} for ${profile.name}`,
+      "size B\nsize S\nsize P",
+      scoresTensor(shape.heads, pitchOf(spec), "in"),
+      tensor("v", v, "P + S", "in"),
+      tensor("out", out, "S", "out"),
+      dealtText(cut, shape.width),
+    ),
+  );
+}
+
 /** Scratch and parts. */
-function textOf(profile: Profile, shape: AttentionShape, tile: AttentionCut, scale: number): string {
+function textOf(
+  profile: Profile,
+  shape: AttentionShape,
+  tile: Exclude<AttentionCut, DealtTile>,
+  scale: number,
+): string {
   if (isStored(tile)) return storedText(profile, shape, tile, scale);
   return isSliced(tile) ? slicedText(profile, shape, tile, scale) : keptText(profile, shape, tile, scale);
 }
@@ -106,10 +152,11 @@ function storedText(profile: Profile, shape: AttentionShape, tile: StoredTile, s
 }
 
 /** Such as `attention_8x64_bf16`: heads and their width; `attention_8of2x64_bf16` where 8 heads share 2 of keys. */
-function nameOf({ heads, groups, dim, width, dtype, isLatent }: AttentionShape): string {
-  const sharing = groups === heads ? `${heads}` : `${heads}of${groups}`;
-  return named(isLatent ? "latentAttention" : "attention", `${sharing}x${dim}${width === dim ? "" : `x${width}`}`, dtype); // prettier-ignore
-}
+const nameOf = (shape: AttentionShape): string =>
+  named(shape.isLatent ? "latentAttention" : "attention", sharingOf(shape), shape.dtype);
+
+const sharingOf = ({ heads, groups, dim, width }: AttentionShape): string =>
+  `${groups === heads ? `${heads}` : `${heads}of${groups}`}x${dim}${width === dim ? "" : `x${width}`}`;
 
 function tensor(name: string, view: View, rows: string, role: "in" | "out"): string {
   const heads = headsOf(view);

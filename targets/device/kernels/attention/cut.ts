@@ -8,6 +8,8 @@ export type Cut<T extends Tiling = AttentionTile> = {
   readonly shape: AttentionShape;
   readonly tile: T;
   readonly scale: number;
+  /** The first column of the values, where a group takes some of them. */
+  readonly from: string;
   /** Chunks of columns in which sums move. */
   readonly chunks: number;
   /** Declares a buffer of `buffersOf`. */
@@ -35,6 +37,7 @@ export function cutWith<T extends Tiling>(
     shape,
     tile,
     scale,
+    from: "0",
     chunks: Math.ceil(shape.width / tile.columns),
     make: (name) => {
       const found = declared.get(name);

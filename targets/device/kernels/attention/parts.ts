@@ -6,7 +6,7 @@ import { queryText, scoresText, valuesText } from "./matrix-text.ts";
 import { stageOf } from "./tile.ts";
 import { beginText, endText, onceText, softmaxText, updateText } from "./vector-text.ts";
 
-const late = "let late = lines * min(1, last)";
+export const late = "let late = lines * min(1, last)";
 
 /** Cores that have both units: tiles go from one to the other. */
 export const fusedPart = (cut: Cut): string =>
@@ -37,11 +37,11 @@ export const fusedPart = (cut: Cut): string =>
   );
 
 /** The engine of a core that copies between two spaces. */
-const engine = ({ profile }: Cut, core: string, from: string, to: string): string =>
+export const engine = ({ profile }: Cut, core: string, from: string, to: string): string =>
   profile.paths.find((it) => it.core === core && it.from === from && it.to === to)?.engine ?? "";
 
 /** Signals between split cores: scores are there (0), weights are there (1), sums are there (2). Weights are awaited some turns after they are given. */
-const repeated = (cut: Cut, text: string): string => lines(...Array.from({ length: cut.tile.lag }, () => text)); // prettier-ignore
+export const repeated = (cut: Cut, text: string): string => lines(...Array.from({ length: cut.tile.lag }, () => text)); // prettier-ignore
 
 /** Cores with a matrix unit only: tiles go through scratch. */
 export function matrixPart(cut: Cut): string {

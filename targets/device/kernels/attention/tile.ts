@@ -105,7 +105,8 @@ const flagsOf = ({ isLatent }: AttentionShape, { lag }: Pick<AttentionTile, "lag
 /** Flags between two engines that kernels may use. */
 export const flagsIn = ({ flags }: Profile): number => flags.perPair.value - flags.reserved.value;
 
-function fits(profile: Profile, shape: AttentionShape, tile: AttentionTile): boolean {
+/** Whether there are flags and room for a tile. */
+export function fits(profile: Profile, shape: AttentionShape, tile: AttentionTile): boolean {
   if (flagsOf(shape, tile) > flagsIn(profile)) return false;
   return haveRoom(profile, buffersOf(profile, shape, tile), (5 + tile.lag) * tile.share);
 }

@@ -92,7 +92,7 @@ const wholeText = (cut: Cut): string =>
     cut.make("y"),
     `vector divColumn ${chunkOf(cut, "lines")}, weight[0 : lines, 0 : 1] -> ${chunkOf(cut, "lines")}`,
     `vector copy ${chunkOf(cut, "lines")} -> y[0 : lines, 0 : some]`,
-    `copy y[0 : lines, 0 : some] -> out[${own}, w : some]`,
+    `copy y[0 : lines, 0 : some] -> out[${own}, ${cut.from} + w : some]`,
   );
 
 const pieceText = (cut: Cut): string =>
