@@ -15,7 +15,7 @@ function scoresBuffers(profile: Profile, { dtype, dim }: AttentionShape, { rows,
   const [stage, ub, d] = [stageOf(profile), profile.vector.space, upTo(dim, 16)];
   return {
     q1: [stage, dtype, rows, d, 1],
-    k1: [stage, dtype, keys, d, 2],
+    k1: [stage, dtype, keys, d, 3],
     q0: [a, dtype, rows, depth, 2],
     k0: [b, dtype, keys, depth, 2],
     sc: [c, "f32", rows, keys, 2],
@@ -23,24 +23,27 @@ function scoresBuffers(profile: Profile, { dtype, dim }: AttentionShape, { rows,
   } as const satisfies Record<string, Buffer>;
 }
 
-/** The most products for what is staged that fit a machine; undefined where none do. */
+/** The tile of most heads, and of those the one whose keys are shared most evenly among core groups; undefined where none fits a machine. */
 function scoresTile(profile: Profile, shape: AttentionShape): ScoresTile | undefined {
   const most = upTo(shape.heads / shape.groups, 16);
-  const tiles = [128, 64, 32, 16]
-    .filter((rows) => rows < 2 * most)
-    .flatMap((rows) =>
-      [256, 128, 64, 32].flatMap((keys) => [128, 64, 32].map((depth) => ({ rows, keys, depth }))),
-    ) // prettier-ignore
-    .filter((it) => haveRoom(profile, scoresBuffers(profile, shape, it), 0));
-  const worth = ({ rows, keys }: ScoresTile): number => (rows * keys) / (rows + keys);
-  return tiles.toSorted((a, b) => worth(b) - worth(a) || b.depth - a.depth)[0];
+  const [rows] = [128, 64, 32, 16].filter((it) => it < 2 * most && candidates(profile, shape, it).length > 0);
+  if (rows === undefined) return undefined;
+  const units = shape.groups * Math.ceil(shape.heads / shape.groups / rows);
+  const sharing = Math.max(1, Math.floor(profile.groups.value / units));
+  const taken = ({ keys }: ScoresTile): number => keys * Math.ceil((shape.keys ?? 0) / keys / sharing);
+  return candidates(profile, shape, rows).toSorted((a, b) => taken(a) - taken(b) || b.keys - a.keys || b.depth - a.depth)[0]; // prettier-ignore
 }
+
+const candidates = (profile: Profile, shape: AttentionShape, rows: number): readonly ScoresTile[] =>
+  [256, 128, 64, 32]
+    .flatMap((keys) => [128, 64, 32].map((depth) => ({ rows, keys, depth })))
+    .filter((it) => haveRoom(profile, scoresBuffers(profile, shape, it), 0));
 
 /** Whether a machine can make scores by themselves. */
 export const canScore = (profile: Profile, shape: AttentionShape): boolean =>
   scoresTile(profile, shape) !== undefined;
 
-/** What the matrix unit does: a block of keys for some heads each turn. */
+/** What the matrix unit does: groups that have heads in common share their keys, a block each in turn. */
 export function scoresText(profile: Profile, shape: AttentionShape): string {
   const tile = scoresTile(profile, shape);
   if (!tile) throw new Error(`${profile.name} has no room for scores`);
@@ -56,17 +59,19 @@ export function scoresText(profile: Profile, shape: AttentionShape): string {
   return lines(
     `on ${profile.matrix.core} {`,
     `let blocks = ceil(P + S, ${tile.keys})
-      for item in group .. B * ${groups * parts} * blocks step groups {
-      let t = item mod blocks * ${tile.keys}
-      let rest = item / blocks
-      let part = rest mod ${parts} * ${tile.rows}
-      let g = rest / ${parts} mod ${groups}
-      let b = rest / ${parts * groups}
+      let units = B * ${groups * parts}
+      let sharing = max(1, groups / units)
+      for unit in group / sharing .. units step max(1, groups / sharing) {
+      let part = unit mod ${parts} * ${tile.rows}
+      let g = unit / ${parts} mod ${groups}
+      let b = unit / ${parts * groups}
       let rows = min(${tile.rows}, ${together} - part)
-      let head = g * ${together} + part
-      let n = min(${tile.keys}, P + S - t)`,
+      let head = g * ${together} + part`,
     make("q1"),
     `copy q[b, 0 : 1, head : rows, 0 : ${dim}] -> q1[0 : rows, 0 : ${dim}]`,
+    `for block in group mod sharing .. blocks step sharing {
+      let t = block * ${tile.keys}
+      let n = min(${tile.keys}, P + S - t)`,
     make("k1"),
     `copy k[b, t : n, g, 0 : ${dim}] -> k1[0 : n, 0 : ${dim}]`,
     make("sc"),
@@ -85,6 +90,7 @@ export function scoresText(profile: Profile, shape: AttentionShape): string {
           `copy s[0 : rows, 0 : n] -> ${out}`,
         )
       : `copy sc[0 : rows, 0 : n] -> ${out}`,
+    "}",
     "}",
     "}",
   );
