@@ -38,7 +38,8 @@ export type PreparedRegion = {
   readonly back: number;
   readonly at: CompiledList;
   readonly size: CompiledList;
-  readonly uses: Uses;
+  /** By where it begins, axis by axis, and by its size. */
+  readonly uses: { readonly at: readonly Uses[]; readonly size: Uses };
 };
 
 /** The slots of the names that something reads of itself, not through other names. */
@@ -160,7 +161,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     back,
     at: compileList(at, slotOf),
     size: compileList(size, slotOf),
-    uses: usesOf([...at, ...size]),
+    uses: { at: at.map((it) => usesOf([it])), size: usesOf(size) },
   });
   const spaceOf = ({ of }: Region): string => {
     const box = find(boxes, of);

@@ -104,7 +104,7 @@ export function sketch(body: readonly Prepared[], env: Env, onlooker: Onlooker, 
         if (it.when(env) !== 0) sketch(it.body, env, onlooker, times);
         break;
       case "loop": {
-        const { first, by, turns } = extentOf(it, env);
+        const { first, by, turns } = boundsOf(it, env);
         onlooker.loop?.(turns);
         const ends = onlooker.ends?.(it) ?? 1;
         const middle = Math.max(0, turns - 2 * ends);
@@ -126,7 +126,7 @@ export function sketch(body: readonly Prepared[], env: Env, onlooker: Onlooker, 
 }
 
 /** Where a loop begins, by how much it goes on, and how many turns it has. */
-export function extentOf(
+export function boundsOf(
   { from, to, step }: Loop,
   env: Env,
 ): { readonly first: number; readonly by: number; readonly turns: number } {
@@ -136,12 +136,12 @@ export function extentOf(
 
 /** What a loop counts through. */
 export function turnsOf(loop: Loop, env: Env): readonly number[] {
-  const { first, by, turns } = extentOf(loop, env);
+  const { first, by, turns } = boundsOf(loop, env);
   return Array.from({ length: turns }, (_, i) => first + i * by);
 }
 
 function* walkLoop(loop: Loop, env: Env): Walk {
-  const { first, by, turns } = extentOf(loop, env);
+  const { first, by, turns } = boundsOf(loop, env);
   for (let i = 0; i < turns; i++) {
     const left = turns - i;
     const skipped = Math.min(left, (yield { kind: "turn", loop, index: i, left }) ?? 0);

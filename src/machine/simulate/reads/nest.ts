@@ -22,7 +22,9 @@ export type Nest = {
   readonly copy: Operation;
   /** Behind what stands at the beginning of the outermost loop's body, for all of its copies. */
   readonly steps: readonly Step[];
-  /** Slots from outside of these steps that tell what it reads. */
+  /** Of the axes of what it reads, those on which it begins at one place throughout the turn. */
+  readonly isFixed: readonly boolean[];
+  /** Slots from outside of these steps that tell what it reads, but for where it begins on those axes. */
   readonly inputs: Uses;
 };
 
@@ -66,7 +68,7 @@ function copiesIn(it: Prepared): readonly Found[] {
       return [];
     case "operation":
       return isFromMemory(it)
-        ? [{ copy: it, steps: [], needs: new Set(it.regions[0]?.uses), bounds: new Set() }]
+        ? [{ copy: it, steps: [], needs: new Set(allUses(it)), bounds: new Set() }]
         : [];
     case "if":
       return copiesOf(it.body).map((found) => within(it, it.uses, found));
@@ -111,7 +113,11 @@ function behind(before: readonly Prepared[], found: Found): Found {
   return { ...found, steps: [...steps, ...found.steps], needs, bounds: said(before, found.bounds).needs };
 }
 
-const usesOf = (it: Said): Uses => (it.kind === "let" ? it.uses : (it.regions[0]?.uses ?? []));
+const usesOf = (it: Said): Uses => (it.kind === "let" ? it.uses : allUses(it));
+
+/** The slots that tell what an operation reads first. */
+const allUses = ({ regions: [source] }: Operation): Uses =>
+  source ? [...source.uses.at.flat(), ...source.uses.size] : [];
 
 const slotsOf = (it: Step): readonly number[] =>
   it.kind === "loop" ? [it.loop.slot, it.loop.turn] : it.kind === "if" ? [] : [it.slot];
@@ -121,11 +127,21 @@ export const outlinesOf = ({ body }: PreparedPart): readonly Outline[] =>
   body.flatMap((it) => (it.kind === "loop" ? [outlineOf(it)] : []));
 
 function outlineOf(loop: Loop): Outline {
-  const nests = loop.body.flatMap(copiesIn).map(({ copy, steps, needs }): Nest => {
-    const own = new Set(steps.flatMap(slotsOf));
-    return { copy, steps, inputs: [...needs].filter((it) => !own.has(it)) };
-  });
-  return { loop, prefix: said(loop.body, new Set(nests.flatMap(({ inputs }) => inputs))).steps, nests };
+  const found = loop.body.flatMap(copiesIn);
+  const needs = new Set(found.flatMap((it) => [...it.needs]));
+  return { loop, prefix: said(loop.body, needs).steps, nests: found.map(nestOf) };
+}
+
+function nestOf({ copy, steps }: Found): Nest {
+  const own = new Set(steps.flatMap(slotsOf));
+  const { at, size } = copy.regions[0]?.uses ?? { at: [], size: [] };
+  const isFixed = at.map((uses) => uses.every((it) => !own.has(it)));
+  const needs = new Set([...size, ...at.filter((_, axis) => isFixed[axis] === false).flat()]);
+  for (const it of steps.toReversed()) {
+    const uses = it.kind === "loop" ? it.loop.uses : it.kind === "if" ? it.uses : needs.has(it.slot) ? usesOf(it) : []; // prettier-ignore
+    for (const slot of uses) needs.add(slot);
+  }
+  return { copy, steps, isFixed, inputs: [...needs].filter((it) => !own.has(it)) };
 }
 
 /** The loops around a copy whose turns come back to what it reads. */

@@ -1,8 +1,8 @@
 /** What the turns of outermost loops read of memory, turn by turn, without walking through them. */
 import { dtypes } from "../../../tensor/dtype.ts";
 import type { Env } from "../../schedule/expr.ts";
-import type { Box as Named, PreparedPart } from "../../schedule/prepare.ts";
-import { extentOf, sketch } from "../../schedule/walk.ts";
+import type { Box as Named, PreparedPart, PreparedRegion } from "../../schedule/prepare.ts";
+import { boundsOf, sketch } from "../../schedule/walk.ts";
 import { answerOf, type Reader } from "../outline.ts";
 import type { Nest, Outline, Said, Step } from "./nest.ts";
 
@@ -52,7 +52,7 @@ export function readingsOf(
         sketch([it], env, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
         continue;
       }
-      const { first, by, turns: n } = extentOf(it, env);
+      const { first, by, turns: n } = boundsOf(it, env);
       for (let i = 0; i < n; i++) {
         env[it.slot] = first + i * by;
         turns.push(turn(env));
@@ -76,23 +76,46 @@ const turnOf =
     return found;
   };
 
+/** What a copy reads in a turn, wherever it begins on its fixed axes. */
+type Extent = Pick<Reading, "extent" | "first" | "again"> & { readonly low: readonly number[] };
+
 /** What a copy reads, worked out once for equal inputs. */
 function remembering(nest: Nest, reader: Reader, boxes: Boxes): Look {
-  const known = new Map<
-    number,
-    { readonly inputs: readonly number[]; readonly reading: Reading | undefined }
-  >();
-  const visits = new Map<Box, Visit>();
-  const { inputs: slots } = nest;
-  return (env) => {
+  const { copy, inputs: slots } = nest;
+  const [source] = copy.regions;
+  const known = new Map<number, { readonly inputs: readonly number[]; readonly found: Extent | undefined }>();
+  const extentIn = (env: Env): Extent | undefined => {
     const key = hashOf(slots, env);
     const before = known.get(key);
-    if (before && slots.every((slot, i) => before.inputs[i] === env[slot])) return before.reading;
+    if (before && slots.every((slot, i) => before.inputs[i] === env[slot])) return before.found;
     const inputs = slots.map((slot) => env[slot] ?? 0);
-    const reading = readingOf(nest, env, reader, boxes, visits);
-    known.set(key, { inputs, reading });
-    return reading;
+    const found = source && extentOf(nest, source, env, reader);
+    known.set(key, { inputs, found });
+    return found;
   };
+  const visits = new Map<number, Visit>();
+  return (env) => {
+    const found = extentIn(env);
+    if (!found || source?.box.kind !== "tensor") return undefined;
+    const start = startOf(source.box, source.at(env), found.low, nest.isFixed, env);
+    let visit = visits.get(start);
+    if (!visit) visits.set(start, (visit = { box: boxAt(boxes, source.box.decl.name, start) }));
+    return { visit, extent: found.extent, first: found.first, again: found.again };
+  };
+}
+
+/** The element of a tensor that a box begins at. */
+function startOf(
+  { dims }: Extract<Named, { kind: "tensor" }>,
+  at: readonly number[],
+  low: readonly number[],
+  isFixed: readonly boolean[],
+  env: Env,
+): number {
+  let start = 0;
+  for (let i = 0; i < dims.length; i++)
+    start = start * (dims[i]?.(env) ?? 1) + ((isFixed[i] ? at[i] : low[i]) ?? 0);
+  return start;
 }
 
 /** By Fowler, Noll and Vo, of whole numbers for bytes. */
@@ -114,26 +137,15 @@ function say(it: Said, env: Env, reader: Reader): void {
 /** Elements read so far, and the box that holds them. */
 type Sum = { first: number; again: number; readonly low: number[]; readonly high: number[] };
 
-function readingOf(
-  { copy, steps }: Nest,
-  env: Env,
-  reader: Reader,
-  boxes: Boxes,
-  visits: Map<Box, Visit>,
-): Reading | undefined {
-  const [source] = copy.regions;
-  if (!source) return undefined;
+function extentOf({ steps }: Nest, source: PreparedRegion, env: Env, reader: Reader): Extent | undefined {
   const sum: Sum = { first: 0, again: 0, low: [], high: [] };
   const include = (once: number, all: number): void => add(sum, source.at(env), source.size(env), once, all);
   follow(steps, 0, env, reader, 1, 1, include);
   if (sum.first === 0) return undefined;
-  const box = boxAt(boxes, source.box, sum.low, env);
-  const visit = visits.get(box) ?? { box };
-  visits.set(box, visit);
   const bytes = dtypes[source.box.decl.dtype].bits / 8;
   let extent = bytes;
   for (let i = 0; i < sum.low.length; i++) extent *= (sum.high[i] ?? 0) - (sum.low[i] ?? 0);
-  return { visit, extent, first: sum.first * bytes, again: sum.again * bytes };
+  return { extent, first: sum.first * bytes, again: sum.again * bytes, low: sum.low };
 }
 
 /** Go on from a step; what is found behind it counts so many times, and so many with those that come back. */
@@ -154,7 +166,7 @@ function follow(
     } else if (step.kind !== "loop") say(step, env, reader);
     else {
       const { loop, way } = step;
-      const { first, by, turns } = extentOf(loop, env);
+      const { first, by, turns } = boundsOf(loop, env);
       if (turns === 0) return;
       env[loop.slot] = first;
       if (way === "again") {
@@ -190,14 +202,11 @@ function add(sum: Sum, at: readonly number[], size: readonly number[], once: num
   }
 }
 
-/** The box of a tensor that begins at a place. */
-function boxAt(boxes: Boxes, of: Named, low: readonly number[], env: Env): Box {
-  const { name } = of.decl;
-  let start = 0;
-  if (of.kind === "tensor") low.forEach((at, i) => (start = start * (of.dims[i]?.(env) ?? 1) + at));
-  let known = boxes.get(name);
-  if (!known) boxes.set(name, (known = new Map()));
-  const box = known.get(start) ?? { tensor: name };
+/** The box of a tensor that begins at an element. */
+function boxAt(boxes: Boxes, tensor: string, start: number): Box {
+  let known = boxes.get(tensor);
+  if (!known) boxes.set(tensor, (known = new Map()));
+  const box = known.get(start) ?? { tensor };
   known.set(start, box);
   return box;
 }
