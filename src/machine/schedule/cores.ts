@@ -82,12 +82,11 @@ export function runCores<Token>(
     if (runner.done || (runner.waiting && !take(core, runner.waiting))) return false;
     runner.waiting = undefined;
     for (let answer: number | undefined; ;) {
-      const step = steps.next(answer);
-      if (step.done) {
+      const it = steps(answer);
+      if (!it) {
         runner.done = true;
         return true;
       }
-      const it = step.value;
       answer = undefined;
       if (it.kind === "turn") answer = visitor.turn(core, it);
       else if (it.operation.stmt.kind === "signal") give(core, it);

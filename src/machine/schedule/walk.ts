@@ -31,7 +31,8 @@ export type Turn = {
 /** What a run answers: to a `read`, the number read; to a turn, how many to leave out. */
 export type Answer = number | undefined;
 
-export type Walk = Generator<Instruction | Turn, void, Answer>;
+/** Goes on to the next step, given the answer to the last; undefined at the end. */
+export type Walk = (answer: Answer) => Instruction | Turn | undefined;
 
 function placeOf({ box, at, size, back }: PreparedRegion, env: Env): Place {
   const copies = box.kind === "buffer" ? box.decl.copies : 1;
@@ -47,28 +48,81 @@ function isEmpty(places: readonly Place[]): boolean {
   return false;
 }
 
+/** A body on the way: what of it is next and, of a loop's, the turns. */
+type Frame = {
+  readonly body: readonly Prepared[];
+  next: number;
+  readonly loop: Loop | undefined;
+  readonly first: number;
+  readonly by: number;
+  readonly turns: number;
+  /** Turns taken or left out, the one that is under way not counted. */
+  index: number;
+};
+
 /** Run through a part as its scalar unit does, handing each instruction on in the order of the text. */
-export function* walk(body: readonly Prepared[], env: Env): Walk {
-  for (const it of body) {
-    switch (it.kind) {
-      case "let":
-        env[it.slot] = it.value(env);
-        break;
-      case "if":
-        if (it.when(env) !== 0) yield* walk(it.body, env);
-        break;
-      case "loop":
-        yield* walkLoop(it, env);
-        break;
-      case "operation": {
+export function walk(body: readonly Prepared[], env: Env): Walk {
+  const once = { next: 0, loop: undefined, first: 0, by: 0, turns: 1, index: 0 };
+  const frames: Frame[] = [{ body, ...once }];
+  let asked: Operation | Frame | undefined;
+  const goOn = (answer: Answer): void => {
+    if (!asked) return;
+    if ("kind" in asked) {
+      if (asked.slot >= 0) env[asked.slot] = answer ?? 0;
+    } else skip(asked, answer ?? 0, env);
+    asked = undefined;
+  };
+  return (answer) => {
+    goOn(answer);
+    for (let frame = frames.at(-1); frame; frame = frames.at(-1)) {
+      const it = frame.body[frame.next];
+      if (!it || frame.index >= frame.turns) {
+        const turn = endOf(frame, env);
+        if (!turn) frames.pop();
+        else {
+          asked = frame;
+          return turn;
+        }
+        continue;
+      }
+      frame.next++;
+      if (it.kind === "let") env[it.slot] = it.value(env);
+      else if (it.kind === "if") {
+        if (it.when(env) !== 0) frames.push({ body: it.body, ...once });
+      } else if (it.kind === "loop") {
+        // It stands behind its body, before its first turn.
+        frames.push({ body: it.body, next: it.body.length, loop: it, ...boundsOf(it, env), index: -1 });
+      } else {
         const instruction = instructionOf(it, env);
-        if (!instruction) break;
-        const answer = yield instruction;
-        if (it.slot >= 0) env[it.slot] = answer ?? 0;
-        break;
+        if (!instruction) continue;
+        asked = it;
+        return instruction;
       }
     }
-  }
+    return undefined;
+  };
+}
+
+/** Behind a body: the turn that is about to begin, if there is another. */
+function endOf(frame: Frame, env: Env): Turn | undefined {
+  const { loop, turns } = frame;
+  if (!loop) return undefined;
+  if (frame.index >= 0 && frame.index < turns) env[loop.turn] = (env[loop.turn] ?? 0) + 1;
+  frame.index++;
+  return frame.index < turns
+    ? { kind: "turn", loop, index: frame.index, left: turns - frame.index }
+    : undefined;
+}
+
+/** Begin a turn, so many being left out. */
+function skip(frame: Frame, asked: number, env: Env): void {
+  const { loop, first, by, turns } = frame;
+  if (!loop) return;
+  const skipped = Math.min(turns - frame.index, asked);
+  frame.index += skipped;
+  env[loop.turn] = (env[loop.turn] ?? 0) + skipped;
+  env[loop.slot] = first + frame.index * by;
+  frame.next = 0;
 }
 
 /** An operation as it stands now, or undefined where it has no work to do. */
@@ -138,18 +192,4 @@ export function boundsOf(
 export function turnsOf(loop: Loop, env: Env): readonly number[] {
   const { first, by, turns } = boundsOf(loop, env);
   return Array.from({ length: turns }, (_, i) => first + i * by);
-}
-
-function* walkLoop(loop: Loop, env: Env): Walk {
-  const { first, by, turns } = boundsOf(loop, env);
-  for (let i = 0; i < turns; i++) {
-    const left = turns - i;
-    const skipped = Math.min(left, (yield { kind: "turn", loop, index: i, left }) ?? 0);
-    i += skipped;
-    env[loop.turn] = (env[loop.turn] ?? 0) + skipped;
-    if (i >= turns) break;
-    env[loop.slot] = first + i * by;
-    yield* walk(loop.body, env);
-    env[loop.turn] = (env[loop.turn] ?? 0) + 1;
-  }
 }
