@@ -12,12 +12,13 @@ import type { Loop, Operation, PreparedPart } from "../schedule/prepare.ts";
 import type { Instruction } from "../schedule/walk.ts";
 import { aheadOf, ratesOf, reserve, shareOf, type Memory } from "./bandwidth.ts";
 import { matrixCycles, transferOf, vectorCycles } from "./cost.ts";
-import { formsOf, readBy, shortener, type Form, type Reader } from "./outline.ts";
+import { readBy, type Reader } from "./reader.ts";
+import { formsOf, shortener, type Form } from "./turns/forms.ts";
 import { againLoops, outlinesOf } from "./reads/nest.ts";
 import { readingsOf, type Boxes, type Turns } from "./reads/readings.ts";
 import { trafficOf, type Shares, type Traffic } from "./reads/traffic.ts";
-import { repeater, type Repeater } from "./repeat.ts";
-import { signallingLoops, skipper } from "./steady.ts";
+import { repeater, type Repeater } from "./turns/repeat.ts";
+import { signallingLoops, skipper } from "./turns/steady.ts";
 
 export type TimedLaunch = { readonly sizes: ReadonlyMap<string, number>; readonly reader?: Reader };
 

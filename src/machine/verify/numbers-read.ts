@@ -1,7 +1,7 @@
 /** What `read`s find: numbers of tensors, also where a copy has brought them into a buffer. */
 import type { Core } from "../schedule/cores.ts";
 import type { Instruction, Place } from "../schedule/walk.ts";
-import type { Reader } from "../simulate/outline.ts";
+import type { Reader } from "../simulate/reader.ts";
 
 type Brought = { readonly from: Place; readonly to: Place };
 

@@ -18,7 +18,7 @@ import { misaligned, outside } from "./places.ts";
 import { numbersRead } from "./numbers-read.ts";
 import { misfit } from "./shapes.ts";
 import { signalCounts } from "./signal-counts.ts";
-import type { Reader } from "../simulate/outline.ts";
+import type { Reader } from "../simulate/reader.ts";
 import type { Trial } from "./verify.ts";
 
 /** Turns of a loop that are followed at its beginning, and at its end. */

@@ -4,7 +4,7 @@ import type { Profile } from "../profile.ts";
 import { prepareParts } from "../schedule/cores.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
-import type { Reader } from "../simulate/outline.ts";
+import type { Reader } from "../simulate/reader.ts";
 import { capacityFaults } from "./capacity.ts";
 import { alone, growth, grown, isJudged, largest, shortOf } from "./endless.ts";
 import { copyFaults } from "./copies.ts";

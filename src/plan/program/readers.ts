@@ -2,7 +2,7 @@
 import { compileExpr } from "../../machine/schedule/expr.ts";
 import { statements, type BufferStmt, type Kernel } from "../../machine/schedule/kernel.ts";
 import type { Choices } from "./device.ts";
-import type { Reader } from "../../machine/simulate/outline.ts";
+import type { Reader } from "../../machine/simulate/reader.ts";
 import { blockHeight, blockReader, evenOffsets } from "./row-blocks.ts";
 
 type Sizes = ReadonlyMap<string, number>;

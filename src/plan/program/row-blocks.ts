@@ -1,7 +1,7 @@
 /** Rows that lie expert by expert, in the blocks that products of experts go through: each of one expert, and none empty. */
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import { compileExpr } from "../../machine/schedule/expr.ts";
-import type { Reader } from "../../machine/simulate/outline.ts";
+import type { Reader } from "../../machine/simulate/reader.ts";
 
 export type RowBlock = { readonly expert: number; readonly begin: number };
 

@@ -4,7 +4,7 @@
  */
 import type { Profile } from "../../../src/machine/profile.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
-import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import type { Reader } from "../../../src/machine/simulate/reader.ts";
 import { time } from "../../../src/machine/simulate/time.ts";
 import {
   attention,

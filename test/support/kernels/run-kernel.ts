@@ -6,7 +6,7 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { compileExpr, type Expr } from "../../../src/machine/schedule/expr.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { executable } from "../../../src/machine/simulate/execute.ts";
-import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import type { Reader } from "../../../src/machine/simulate/reader.ts";
 import { rowMajor, valuesFor, type Bound, type Values } from "../../../src/machine/simulate/memory.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";

@@ -14,7 +14,7 @@ import { rope } from "../../../targets/device/kernels/vector/rope.ts";
 import { router } from "../../../targets/device/kernels/vector/router.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
-import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import type { Reader } from "../../../src/machine/simulate/reader.ts";
 import { blockReader } from "../../../src/plan/program/row-blocks.ts";
 import { distinctReader } from "../../../src/plan/program/readers.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";

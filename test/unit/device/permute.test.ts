@@ -1,7 +1,7 @@
 /** Rows brought to their experts and back, on data. */
 import { describe, expect, test } from "vitest";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import type { Reader } from "../../../src/machine/simulate/outline.ts";
+import type { Reader } from "../../../src/machine/simulate/reader.ts";
 import { distinctReader } from "../../../src/plan/program/readers.ts";
 import { rowBlocks, type RowBlock } from "../../../src/plan/program/row-blocks.ts";
 import { groupSlots } from "../../../targets/device/kernels/vector/group-slots.ts";

@@ -1,5 +1,6 @@
 /** Copies from memory, each with the loops around it: which of these go over what it reads, and which come back to it. */
 import type { Loop, Operation, Prepared, PreparedPart, Uses } from "../../schedule/prepare.ts";
+import { readUses, said, usesOf, type Said } from "./names.ts";
 
 /**
  * How a loop stands to a copy in it:
@@ -8,9 +9,6 @@ import type { Loop, Operation, Prepared, PreparedPart, Uses } from "../../schedu
  * - uneven: turns at its beginning and its end may read less or more, as where a pipeline fills and drains.
  */
 export type Way = "again" | "even" | "uneven";
-
-/** What gives a name its number: a `let` or a `read`. */
-export type Said = Operation | Extract<Prepared, { kind: "let" }>;
 
 /** What is gone through on the way to a copy, outermost first. */
 export type Step =
@@ -39,9 +37,6 @@ export type Outline = {
 const isFromMemory = ({ stmt, regions: [source] }: Operation): boolean =>
   stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
 
-const isSaying = (it: Prepared): it is Said =>
-  it.kind === "let" || (it.kind === "operation" && it.stmt.kind === "read");
-
 /** Whether work of a turn is of earlier turns' tiles, so that the first and the last have less of it: it looks back, or awaits other cores. */
 const looksBack = (body: readonly Prepared[]): boolean =>
   body.some((it) => {
@@ -68,7 +63,7 @@ function copiesIn(it: Prepared): readonly Found[] {
       return [];
     case "operation":
       return isFromMemory(it)
-        ? [{ copy: it, steps: [], needs: new Set(allUses(it)), bounds: new Set() }]
+        ? [{ copy: it, steps: [], needs: new Set(readUses(it)), bounds: new Set() }]
         : [];
     case "if":
       return copiesOf(it.body).map((found) => within(it, it.uses, found));
@@ -92,32 +87,11 @@ const within = (step: Step, uses: Uses, { copy, steps, needs, bounds }: Found): 
   bounds: new Set([...bounds, ...uses]),
 });
 
-/** Those statements of a body that say what is needed, and all that is needed with them. */
-function said(
-  body: readonly Prepared[],
-  needs: ReadonlySet<number>,
-): { readonly steps: readonly Said[]; readonly needs: ReadonlySet<number> } {
-  const all = new Set(needs);
-  const steps: Said[] = [];
-  for (const it of body.toReversed()) {
-    if (!isSaying(it) || !all.has(it.slot)) continue;
-    steps.unshift(it);
-    for (const slot of usesOf(it)) all.add(slot);
-  }
-  return { steps, needs: all };
-}
-
 /** Behind those of the statements before it that say what it needs. */
 function behind(before: readonly Prepared[], found: Found): Found {
   const { steps, needs } = said(before, found.needs);
   return { ...found, steps: [...steps, ...found.steps], needs, bounds: said(before, found.bounds).needs };
 }
-
-const usesOf = (it: Said): Uses => (it.kind === "let" ? it.uses : allUses(it));
-
-/** The slots that tell what an operation reads first. */
-const allUses = ({ regions: [source] }: Operation): Uses =>
-  source ? [...source.uses.at.flat(), ...source.uses.size] : [];
 
 const slotsOf = (it: Step): readonly number[] =>
   it.kind === "loop" ? [it.loop.slot, it.loop.turn] : it.kind === "if" ? [] : [it.slot];

@@ -3,8 +3,9 @@ import { dtypes } from "../../../tensor/dtype.ts";
 import type { Env } from "../../schedule/expr.ts";
 import type { Box as Named, PreparedPart, PreparedRegion } from "../../schedule/prepare.ts";
 import { boundsOf, sketch } from "../../schedule/walk.ts";
-import { answerOf, type Reader } from "../outline.ts";
-import type { Nest, Outline, Said, Step } from "./nest.ts";
+import { answerOf, type Reader } from "../reader.ts";
+import { remembering, say, type Said } from "./names.ts";
+import type { Nest, Outline, Step } from "./nest.ts";
 
 /** A box of a tensor by where it begins; boxes that begin at one place are taken to lie in one another. */
 export type Box = { readonly tensor: string };
@@ -40,7 +41,7 @@ export function readingsOf(
 ): (env: Env) => Turns {
   const known = new Map(
     outlines.map(({ loop, prefix, nests }) => {
-      const looks = nests.map((nest) => remembering(nest, reader, boxes));
+      const looks = nests.map((nest) => looking(nest, reader, boxes));
       return [loop, turnOf(prefix, looks, reader)] as const;
     }),
   );
@@ -79,20 +80,10 @@ const turnOf =
 /** What a copy reads in a turn, wherever it begins on its fixed axes. */
 type Extent = Pick<Reading, "extent" | "first" | "again"> & { readonly low: readonly number[] };
 
-/** What a copy reads, worked out once for equal inputs. */
-function remembering(nest: Nest, reader: Reader, boxes: Boxes): Look {
-  const { copy, inputs: slots } = nest;
-  const [source] = copy.regions;
-  const known = new Map<number, { readonly inputs: readonly number[]; readonly found: Extent | undefined }>();
-  const extentIn = (env: Env): Extent | undefined => {
-    const key = hashOf(slots, env);
-    const before = known.get(key);
-    if (before && slots.every((slot, i) => before.inputs[i] === env[slot])) return before.found;
-    const inputs = slots.map((slot) => env[slot] ?? 0);
-    const found = source && extentOf(nest, source, env, reader);
-    known.set(key, { inputs, found });
-    return found;
-  };
+/** What a copy reads; its extent is worked out once for equal inputs. */
+function looking(nest: Nest, reader: Reader, boxes: Boxes): Look {
+  const [source] = nest.copy.regions;
+  const extentIn = remembering(nest.inputs, (env) => source && extentOf(nest, source, env, reader));
   const visits = new Map<number, Visit>();
   return (env) => {
     const found = extentIn(env);
@@ -116,22 +107,6 @@ function startOf(
   for (let i = 0; i < dims.length; i++)
     start = start * (dims[i]?.(env) ?? 1) + ((isFixed[i] ? at[i] : low[i]) ?? 0);
   return start;
-}
-
-/** By Fowler, Noll and Vo, of whole numbers for bytes. */
-function hashOf(slots: readonly number[], env: Env): number {
-  let hash = 0x811c9dc5 | 0;
-  for (const slot of slots) hash = Math.imul(hash ^ (env[slot] ?? 0), 0x01000193);
-  return hash;
-}
-
-/** Give a name its number. */
-function say(it: Said, env: Env, reader: Reader): void {
-  if (it.kind === "let") env[it.slot] = it.value(env);
-  else {
-    const [region] = it.regions;
-    env[it.slot] = region ? reader(region.box.decl.name, region.at(env)) : 0;
-  }
 }
 
 /** Elements read so far, and the box that holds them. */

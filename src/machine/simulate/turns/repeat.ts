@@ -1,8 +1,8 @@
 /** Outermost turns that do again what others did: they take the time that those took, or lie between those that took less and more. */
-import type { Env } from "../schedule/expr.ts";
-import type { Loop, PreparedPart } from "../schedule/prepare.ts";
+import type { Env } from "../../schedule/expr.ts";
+import type { Loop, PreparedPart } from "../../schedule/prepare.ts";
 import { itineraryOf, keyOf, type Likeness } from "./itinerary.ts";
-import type { Form } from "./outline.ts";
+import type { Form } from "./forms.ts";
 import { advance, markOf, timeBetween, passed, type Mark, type Passed, type Skipper, type State } from "./steady.ts"; // prettier-ignore
 
 /** Leaves out turns on the way, and in the end lets the time pass that they take. */

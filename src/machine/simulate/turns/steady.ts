@@ -2,13 +2,13 @@
  * Loops in a steady state: once a turn leaves all engines standing to one another as an earlier one did, those that follow and are alike
  * take the same time, and are counted rather than walked through.
  */
-import type { Env } from "../schedule/expr.ts";
-import { scalarEngine } from "../profile.ts";
-import type { Loop, Prepared, PreparedPart } from "../schedule/prepare.ts";
-import { delay, type Memory } from "./bandwidth.ts";
+import type { Env } from "../../schedule/expr.ts";
+import { scalarEngine } from "../../profile.ts";
+import type { Loop, Prepared, PreparedPart } from "../../schedule/prepare.ts";
+import { delay, type Memory } from "../bandwidth.ts";
 import { keyOf } from "./itinerary.ts";
-import type { Turn } from "../schedule/walk.ts";
-import type { Form } from "./outline.ts";
+import type { Turn } from "../../schedule/walk.ts";
+import type { Form } from "./forms.ts";
 
 /** Everything that moves on with time; a skip adds to it. */
 export type State = {

@@ -1,5 +1,5 @@
 /** Which turns of a loop tell how long others take. */
-import type { Form } from "./outline.ts";
+import type { Form } from "./forms.ts";
 
 /** What a turn takes: shares of what turns of these forms take, which sum to 1; how many turns of its own form stand before it, and how long it is. */
 export type Likeness = {
