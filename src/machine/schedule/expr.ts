@@ -70,9 +70,10 @@ export function compileList(of: readonly Expr[], slotOf: (name: string) => numbe
   const constants = of.flatMap((e) => constantOf(e) ?? []);
   if (constants.length === of.length) return () => constants;
   const all = of.map((e) => compileExpr(e, slotOf));
-  const [a, b, c] = all;
+  const [a, b, c, d] = all;
   if (a && b && all.length === 2) return (env) => [a(env), b(env)];
   if (a && b && c && all.length === 3) return (env) => [a(env), b(env), c(env)];
+  if (a && b && c && d && all.length === 4) return (env) => [a(env), b(env), c(env), d(env)];
   return (env) => all.map((it) => it(env));
 }
 

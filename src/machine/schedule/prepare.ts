@@ -1,4 +1,4 @@
-import { globalSpace, scalarEngine, type Profile } from "../profile.ts";
+import { globalSpace, scalarEngine, type Path, type Profile } from "../profile.ts";
 import { fail } from "../../support/diagnostics.ts";
 import {
   compileExpr,
@@ -50,6 +50,8 @@ export type Operation = {
   readonly kind: "operation";
   readonly stmt: Exclude<Stmt, { kind: "for" | "if" | "let" | "buffer" }>;
   readonly engine: string;
+  /** The path that a copy takes. */
+  readonly path: Path | undefined;
   /** Operands, then the result. */
   readonly regions: readonly PreparedRegion[];
   /** `first` of a product, or the numbers of a vector operator. */
@@ -174,6 +176,8 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
       kind: "operation",
       stmt,
       engine: engineOf(stmt, part.core, spaceOf, profile, kernel),
+      path:
+        stmt.kind === "copy" ? pathOf(profile, part.core, spaceOf(stmt.from), spaceOf(stmt.to)) : undefined,
       regions: regionsOf(stmt).map(region),
       values: compileList(
         values.map((it) => (typeof it === "number" ? num(it) : it)),

@@ -4,13 +4,16 @@ import { globalSpace, type Path, type Profile } from "../profile.ts";
 import { matrixCycles as fragmentCycles, matrixRate, roomOf } from "../rates.ts";
 import { constantOf } from "../schedule/expr.ts";
 import { factsOfVector } from "../schedule/vector-ops.ts";
-import { pathOf } from "../schedule/prepare.ts";
 import type { Instruction, Place } from "../schedule/walk.ts";
 
 export const spaceOf = (place: Place): string =>
   place.box.kind === "tensor" ? globalSpace : place.box.decl.space;
 export const dtypeOf = (place: Place): DType => place.box.decl.dtype;
-export const elementsOf = (place: Place): number => place.size.reduce((n, d) => n * d, 1);
+export function elementsOf({ size }: Place): number {
+  let n = 1;
+  for (const d of size) n *= d;
+  return n;
+}
 export const bytesOf = (place: Place): number => (elementsOf(place) * dtypes[dtypeOf(place)].bits) / 8;
 
 /** A copy's path, and the bytes that it moves there: those of global memory where that is one end. */
@@ -68,16 +71,11 @@ const rowsOf = (place: Place): number => elementsOf(place) / (place.size.at(-1) 
 const isByRows = ({ box }: Place): boolean => box.kind === "tensor" && !box.decl.fractal;
 
 /** What a copy moves; undefined for other instructions. */
-export function transferOf(
-  { operation, places }: Instruction,
-  core: string,
-  profile: Profile,
-): Transfer | undefined {
+export function transferOf({ operation, places }: Instruction, profile: Profile): Transfer | undefined {
+  const { path } = operation;
   const [source, target] = places;
-  if (operation.stmt.kind !== "copy" || !source || !target) return undefined;
-  const [from, to] = [spaceOf(source), spaceOf(target)];
-  const path = pathOf(profile, core, from, to);
-  if (!path) return undefined;
+  if (!path || !source || !target) return undefined;
+  const { from, to } = path;
   const global = from === globalSpace ? source : to === globalSpace ? target : undefined;
   const counted = global ?? source;
   const rearranging = isByRows(source) ? path.rearranging : undefined;

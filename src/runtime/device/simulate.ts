@@ -3,7 +3,8 @@ import type { Profile } from "../../machine/profile.ts";
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import { limitOf, type Limit } from "../../machine/simulate/limit.ts";
 import { energyOf, launchMicroseconds, rooflineOf } from "../../machine/simulate/summary.ts";
-import { time, type Slice, type Timing } from "../../machine/simulate/time.ts";
+import type { Slice } from "../../machine/simulate/issue.ts";
+import { time, type Timing } from "../../machine/simulate/time.ts";
 import {
   isLaunch,
   launchSizes,

@@ -1,12 +1,13 @@
 /** Outermost turns that do again what others did: they take the time that those took, or lie between those that took less and more. */
 import type { Env } from "../../schedule/expr.ts";
 import type { Loop, PreparedPart } from "../../schedule/prepare.ts";
+import type { Clock } from "../clock.ts";
 import { itineraryOf, keyOf, type Likeness } from "./itinerary.ts";
 import type { Form } from "./forms.ts";
-import { advance, markOf, timeBetween, passed, type Mark, type Passed, type Skipper, type State } from "./steady.ts"; // prettier-ignore
+import { advance, markOf, timeBetween, passed, type Mark, type Passed, type Skipper } from "./steady.ts"; // prettier-ignore
 
 /** Leaves out turns on the way, and in the end lets the time pass that they take. */
-export type Repeater = { readonly skip: Skipper; readonly settle: (state: State) => void };
+export type Repeater = { readonly skip: Skipper; readonly settle: (state: Clock) => void };
 
 /** When a form of turns is known. */
 export type Known = {

@@ -5,28 +5,14 @@
 import type { Env } from "../../schedule/expr.ts";
 import { scalarEngine } from "../../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../../schedule/prepare.ts";
-import { delay, type Memory } from "../bandwidth.ts";
+import { delay } from "../bandwidth.ts";
+import { add, type Clock } from "../clock.ts";
 import { keyOf } from "./itinerary.ts";
 import type { Turn } from "../../schedule/walk.ts";
 import type { Form } from "./forms.ts";
 
-/** Everything that moves on with time; a skip adds to it. */
-export type State = {
-  readonly ready: Map<string, number>;
-  readonly done: Map<string, number>;
-  readonly seen: Map<string, number>;
-  readonly flags: Map<string, number[]>;
-  readonly memory: Memory;
-  readonly totals: {
-    readonly busy: Map<string, number>;
-    readonly bytes: Map<string, number>;
-    memoryBytes: number;
-    macs: number;
-  };
-};
-
 /** Asked before each turn of a loop: how many to leave out. */
-export type Skipper = (turn: Turn, state: State) => number;
+export type Skipper = (turn: Turn, state: Clock) => number;
 
 /** What was at the beginning of a turn. */
 export type Mark = {
@@ -115,13 +101,13 @@ function sameForm(turns: readonly string[], at: number, period: number): number 
 
 const clocks = ["ready", "done", "seen"] as const;
 
-export function markOf(part: PreparedPart, env: Env, left: number, state: State): Mark {
-  const { flags, memory, totals } = state;
+export function markOf(part: PreparedPart, env: Env, left: number, state: Clock): Mark {
+  const { engines, flags, memory, totals } = state;
   return {
     left,
     parities: part.loops.map((it) => (env[it.turn] ?? 0) % it.period).join(),
     times: new Map(
-      clocks.flatMap((clock) => [...state[clock]].map(([engine, t]) => [`${clock} ${engine}`, t])),
+      [...engines].flatMap(([name, engine]) => clocks.map((clock) => [`${clock} ${name}`, engine[clock]])),
     ),
     flags: new Map([...flags].map(([flag, at]) => [flag, [...at]])),
     ahead: memory.ahead,
@@ -210,11 +196,10 @@ const difference = (
 ): ReadonlyMap<string, number> => new Map([...to].map(([key, n]) => [key, n - (from.get(key) ?? 0)]));
 
 /** Let the time between two marks pass so many times more, for all that moved in it. */
-function forward(state: State, from: Mark, to: Mark, step: number, n: number): void {
+function forward(state: Clock, from: Mark, to: Mark, step: number, n: number): void {
   const by = n * step;
-  for (const clock of clocks)
-    for (const [engine, t] of state[clock])
-      if (hasMoved(from, to, `${clock} ${engine}`)) state[clock].set(engine, t + by);
+  for (const [name, engine] of state.engines)
+    for (const clock of clocks) if (hasMoved(from, to, `${clock} ${name}`)) engine[clock] += by;
   for (const [flag, at] of state.flags) {
     const was = from.flags.get(flag) ?? [];
     state.flags.set(flag, at.map((t, i) => (Math.abs(t - (was[i] ?? 0)) > exactness ? t + by : t))); // prettier-ignore
@@ -224,18 +209,16 @@ function forward(state: State, from: Mark, to: Mark, step: number, n: number): v
 }
 
 /** At the end of a kernel: what passed somewhere in it, so many times more. */
-export function advance(state: State, of: Passed, n: number): void {
-  for (const clock of clocks)
-    for (const [engine, t] of state[clock]) state[clock].set(engine, t + n * of.time);
+export function advance(state: Clock, of: Passed, n: number): void {
+  // What stands at the beginning was never used.
+  for (const engine of state.engines.values())
+    for (const clock of clocks) if (engine[clock] > 0) engine[clock] += n * of.time;
   count(state, of, n);
 }
 
-function count({ totals }: State, of: Passed, n: number): void {
-  const add = (to: Map<string, number>, more: ReadonlyMap<string, number>): void => {
-    for (const [key, value] of more) to.set(key, (to.get(key) ?? 0) + n * value);
-  };
-  add(totals.busy, of.totals.busy);
-  add(totals.bytes, of.totals.bytes);
+function count({ totals }: Clock, of: Passed, n: number): void {
+  for (const [engine, cycles] of of.totals.busy) add(totals.busy, engine, n * cycles);
+  for (const [path, bytes] of of.totals.bytes) add(totals.bytes, path, n * bytes);
   totals.memoryBytes += n * of.totals.memoryBytes;
   totals.macs += n * of.totals.macs;
 }
