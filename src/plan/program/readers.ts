@@ -31,7 +31,7 @@ export function evenReader(kernel: Kernel, sizes: Sizes, choices?: Choices): Rea
   const { here, of } = choices ?? { here: 1, of: 1 };
   const offsets = evenOffsets(experts, rows, rows * (1 - here / of));
   const product = blockReader(offsets, blockHeight(kernel) ?? rows);
-  const found = Math.ceil((Math.min(sizeOf("place"), bufferOf(kernel, "slots")?.cols ?? 0) * here) / of / experts); // prettier-ignore
+  const found = Math.ceil((Math.min(sizeOf("place"), bufferOf(kernel, "kin")?.cols ?? 0) * here) / of / experts); // prettier-ignore
   let placed = 0;
   return (box, at) => {
     switch (box) {
@@ -85,7 +85,7 @@ export function distinctReader(kernel: Kernel, sizes: Sizes): Reader {
         return behind - first;
       case "within":
         return Math.min(slots, foundAtOnce);
-      case "slots":
+      case "kin":
         return first + (at.at(-1) ?? 0);
       // Maxima of attention rise, so that what is done then is followed too.
       case "rises":

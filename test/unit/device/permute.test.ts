@@ -57,6 +57,8 @@ describe.each(machines)("on %s", (_, profile) => {
     [57, 6, 160],
     [700, 8, 256],
     [1, 1, 2],
+    [300, 2, 3],
+    [900, 8, 9],
   ])("the slots of %d tokens, %d each, in groups of %d experts", (s, topK, experts) => {
     const kernel = groupSlots(profile, { experts, topK, partial: false });
     const indices = choices(s, topK, experts);
