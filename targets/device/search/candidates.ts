@@ -4,7 +4,7 @@ import { matrixRate } from "../../../src/machine/rates.ts";
 import { fitter, leastDepth, leastStep } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
 import { isFractal, matricesWith, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
-import { pieceWidth, roundedUp, undivided, type Sums, type Tile } from "../kernels/matrix/tile.ts";
+import { pieceWidth, roundedUp, undivided, type Area, type Sums, type Tile } from "../kernels/matrix/tile.ts";
 
 const multiples = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32];
 
@@ -22,6 +22,26 @@ function evenWidths(profile: Profile, spec: GemmSpec, rows: number, down: number
     const across = Math.floor((turns * profile.groups.value) / (down * matricesWith(spec, rows)));
     return across >= 1 && across <= n ? [Math.ceil(n / across)] : [];
   });
+}
+
+/**
+ * So many columns of tiles side by side that what all groups read at a time is least: of a rectangle of tiles, the one whose sides are as long as each other
+ * in rows and columns of the result. Nothing where there is one row or one column of tiles, or experts, whose rows come in blocks.
+ */
+function bandOf(profile: Profile, spec: GemmSpec, rows: number, { m, n }: Area): { readonly band?: number } {
+  const across = Math.ceil(widthOf(spec) / n);
+  if (spec.experts !== undefined || rows <= m || across === 1) return {};
+  const band = Math.min(across, Math.max(1, Math.round(Math.sqrt((profile.groups.value * m) / n))));
+  return band > 1 ? { band } : {};
+}
+
+/** A tile in other bands: half and twice as wide, a column, all columns. */
+export function otherBands(spec: GemmSpec, tile: Tile): readonly Tile[] {
+  const { band } = tile;
+  if (band === undefined) return [];
+  const across = Math.ceil(widthOf(spec) / tile.area.n);
+  const bands = new Set([Math.ceil(band / 2), Math.min(across, 2 * band), 1, across]);
+  return [...bands].filter((it) => it !== band).map((it) => ({ ...tile, band: it }));
 }
 
 const depths = [leastDepth, 64, 128, 256, 512, 1024, 2048];
@@ -57,17 +77,19 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
       : [];
   for (const m of sizes(rate.m, perMatrix)) {
     const even = evenWidths(profile, spec, rows, Math.ceil(perMatrix / m));
-    for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even]))
+    for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even])) {
+      const order = bandOf(profile, spec, rows, { m, n });
       for (const k of new Set(depths.map((it) => Math.min(it, longest))))
         for (const step of new Set(steps.map((it) => Math.min(it, k))))
           for (const sums of accumulators)
             for (const copies of [4, 3, 2, 1]) {
-              const tile: Tile = { area: { m, n }, staged: { k, step, copies }, sums };
+              const tile: Tile = { area: { m, n }, staged: { k, step, copies }, sums, ...order };
               if (!fits(tile)) continue;
               tiles.push(tile);
               if (copies < 3) tiles.push(...shorter({ ...tile, staged: { k, step, copies: 2 } }));
               break;
             }
+    }
   }
   return tiles;
 }

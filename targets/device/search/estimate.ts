@@ -128,8 +128,9 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     const row = filling(stage, bytes(a, Math.min(k, deep)));
     const rowOf = { a: isByRows.a ? row : 1, w: isByRows.w ? row : 1 };
     const isCached = bytes(a, perMatrix * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
+    const band = Math.min(tile.band ?? 1, groups.value);
     const missed = {
-      a: rowOf.a * bytes(a, lines * deep) * (isCached ? 1 : across),
+      a: rowOf.a * bytes(a, lines * deep) * (isCached ? 1 : across / band),
       w: rowOf.w * bytes(w, matrices * wide * deep),
     };
     const again = { a: tile.sums.cut === "columns" ? atEnds : 1, b: tile.sums.cut === "rows" ? atEnds : 1 };

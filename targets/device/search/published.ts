@@ -4,11 +4,12 @@ import { fitter } from "../kernels/matrix/fits.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import { undivided, type Tile } from "../kernels/matrix/tile.ts";
 
-/** Two copies of all that is staged, and steps of a quarter of it. */
+/** Two copies of all that is staged, and steps of a quarter of it; tiles three side by side, as GemmIdentityBlockSwizzle<3, 1> deals them. */
 export const pingPong = (m: number, n: number, k: number): Tile => ({
   area: { m, n },
   staged: { k, step: k / 4, copies: 2 },
   sums: undivided,
+  band: 3,
 });
 
 /**

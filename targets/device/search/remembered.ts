@@ -21,6 +21,7 @@ const tileSchema = v.strictObject({
       pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
     }),
     sums: v.strictObject({ parts: count, cut: v.picklist(["rows", "columns"]), copies: count }),
+    band: v.exactOptional(count),
   }),
   cycles: v.number(),
 });

@@ -7,7 +7,7 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import { candidates } from "./candidates.ts";
+import { candidates, otherBands } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { searchKey, type Remembered, type TileMemory } from "./remembered.ts";
@@ -89,7 +89,7 @@ function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly T
 }
 
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, and those of the size that was fastest of these. Deterministic: of equals, the first. What `memory` has
+ * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
 export function bestTile(
@@ -110,7 +110,9 @@ export function bestTile(
   ];
   const first = more({ timed: [], walked: 0 }, promising, patience * trials, timeOf);
   const others = alike(ranked, first).slice(0, trials + 1 - first.timed.length);
-  const { best } = more(first, others, patience * trials, timeOf);
+  const second = more(first, others, patience * trials, timeOf);
+  const turned = second.best ? otherBands(spec, second.best.tile) : [];
+  const { best } = more(second, turned, patience * trials, timeOf);
   if (!best)
     return fail(
       "device/no-tile",

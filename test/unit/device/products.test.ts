@@ -160,30 +160,47 @@ describe.each(machines)("on %s", (name, profile) => {
     expect([...(out ?? [])]).toEqual([...product(a, real, k, n)]);
   });
 
-  test("each head has a matrix of its own, and rows may be strided", () => {
-    const [s, heads, k, n] = [19, 3, 80, 48];
+  test.each([2, 3])("tiles of %d columns side by side cover a result once", (band) => {
+    const [s, k, n] = [45, 64, 130];
     const spec: GemmSpec = {
-      a: { dtype, width: k, heads, rowStride: heads * k + 16, headStride: k },
+      a: { dtype, width: k },
       w: { kind: "plain", dtype },
-      out: { dtype: "f32", width: n, heads },
+      out: { dtype: "f32", width: n },
     };
-    const kernel = gemm(profile, spec, tile);
+    const kernel = gemm(profile, spec, { ...tile, area: { m: 16, n: 32 }, band });
     isLegal(kernel, profile, s);
-    const [a, w] = [eighths("a", s * (heads * k + 16)), eighths("w", heads * n * k)];
+    const [a, w] = [eighths("a", s * k), eighths("w", n * k)];
     const { out } = runKernel(kernel, profile, { S: s }, { a, w });
-    for (let h = 0; h < heads; h++) {
-      const part = Float32Array.from(
-        { length: s * k },
-        (_, i) => a[Math.floor(i / k) * (heads * k + 16) + h * k + (i % k)] ?? 0,
-      );
-      const expected = product(part, w.slice(h * n * k, (h + 1) * n * k), k, n);
-      const found = Array.from(
-        { length: s * n },
-        (_, i) => out?.[Math.floor(i / n) * heads * n + h * n + (i % n)],
-      );
-      expect(found).toEqual([...expected]);
-    }
+    expect([...(out ?? [])]).toEqual([...product(a, w, k, n)]);
   });
+
+  test.each([undefined, 2])(
+    "each head has a matrix of its own, and rows may be strided; in bands of %o",
+    (band) => {
+      const [s, heads, k, n] = [39, 3, 80, 144];
+      const spec: GemmSpec = {
+        a: { dtype, width: k, heads, rowStride: heads * k + 16, headStride: k },
+        w: { kind: "plain", dtype },
+        out: { dtype: "f32", width: n, heads },
+      };
+      const kernel = gemm(profile, spec, { ...tile, ...(band && { band }) });
+      isLegal(kernel, profile, s);
+      const [a, w] = [eighths("a", s * (heads * k + 16)), eighths("w", heads * n * k)];
+      const { out } = runKernel(kernel, profile, { S: s }, { a, w });
+      for (let h = 0; h < heads; h++) {
+        const part = Float32Array.from(
+          { length: s * k },
+          (_, i) => a[Math.floor(i / k) * (heads * k + 16) + h * k + (i % k)] ?? 0,
+        );
+        const expected = product(part, w.slice(h * n * k, (h + 1) * n * k), k, n);
+        const found = Array.from(
+          { length: s * n },
+          (_, i) => out?.[Math.floor(i / n) * heads * n + h * n + (i % n)],
+        );
+        expect(found).toEqual([...expected]);
+      }
+    },
+  );
 
   test.each(["plain", "integer"] as const)("rows by expert, with %s weights", (kind) => {
     const [k, n, experts] = [96, 130, 5];

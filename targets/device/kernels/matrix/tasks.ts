@@ -14,8 +14,7 @@ export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: str
     : `${name}[${rows}, ${columns}]`;
 
 /**
- * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`. Tiles of one column and all rows follow each
- * other, so that groups which work side by side share weights. With experts the rows of a tile are a block of one expert's, of a list that has those alone which have rows.
+ * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`. With experts the rows of a tile are a block of one expert's, of a list that has those alone which have rows.
  */
 export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
   const { m, n } = tile.area;
@@ -40,11 +39,26 @@ export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
     `let down = ceil(S, ${m})`,
     `for t in group .. down * ${across * heads} step groups {`,
     heads > 1 && `let h = t / (down * ${across})`,
-    `let m = t mod down * ${m}`,
-    heads > 1 ? `let n = t / down mod ${across} * ${n}` : `let n = t / down * ${n}`,
+    placed(tile, across, heads),
     `let rows = min(${m}, S - m)`,
     columns,
     body,
     "}",
+  );
+}
+
+/** Row `m` and column `n` of tile `t`: band after band of columns, in each row after row. */
+function placed({ area: { m, n }, band = 1 }: Tile, across: number, heads: number): string {
+  if (band === 1)
+    return lines(
+      `let m = t mod down * ${m}`,
+      heads > 1 ? `let n = t / down mod ${across} * ${n}` : `let n = t / down * ${n}`,
+    );
+  return lines(
+    heads > 1 ? `let place = t mod (down * ${across})` : "let place = t",
+    `let left = place / (down * ${band}) * ${band}`,
+    `let side = min(${band}, ${across} - left)`,
+    `let m = (place - left * down) / side * ${m}`,
+    `let n = (left + (place - left * down) mod side) * ${n}`,
   );
 }

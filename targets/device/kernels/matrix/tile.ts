@@ -25,6 +25,8 @@ export type Tile = {
   readonly area: Area;
   readonly staged: Staging;
   readonly sums: Sums;
+  /** So many columns of tiles are worked on at a time, row by row of tiles, so that groups side by side share rows and weights; one at a time where absent. */
+  readonly band?: number;
 };
 
 /** Sums of which all are stored before the next begin. */
