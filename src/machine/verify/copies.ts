@@ -10,11 +10,29 @@ export function copyFaults(kernel: Kernel, profile: Profile): readonly Diagnosti
   return kernel.parts.flatMap((part) => {
     const scope = scopeOf(kernel, part, profile);
     return [
+      ...idle(kernel, part.body),
       ...lookingBack(kernel, part.body),
       ...bodiesOf(part.body).flatMap((body) => handedBack(body, scope)),
     ];
   });
 }
+
+/** Flags and signals that are to take turns where no loop is, so that they never do. */
+const idle = (kernel: Kernel, body: readonly Stmt[]): readonly Diagnostic[] =>
+  body.flatMap((it) => {
+    if (it.kind === "if") return idle(kernel, it.body);
+    if (!("id" in it) || it.copies === 1) return [];
+    return [
+      diag(
+        "schedule/copies",
+        undefined,
+        kernel.name,
+        `flag ${it.id}`,
+        1,
+        `as \`${printStmt(it, kernel)}\` stands in no loop`,
+      ),
+    ];
+  });
 
 /** The bodies of all loops. */
 const bodiesOf = (body: readonly Stmt[]): readonly (readonly Stmt[])[] =>

@@ -9,7 +9,7 @@ import type { Turns } from "./order.ts";
 import type { Trial } from "./verify.ts";
 
 /** How many times larger such launches are, one after another until all loops have gone round. */
-export const growth = [1, 50, 20_000];
+export const growth = [1, 20_000];
 
 /** What follows from the order of a core's own work. Boxes beyond tensors are no fault there: the tensors were not made for so much. */
 const judged: ReadonlySet<string> = new Set<Diagnostic["code"]>([
@@ -19,6 +19,7 @@ const judged: ReadonlySet<string> = new Set<Diagnostic["code"]>([
   "schedule/left-set",
   "schedule/deadlock",
   "schedule/counter",
+  "schedule/alignment",
 ]);
 
 export const isJudged = ({ code }: Diagnostic): boolean => judged.has(code);
@@ -35,11 +36,9 @@ export const grown = (trial: Trial, by: number): Trial => ({
   sizes: new Map([...trial.sizes].map(([name, n]) => [name, n * by])),
 });
 
-/** How many turns all loops lack to have each copy that they take turns by come round. */
-export const shortOf = (parts: readonly PreparedPart[], turns: Turns): number =>
-  parts
-    .flatMap((it) => it.loops)
-    .reduce((n, loop) => n + Math.max(0, loop.period + 1 - (turns.get(loop) ?? 0)), 0);
+/** Whether all loops took turns enough that each copy of what takes turns in them was used again. */
+export const haveComeRound = (parts: readonly PreparedPart[], turns: Turns): boolean =>
+  parts.every((part) => part.loops.every((loop) => (turns.get(loop) ?? 0) > loop.period));
 
 /** A chip of one group. */
 export const alone = (profile: Profile): Profile => ({

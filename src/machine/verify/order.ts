@@ -27,18 +27,18 @@ const followed = 5;
 /** The most turns of each loop since the kernel's start. */
 export type Turns = Map<Loop, number>;
 
-/** Faults found in one run of two groups; the first of each kind is enough. `turns` grows to what their loops took. */
+/** Faults found in one run of some groups; the first of each kind is enough. `turns` grows to what their loops took. */
 export function orderFaults(
   kernel: Kernel,
   parts: readonly PreparedPart[],
   profile: Profile,
   trial: Trial,
+  groups: readonly number[],
   turns: Turns,
 ): readonly Diagnostic[] {
   const faults: Diagnostic[] = [];
   const tell = (fault: Diagnostic): void =>
     void (faults.some((it) => it.code === fault.code) || faults.push(fault));
-  const groups = [0, 1].slice(0, profile.groups.value);
   const reader = trial.reader?.(trial.sizes) ?? (() => 0);
   const written = groups.map((group) => {
     const cores = coresIn(parts, profile, trial.sizes, group);
@@ -54,21 +54,15 @@ export function orderFaults(
 /** Boxes of tensors that two groups write, though nothing orders groups. */
 function foreignWrites(
   kernel: Kernel,
-  [first = new Map(), second = new Map()]: readonly ReadonlyMap<string, readonly Access[]>[],
+  written: readonly ReadonlyMap<string, readonly Access[]>[],
 ): readonly Diagnostic[] {
-  for (const [tensor, accesses] of first)
-    for (const a of accesses)
-      for (const b of second.get(tensor) ?? [])
-        if (overlap(a, b) && !(a.adds && b.adds))
-          return [
-            diag(
-              "schedule/two-writers",
-              undefined,
-              kernel.name,
-              printStmt(a.it.operation.stmt, kernel),
-              tensor,
-            ),
-          ];
+  const pairs = written.flatMap((first, i) => written.slice(i + 1).map((second) => [first, second] as const));
+  for (const [first, second] of pairs)
+    for (const [tensor, accesses] of first)
+      for (const a of accesses)
+        for (const b of second.get(tensor) ?? [])
+          if (overlap(a, b) && !(a.adds && b.adds))
+            return [diag("schedule/two-writers", undefined, kernel.name, printStmt(a.it.operation.stmt, kernel), tensor)]; // prettier-ignore
   return [];
 }
 

@@ -1,8 +1,9 @@
 import { diag, type Diagnostic } from "../../support/diagnostics.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { globalSpace, type Path, type Profile } from "../profile.ts";
-import type { CopyStmt, Kernel, MatmulStmt, VectorStmt } from "../schedule/kernel.ts";
+import { type CopyStmt, type Kernel, type MatmulStmt, type VectorStmt } from "../schedule/kernel.ts";
 import { pathOf, type Operation, type Prepared, type PreparedPart } from "../schedule/prepare.ts";
+import type { VectorOp } from "../schedule/vector-ops.ts";
 import { printStmt } from "../schedule/printer.ts";
 
 const operations = (body: readonly Prepared[]): readonly Operation[] =>
@@ -83,6 +84,9 @@ function matmulFault(
   return fits ? undefined : `the matrix unit does not multiply ${a.dtype} by ${b.dtype} into ${c.dtype}`;
 }
 
+/** Whether an operator's second operand, or its result, is the index of an element. */
+const isIndexed = (op: VectorOp): boolean => op === "argmax" || op === "setAt" || op === "takeAt";
+
 function vectorFault(
   { op }: VectorStmt,
   ends: readonly End[],
@@ -101,5 +105,8 @@ function vectorFault(
   }
   const strange = ends.find((it) => !vector.dtypes.value.includes(it.dtype));
   if (strange) return `the vector unit does not calculate in ${strange.dtype}`;
-  return undefined;
+  // Where a row's element stands is a whole number beside whatever the elements are.
+  const elements = isIndexed(op) ? ends.filter((_, i) => i !== 1) : ends;
+  const other = elements.find((it) => it.dtype !== elements[0]?.dtype);
+  return other && `the vector unit does not calculate in ${elements[0]?.dtype} and ${other.dtype} at once`;
 }

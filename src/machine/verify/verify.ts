@@ -6,7 +6,7 @@ import type { Kernel } from "../schedule/kernel.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
 import type { Reader } from "../simulate/reader.ts";
 import { capacityFaults } from "./capacity.ts";
-import { alone, growth, grown, isJudged, largest, shortOf } from "./endless.ts";
+import { alone, growth, grown, isJudged, largest, haveComeRound } from "./endless.ts";
 import { copyFaults } from "./copies.ts";
 import { flagFaults } from "./flags.ts";
 import { orderFaults, type Turns } from "./order.ts";
@@ -38,23 +38,32 @@ export function verifyKernel(
   ];
   if (still.length > 0) return still;
   const turns: Turns = new Map();
-  const run = (machine: Profile, trial: Trial): readonly Diagnostic[] => {
-    const moving = caught(() => orderFaults(kernel, parts, machine, trial, turns));
+  const run = (machine: Profile, trial: Trial, groups: readonly number[]): readonly Diagnostic[] => {
+    const moving = caught(() => orderFaults(kernel, parts, machine, trial, groups, turns));
     return "faults" in moving ? moving.faults : moving.value;
   };
-  for (const trial of trials) {
-    const faults = run(profile, trial);
+  for (const [i, trial] of trials.entries()) {
+    const faults = run(profile, trial, groupsOf(profile, i));
     if (faults.length > 0) return faults;
   }
   const trial = largest(trials);
-  for (let i = 0, before = Infinity; trial && i < growth.length; i++) {
-    const short = shortOf(parts, turns);
-    if (short === 0 || short === before) break;
-    before = short;
-    const faults = run(alone(profile), grown(trial, growth[i] ?? 1)).filter(isJudged);
+  for (const times of growth) {
+    if (!trial || haveComeRound(parts, turns)) break;
+    const faults = run(alone(profile), grown(trial, times), [0]).filter(isJudged);
     if (faults.length > 0) return faults;
   }
   return copyFaults(kernel, profile);
+}
+
+/** Groups that are looked at in a trial: neighbours, and the last one, which may have work of its own. */
+function groupsOf({ groups: { value: count } }: Profile, trial: number): readonly number[] {
+  const last = count - 1;
+  const chosen = [
+    [0, 1, last],
+    [0, last],
+    [0, 1],
+  ][Math.min(trial, 2)] ?? [0];
+  return [...new Set(chosen)].filter((it) => it < count);
 }
 
 type Caught<T> = { readonly value: T } | { readonly faults: readonly Diagnostic[] };

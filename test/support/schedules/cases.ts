@@ -14,8 +14,6 @@ import { rope } from "../../../targets/device/kernels/vector/rope.ts";
 import { router } from "../../../targets/device/kernels/vector/router.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
-import type { Reader } from "../../../src/machine/simulate/reader.ts";
-import { blockReader } from "../../../src/plan/program/row-blocks.ts";
 import { distinctReader } from "../../../src/plan/program/readers.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { parseKernel } from "../../../src/machine/schedule/parser.ts";
@@ -29,10 +27,7 @@ export type ScheduleCase = {
   readonly trials: readonly Trial[];
 };
 
-const trial = (sizes: Readonly<Record<string, number>>, reader?: Reader): Trial => ({
-  sizes: new Map(Object.entries(sizes)),
-  ...(reader && { reader: () => reader }),
-});
+const trial = (sizes: Readonly<Record<string, number>>): Trial => ({ sizes: new Map(Object.entries(sizes)) });
 
 const product = (
   k: number,
@@ -65,8 +60,8 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
     ...(heads && { heads }),
   });
   const tile: Tile = { area: { m: 32, n: 64 }, staged: { k: 128, step: 64, copies: 2 }, sums: undivided };
-  const multiply = (name: string, spec: GemmSpec, reader?: Reader): ScheduleCase =>
-    on(name, gemm(profile, spec, tile), trial({ S: 2 }, reader), trial({ S: 90 }, reader));
+  const multiply = (name: string, spec: GemmSpec): ScheduleCase =>
+    on(name, gemm(profile, spec, tile), trial({ S: 2 }), trial({ S: 90 }));
   const [heads, groups, dim] = [4, 2, 64];
   const attrs = { topK: 4, groups: 4, topGroups: 2, scoring: "sigmoid", groupScore: "top2", normalize: true, scale: 2.5 } as const; // prettier-ignore
   const placed = (name: string, kernel: Kernel, ...rows: readonly number[]): ScheduleCase =>
@@ -97,10 +92,15 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
       w: { kind: "coded", dtype: "i8", group: 64, zeros: false },
       out: view("bf16", 150),
     }),
-    multiply(
+    placed(
       "a product of experts",
-      { a: view("bf16", 300), w: { kind: "plain", dtype: "bf16" }, out: view("bf16", 150), experts: 3 },
-      blockReader([0, 1, 1, 2], tile.area.m),
+      gemm(
+        profile,
+        { a: view("bf16", 300), w: { kind: "plain", dtype: "bf16" }, out: view("bf16", 150), experts: 3 },
+        tile,
+      ),
+      2,
+      90,
     ),
     on(
       "attention",

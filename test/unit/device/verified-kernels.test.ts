@@ -9,7 +9,7 @@ import { verifyKernel } from "../../../src/machine/verify/verify.ts";
 import { rememberingVerifier, type VerifiedKernels } from "../../../src/plan/verified-kernels.ts";
 import { root } from "../../support/moec.ts";
 import { scheduleCases } from "../../support/schedules/cases.ts";
-import { faults } from "../../support/schedules/mutate.ts";
+import { flagFaults } from "../../support/schedules/faults/flags.ts";
 import { tempFolder } from "../../support/temp.ts";
 
 const temp = tempFolder();
@@ -59,7 +59,7 @@ test("a fault in a kernel that was legal is found, each time", () => {
   const known: VerifiedKernels = new Set();
   const { verify } = counting(known);
   expect(verify(kernel, profile, trials)).toEqual([]);
-  const broken = faults[0]?.put(kernel, () => 0) ?? kernel;
+  const broken = flagFaults[0]?.put(kernel, () => 0, profile) ?? kernel;
   for (const _ of [1, 2]) expect(verify(broken, profile, trials)).not.toEqual([]);
   expect(known.size).toBe(1);
 });
