@@ -54,6 +54,8 @@ describe.each(machines)("on %s", (_, profile) => {
       (2 + 2 * topK) * width,
     ],
   ] as const)("%s", (_name, kernel, bytes) => {
-    expect(share(kernel, profile, bytes)).toBeGreaterThan(0.85);
+    const found = share(kernel, profile, bytes);
+    expect(found).toBeGreaterThan(0.85);
+    expect(found).toBeLessThan(1.01 * profile.memory.sustained.value);
   });
 });

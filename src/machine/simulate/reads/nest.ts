@@ -24,6 +24,8 @@ export type Nest = {
   readonly isFixed: readonly boolean[];
   /** Slots from outside of these steps that tell what it reads, but for where it begins on those axes. */
   readonly inputs: Uses;
+  /** It begins at numbers that a buffer holds, which its place in the buffer does not tell: each time somewhere else. */
+  readonly isScattered: boolean;
 };
 
 /** An outermost loop: what its turns work out first, and the copies from memory in it. */
@@ -115,8 +117,22 @@ function nestOf({ copy, steps }: Found): Nest {
     const uses = it.kind === "loop" ? it.loop.uses : it.kind === "if" ? it.uses : needs.has(it.slot) ? usesOf(it) : []; // prettier-ignore
     for (const slot of uses) needs.add(slot);
   }
-  return { copy, steps, isFixed, inputs: [...needs].filter((it) => !own.has(it)) };
+  const isScattered = steps.some((it) => isOfBuffer(it) && needs.has(it.slot));
+  return {
+    copy,
+    steps: isScattered ? steps.map(neverAgain) : steps,
+    isFixed,
+    inputs: [...needs].filter((it) => !own.has(it)),
+    isScattered,
+  };
 }
+
+/** Whether it reads a number of a buffer. */
+const isOfBuffer = (it: Step): it is Operation =>
+  it.kind === "operation" && it.regions[0]?.box.kind === "buffer";
+
+const neverAgain = (it: Step): Step =>
+  it.kind === "loop" && it.way === "again" ? { ...it, way: "even" } : it;
 
 /** The loops around a copy whose turns come back to what it reads. */
 export const againLoops = ({ steps }: Nest): readonly Loop[] =>

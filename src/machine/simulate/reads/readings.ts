@@ -88,10 +88,12 @@ function looking(nest: Nest, reader: Reader, boxes: Boxes): Look {
   return (env) => {
     const found = extentIn(env);
     if (!found || source?.box.kind !== "tensor") return undefined;
+    const { first, again } = found;
+    if (nest.isScattered) return { visit: { box: { tensor: source.box.decl.name } }, extent: first, first, again }; // prettier-ignore
     const start = startOf(source.box, source.at(env), found.low, nest.isFixed, env);
     let visit = visits.get(start);
     if (!visit) visits.set(start, (visit = { box: boxAt(boxes, source.box.decl.name, start) }));
-    return { visit, extent: found.extent, first: found.first, again: found.again };
+    return { visit, extent: found.extent, first, again };
   };
 }
 
