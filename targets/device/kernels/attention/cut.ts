@@ -53,7 +53,11 @@ export function cutWith<T extends Tiling>(
 /** Whether a tile's rows are of several queries, which see different keys. */
 export const isMasked = ({ tile }: Cut<Tiling>): boolean => tile.queries > 1;
 
-/** What a group has to do: a tile of queries with heads that share keys, and a piece of these; each turn a later tile, as they see more keys. */
+/** Rounds in their order, and backwards for every other set of keys: later queries see more keys, and groups are to see as many. */
+export const backAndForth = (round: string, set: string): string =>
+  `(${round} + ${set} mod 2 * (rounds - 1 - 2 * ${round}))`;
+
+/** What a group has to do: a tile of queries with heads that share keys, and a piece of these. */
 export function overItems({ shape, tile }: Cut<Tiling>, body: string): string {
   const together = shape.heads / shape.groups;
   const parts = Math.ceil(together / tile.heads);
@@ -64,7 +68,8 @@ export function overItems({ shape, tile }: Cut<Tiling>, body: string): string {
     `let rest = item / rounds${pieces > 1 ? ` / ${pieces}` : ""}`,
     pieces > 1
       ? `let s = item / ${pieces} mod rounds * ${tile.queries}`
-      : `let s = (item mod rounds + rest * rounds / groups) mod rounds * ${tile.queries}`,
+      : `let round = item mod rounds
+    let s = ${backAndForth("round", "rest")} * ${tile.queries}`,
     `let part = rest mod ${parts} * ${tile.heads}
     let g = rest / ${parts} mod ${shape.groups}
     let b = rest / ${parts * shape.groups}

@@ -1,5 +1,5 @@
 /** The turns in which cores work through attention over many queries: they do not end with an item, as what is left of one is summed in the first turns of the next. */
-import type { Cut } from "./cut.ts";
+import { backAndForth, type Cut } from "./cut.ts";
 import type { SlicedTile } from "./sliced-tile.ts";
 
 export type SlicedCut = Cut<SlicedTile>;
@@ -21,7 +21,7 @@ const even = 64;
 
 /**
  * Where an item's queries stand and which keys they see; one that there is not has no rows and sees none. Its keys are in even tiles, no fewer
- * than are under way, so that short items keep all cores busy too. A group's items are of ever later queries, as those see more keys.
+ * than are under way, so that short items keep all cores busy too.
  */
 function itemText({ shape, tile }: SlicedCut, item: string, named: Named): string {
   const of = (name: string): string => `let ${named(name)}`;
@@ -29,7 +29,8 @@ function itemText({ shape, tile }: SlicedCut, item: string, named: Named): strin
   return `
     ${of("is")} = (${item} < items) * (0 - 1 < ${item})
     ${of("rest")} = ${item} / rounds
-    ${of("s")} = (${item} mod rounds + ${rest} * rounds / groups) mod rounds * ${tile.queries}
+    ${of("round")} = ${item} mod rounds
+    ${of("s")} = ${backAndForth(named("round"), named("rest"))} * ${tile.queries}
     ${of("g")} = ${rest} mod ${shape.groups}
     ${of("b")} = ${rest} / ${shape.groups}
     ${of("queries")} = ${is} * min(${tile.queries}, S - ${s})
