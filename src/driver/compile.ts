@@ -8,7 +8,7 @@ import { printModule } from "../ir/printer.ts";
 import type { Phase } from "../pass/pass.ts";
 import type { PlannedQuantization } from "./quantize.ts";
 import { alone, type Parallel } from "./ranks/ranks.ts";
-import { cpuParts, type TargetParts } from "./cpu-parts.ts";
+import { cpuParts, type PlanSizes, type TargetParts } from "./cpu-parts.ts";
 import { deviceParts, type Device } from "./device/parts.ts";
 import { runPasses, type RunOptions } from "../pass/runner.ts";
 import type { Manifest } from "../plan/manifest.ts";
@@ -100,17 +100,19 @@ export type DecoderModel = {
   readonly dir: string;
 };
 
+/** Sizes of a plan for a model that knows so many positions. */
+export function planSizes(options: CompileOptions, maxPositions: number): PlanSizes {
+  const context = Math.min(options.context ?? defaultContext, maxPositions);
+  const batchTokens = Math.min(tokensOf(options), context);
+  return { context, batchTokens, memoryPerRank: options.memoryPerRank ?? Infinity };
+}
+
 /** What the plan of a decoder holds: its programs for the target, its weights, and the files it came with. */
 export function decoderParts(
   { module, facts, tensors, dir }: DecoderModel,
   options: CompileOptions,
 ): DecoderParts {
-  const context = Math.min(options.context ?? defaultContext, facts.maxPositions);
-  const sizes = {
-    context,
-    batchTokens: Math.min(tokensOf(options), context),
-    memoryPerRank: options.memoryPerRank ?? Infinity,
-  };
+  const sizes = planSizes(options, facts.maxPositions);
   const parallel = options.parallel ?? alone;
   const target = options.device
     ? deviceParts(module, parallel, options.device, options.quantization !== undefined, sizes)
@@ -129,7 +131,7 @@ export function decoderParts(
     version: planVersion,
     model: facts,
     quantization: options.quantization?.name ?? "none",
-    context,
+    context: sizes.context,
     ...target.head,
   };
   const { weights, phaseTimes } = target;

@@ -88,11 +88,17 @@ export type DeviceContext = {
   readonly collect: (group: readonly number[], collective: Collective) => void;
 };
 
+/** What makes kernels of a kind, from the profile and their specifications. */
+export type KernelMaker<S extends readonly unknown[]> = (profile: Profile, ...specs: S) => Kernel;
+
+/** What a kernel was made by and of: others write it in their own form from that. */
+export type Origin = { readonly maker: KernelMaker<never>; readonly specs: readonly unknown[] };
+
+/** A kernel and what it was made of. */
+export type MadeKernel = Origin & { readonly kernel: Kernel };
+
 /** Makes kernels, each once. */
-export type KernelCache = <S extends readonly unknown[]>(
-  maker: (profile: Profile, ...specs: S) => Kernel,
-  ...specs: S
-) => Kernel;
+export type KernelCache = <S extends readonly unknown[]>(maker: KernelMaker<S>, ...specs: S) => Kernel;
 
 /** A kernel's sizes in a call. */
 export type Sizes = Readonly<Record<string, Extent>>;

@@ -20,7 +20,7 @@ import { fail } from "../../src/support/diagnostics.ts";
 import type { DType } from "../../src/tensor/dtype.ts";
 import { quantizedParts } from "../../src/tensor/quantized.ts";
 import { constant, type Recipe } from "../../src/tensor/recipe.ts";
-import type { DeviceContext, DeviceView, KernelCache } from "./context.ts";
+import type { DeviceContext, DeviceView, KernelCache, MadeKernel, Origin } from "./context.ts";
 import { homesOf } from "./homes.ts";
 import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import type { Precision } from "./precision.ts";
@@ -31,28 +31,36 @@ import { cacheType, lastReader, readersOf, roundedIn, type Readers } from "./use
 export type KernelShelf = {
   readonly add: (kernel: Kernel) => string;
   readonly kernels: () => ReadonlyMap<string, Kernel>;
+  /** The same, each with what it was made of. */
+  readonly made: () => ReadonlyMap<string, MadeKernel>;
 };
 
-export function kernelShelf(): KernelShelf {
+/** A shelf of kernels whose origins are known. */
+export function kernelShelf(origins: ReadonlyMap<Kernel, Origin>): KernelShelf {
   const byText = new Map<string, string>();
   const kernels = new Map<string, Kernel>();
+  const made = new Map<string, MadeKernel>();
   return {
     kernels: () => kernels,
+    made: () => made,
     add: (kernel) => {
       const text = printKernel(kernel);
       const known = byText.get(text);
       if (known !== undefined) return known;
       let name = kernel.name;
       for (let i = 2; kernels.has(name); i++) name = `${kernel.name}_${i}`;
+      const named = kernel.name === name ? kernel : { ...kernel, name };
+      const origin = origins.get(kernel);
       byText.set(text, name);
-      kernels.set(name, kernel.name === name ? kernel : { ...kernel, name });
+      kernels.set(name, named);
+      if (origin) made.set(name, { ...origin, kernel: named });
       return name;
     },
   };
 }
 
-/** A cache of kernels for one device, by their maker and what it was given. */
-export function kernelCache(profile: Profile): KernelCache {
+/** A cache of kernels for one device, by their maker and what it was given; `origins` is told of each. */
+export function kernelCache(profile: Profile, origins: Map<Kernel, Origin> = new Map()): KernelCache {
   const made = new Map<unknown, Map<string, Kernel>>();
   return (maker, ...specs) => {
     const own = made.get(maker) ?? new Map<string, Kernel>();
@@ -60,6 +68,7 @@ export function kernelCache(profile: Profile): KernelCache {
     const key = JSON.stringify(specs);
     const kernel = own.get(key) ?? maker(profile, ...specs);
     own.set(key, kernel);
+    if (!origins.has(kernel)) origins.set(kernel, { maker, specs });
     return kernel;
   };
 }

@@ -4,7 +4,7 @@ import type { Kernel } from "../../src/machine/schedule/kernel.ts";
 import { isLaunch, type DevicePlan } from "../../src/plan/program/device.ts";
 import { limitsOf } from "../../src/plan/program/program.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
-import type { KernelCache } from "./context.ts";
+import type { KernelCache, MadeKernel, Origin } from "./context.ts";
 import type { Precision } from "./precision.ts";
 import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
 import { kernelCache, kernelShelf, lowerToDevice, type TableShelf } from "./lower.ts";
@@ -13,6 +13,8 @@ import { kernelCache, kernelShelf, lowerToDevice, type TableShelf } from "./lowe
 export type DeviceCode = {
   readonly plans: readonly DevicePlan[];
   readonly kernels: ReadonlyMap<string, Kernel>;
+  /** The same kernels, with what each was made of. */
+  readonly made: ReadonlyMap<string, MadeKernel>;
   readonly weights: readonly WeightRequest[];
 };
 
@@ -43,7 +45,8 @@ export function deviceTarget(
   { batchTokens, groups, precision, tiles, attentionTiles, context }: DeviceLowering,
 ): DeviceCode {
   const weights = weightShelf();
-  const kernels = kernelShelf();
+  const origins = new Map<Kernel, Origin>();
+  const kernels = kernelShelf(origins);
   const tables: TableShelf = new Map();
   const shops = new Map<Profile, Shop>();
   const shopOf = (profile: Profile): Shop => {
@@ -51,7 +54,7 @@ export function deviceTarget(
       precision: precision(profile),
       tile: tiles(profile),
       attentionTile: attentionTiles(profile),
-      kernel: kernelCache(profile),
+      kernel: kernelCache(profile, origins),
     };
     shops.set(profile, shop);
     return shop;
@@ -66,6 +69,7 @@ export function deviceTarget(
   const requests = weights.requests();
   return {
     kernels: kernels.kernels(),
+    made: kernels.made(),
     weights: requests,
     plans: lowered.map((rank) => ({ ...rank, ...usedBy(rank, requests, kernels.kernels()) })),
   };

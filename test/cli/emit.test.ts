@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import type { KernelIndex } from "../../src/driver/device/emit-mlir.ts";
 import { moec } from "../support/moec.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "moec-emit-"));
@@ -10,11 +11,22 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 const emit = (...flags: string[]) => moec(["compile", "fixtures/moe-6m", "--emit", "mlir", ...flags]);
 
-test("writes one file a kernel and a list of them", () => {
-  const { code, out } = emit("--emit-dir", dir, "-t", "ascend-910b3", "--quant", "w8a8", "--json");
+test("writes every kernel of the plan, one a file, and a list of them", () => {
+  const { code, out } = emit(
+    "--emit-dir",
+    dir,
+    "-t",
+    "ascend-910b3",
+    "--quant",
+    "w8a8",
+    "--tune",
+    "1",
+    "--json",
+  );
   expect(code).toBe(0);
-  const { chip, kernels } = JSON.parse(out) as { chip: string; kernels: { name: string; file: string }[] };
+  const { chip, kernels, left } = JSON.parse(out) as KernelIndex;
   expect(chip).toBe("Ascend910B3");
+  expect(left).toEqual([]);
   expect(readdirSync(dir).sort()).toEqual(["index.json", ...kernels.map((it) => it.file)].sort());
   for (const { name, file } of kernels)
     expect(readFileSync(join(dir, file), "utf8")).toContain(`func.func @${name}(`);

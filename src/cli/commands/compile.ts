@@ -214,8 +214,12 @@ export const compileCommand: CommandSpec<Options> = {
   run: async ([path = ""], options, cx) => {
     const { output, dryRun, emit: form } = options;
     if (form) {
-      const goal = { profile: profileOf(options.target ?? "cpu"), dir: options.emitDir };
-      return emitCode(path, settingsOf(options), goal, cx);
+      const profile = profileOf(options.target ?? "cpu");
+      const { tiles, verified, keep } = remembered(options);
+      const device = { profile, tiles, trials: options.tune, verified };
+      const code = await emitCode(path, settingsOf(options), { device, dir: options.emitDir }, cx);
+      keep();
+      return code;
     }
     if (output === undefined && !dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");

@@ -1,36 +1,47 @@
 /** `moec compile --emit`: code for a device's own compiler. */
-import { lowerModel, tokensOf, type CompileOptions } from "../../driver/compile.ts";
-import { lowerOnnx } from "../../driver/onnx/compile-onnx.ts";
-import { mlirOf, writeTexts } from "../../driver/device/emit-mlir.ts";
-import { alone, shardModule } from "../../driver/ranks/ranks.ts";
-import { isOnnx, openOnnx } from "../../driver/model.ts";
-import type { Profile } from "../../machine/profile.ts";
-import { fail } from "../../support/diagnostics.ts";
+import { lowerModel, planSizes, type CompileOptions } from "../../driver/compile.ts";
+import { emitOnnxDecoder } from "../../driver/onnx/compile-onnx.ts";
+import { kernelsOf, writeTexts } from "../../driver/device/emit-mlir.ts";
+import type { Device } from "../../driver/device/parts.ts";
+import { alone } from "../../driver/ranks/ranks.ts";
+import { isOnnx } from "../../driver/model.ts";
+import { diag, fail } from "../../support/diagnostics.ts";
 import { number } from "../../support/text.ts";
 import type { Context } from "../command.ts";
 
 /** For which device, and where to. */
-type Goal = { readonly profile: Profile; readonly dir: string | undefined };
+type Goal = { readonly device: Device; readonly dir: string | undefined };
 
-/** Write the kernels of a model and say what they are. */
+/** The decoder that a path holds, and how many positions it knows. */
+async function decoderOf(path: string, settings: CompileOptions) {
+  if (!isOnnx(path)) {
+    const { module, model } = lowerModel(path, settings);
+    return { module, positions: model.config.maxPositions };
+  }
+  const { module, parts } = await emitOnnxDecoder(path, settings);
+  return { module, positions: parts.head.model.maxPositions };
+}
+
+/** Write the kernels of a model's plan and say what they are. */
 export async function emitCode(
   path: string,
   settings: CompileOptions,
-  { profile, dir }: Goal,
+  { device, dir }: Goal,
   cx: Context,
 ): Promise<number> {
   if (dir === undefined)
     return fail("usage/missing", { kind: "flag", flag: "--emit-dir" }, "the folder of the kernels");
-  const { module } = isOnnx(path)
-    ? await lowerOnnx(await openOnnx(path), settings)
-    : lowerModel(path, settings);
-  const ranks = { funcs: shardModule(module, settings.parallel ?? alone).flatMap((it) => it.funcs) };
-  const { index, files } = mlirOf(ranks, profile, { tokens: tokensOf(settings), past: 0 });
+  const { module, positions } = await decoderOf(path, settings);
+  const { parallel = alone, quantization } = settings;
+  const sizes = planSizes(settings, positions);
+  const { index, files } = kernelsOf(module, parallel, device, quantization !== undefined, sizes);
   writeTexts(dir, files);
-  const places = index.left.length;
-  cx.log.info(
-    `${number(index.kernels.length)} kernels for ${index.chip} in ${dir}${places ? `; ${number(places)} products left out, index.json says why` : ""}`,
-  );
+  cx.log.info(`${number(index.kernels.length)} kernels for ${index.chip} in ${dir}`);
+  if (index.left.length > 0) {
+    const names = index.left.map((it) => it.name);
+    const { message, hint } = diag("emit/left-out", undefined, names, "index.json");
+    cx.log.warn(`${message}; ${hint}`);
+  }
   if (cx.json) cx.stdout.write(`${JSON.stringify(index, undefined, 2)}\n`);
   return 0;
 }

@@ -1,7 +1,12 @@
 import { attentionChooser, tileChooser } from "../../../targets/device/search/chooser.ts";
 import type { TileMemory } from "../../../targets/device/search/remembered.ts";
 import { precisionOf } from "../../../targets/device/precision.ts";
-import { deviceTarget, type DeviceCode } from "../../../targets/device/target.ts";
+import {
+  deviceTarget,
+  type DeviceCode,
+  type DeviceLowering,
+  type RankOnDevice,
+} from "../../../targets/device/target.ts";
 import { formatCluster } from "../../cluster/cluster-file.ts";
 import { rankCount } from "../../cluster/mesh.ts";
 import type { Cluster } from "../../cluster/topology.ts";
@@ -52,6 +57,19 @@ export const clusterFile = "cluster.json";
 /** What the simulated device holds a number in, whatever it takes on the chip. */
 const simulatedBytes = 4;
 
+/** What the modules of ranks become on their devices, their products cut as the search finds best. */
+export const deviceCode = (
+  ranks: readonly RankOnDevice[],
+  { tiles, trials }: Pick<Device, "tiles" | "trials">,
+  { isQuantized, ...sizes }: Pick<DeviceLowering, "context" | "batchTokens" | "groups"> & { readonly isQuantized: boolean }, // prettier-ignore
+): DeviceCode =>
+  deviceTarget(ranks, {
+    precision: (it) => precisionOf(it, isQuantized),
+    tiles: (it) => tileChooser(it, trials, tiles),
+    attentionTiles: (it) => attentionChooser(it, tiles),
+    ...sizes,
+  });
+
 /**
  * What each rank's device launches, its schedules as texts, and its profile. Throws `target/activations` where the machine multiplies no dtype
  * that activations are kept in, `target/schedule` where what was made is not legal, `cluster/memory` where a rank needs more than its device or
@@ -67,17 +85,8 @@ export function deviceParts(
   const profiles = Array.from({ length: rankCount(parallel.mesh) }, (_, rank) => fleet?.devices[rank]?.profile ?? single); // prettier-ignore
   const names = [...new Set(profiles.map((it) => it.name))].join(" + ");
   const modules = shardModule(module, parallel);
-  const target = deviceTarget(
-    modules.flatMap((own, rank) => (profiles[rank] ? [{ module: own, profile: profiles[rank] }] : [])),
-    {
-      precision: (it) => precisionOf(it, isQuantized),
-      tiles: (it) => tileChooser(it, trials, tiles),
-      attentionTiles: (it) => attentionChooser(it, tiles),
-      context,
-      batchTokens,
-      groups: parallel.mesh.dp,
-    },
-  );
+  const own = modules.flatMap((it, rank) => (profiles[rank] ? [{ module: it, profile: profiles[rank] }] : [])); // prettier-ignore
+  const target = deviceCode(own, { tiles, trials }, { isQuantized, context, batchTokens, groups: parallel.mesh.dp }); // prettier-ignore
   checkSchedules(target, profiles, context, rememberingVerifier(verified));
   const exchanged = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p))));
   const memory = target.plans.map((it, rank) => memoryOf(it, exchanged.filter(({ group }) => group.includes(rank)), context)); // prettier-ignore

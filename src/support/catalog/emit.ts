@@ -7,6 +7,19 @@ export const emitCatalog = {
     message: `there is no compiler that takes MLIR for ${target}`,
     hint: `known: ${known.join(", ")}`,
   }),
+  "emit/no-element": (tensor: string, dtype: string): Message => ({
+    exit: "usage",
+    message: `its operand ${tensor} is of ${dtype}, which kernels at the tensor level have no form for`,
+  }),
+  "emit/no-form": (kernel: string): Message => ({
+    exit: "usage",
+    message: `there is no form at the tensor level for kernels such as ${kernel}`,
+  }),
+  "emit/left-out": (kernels: readonly string[], file: string): Message => ({
+    exit: "usage",
+    message: `${kernels.length} ${kernels.length === 1 ? "kernel is" : "kernels are"} not written: ${kernels.join(", ")}`,
+    hint: `${file} says why`,
+  }),
   "emit/write": (file: string, why: string): Message => ({
     exit: "usage",
     message: `cannot write ${file}: ${why}`,

@@ -1,6 +1,5 @@
 /** How Huawei's compiler is called for a kernel. */
 import { fail } from "../../../src/support/diagnostics.ts";
-import type { MatmulSpec } from "./spec.ts";
 
 /** Chips by the names that `bishengir-compile --target` takes. */
 const chips: Readonly<Record<string, string>> = {
@@ -16,11 +15,14 @@ const chips: Readonly<Record<string, string>> = {
 export const chipOf = (target: string): string =>
   chips[target] ?? fail("emit/no-compiler", { kind: "flag", flag: "--target" }, target, Object.keys(chips));
 
+/** What the compiler is to do about second copies of buffers; it cannot double accumulators alone. */
+export type Copies = "none" | "all but accumulators" | "all";
+
 /** The options that make `bishengir-compile` keep to a kernel's buffers, its input and output left out. */
-export const compilerOptions = ({ copies }: Pick<MatmulSpec, "copies">, chip: string): readonly string[] => [
+export const compilerOptions = (copies: Copies, chip: string): readonly string[] => [
   `--target=${chip}`,
-  `--enable-auto-multi-buffer=${copies.l1 === 2}`,
-  `--limit-auto-multi-buffer-of-local-buffer=${copies.l0c === 2 ? "no-limit" : "no-l0c"}`,
+  `--enable-auto-multi-buffer=${copies !== "none"}`,
+  `--limit-auto-multi-buffer-of-local-buffer=${copies === "all" ? "no-limit" : "no-l0c"}`,
   "--enable-auto-bind-sub-block=true",
   "--enable-hfusion-compile=true",
   "--enable-hivm-compile=true",

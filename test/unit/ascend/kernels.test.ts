@@ -1,43 +1,78 @@
-/** Which kernels a module needs on Ascend. */
-import { expect, test } from "vitest";
-import { parseModule } from "../../../src/ir/parser.ts";
-import { matrixKernels } from "../../../targets/ascend/kernels.ts";
+/** The texts that Huawei's compiler gets, one of each kind; `npm run check:ascend -- --execute` compiles and runs the same kernels. */
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { trials } from "../../../fixtures/scripts/ascend/kinds.ts";
+import { maker } from "../../../fixtures/scripts/ascend/trials.ts";
+import { chipKernel } from "../../../src/driver/device/emit-mlir.ts";
+import { chipOf, compilerOptions } from "../../../targets/ascend/mlir/compiler.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
+import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
+import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
+import { pingPong } from "../../../targets/device/search/published.ts";
 
-const text = `func @prefill(%x: f32[S,192], %q: f32[S,4,32], %w: bf16[64,192], %h: bf16[4,48,32], %gate: bf16[8,192], %codes: i8[64,192], %scales: f32[64,1], %grouped: f32[64,6], %gu: bf16[8,96,192], %down: bf16[8,192,48]) {
-  %0 = linear(%x, %w) : f32[S,64]
-  %1 = linear(%x, %w) : f32[S,64]
-  %2 = headLinear(%q, %h) : f32[S,4,48]
-  %3 = linear(%x, %gate) : f32[S,8]
-  %4, %5 = router(%3) {topK=2, scoring=softmax, groups=1, topGroups=1, groupScore=max, normalize=true, scale=1} : i32[S,2], f32[S,2]
-  %6 = experts(%x, %4, %5, %gu, %down) : f32[S,192]
-  %7 = integerLinear(%x, %codes, %scales) {group=192, bits=8} : f32[S,64]
-  %8 = integerLinear(%x, %codes, %grouped) {group=32, bits=8} : f32[S,64]
-  return out=%6
-}
-`;
+const folder = "fixtures/ascend/kernels";
+const fileOf = (what: string): string => `${what.toLowerCase().replace(/[^a-z0-9]+/g, "-")}.mlir`;
+const kinds = trials(ascend910b3);
 
-test("every product becomes a kernel, products of one shape the same", () => {
-  const { kernels, left } = matrixKernels(parseModule(text, "text"), ascend910b3, { tokens: 100, past: 0 });
-  expect(kernels.map((it) => it.name)).toEqual([
-    "gemm_64x192_bf16_bf16_t112x64x192_l1x2_l0cx2",
-    "heads4_48x32_bf16_bf16_t112x48x32_l1x2_l0cx2",
-    "gemm_8x192_bf16_f32_t112x16x192_l1x2_l0cx2", // a router chooses by unrounded logits
-    "grouped8_96x192_bf16_bf16_t32x96x192_l1x2_l0cx2",
-    "grouped8_192x48_bf16_bf16_t32x192x48_l1x2_l0cx2",
-    "gemm_64x192_i8_bf16_dequantize_t112x64x192_l1x2_l0cx2",
-  ]);
-  expect(kernels[0]?.uses.map(({ rows, count }) => [rows, count])).toEqual([[100, 2]]);
-  expect(kernels[3]?.uses.map((it) => it.rows)).toEqual([200]);
-  expect(left.map((it) => it.why)).toEqual(["32 columns share a scale, a kernel sums over all of them"]);
+describe("a kernel of each kind", () => {
+  test.each(kinds.map((it) => [it.what, it] as const))("%s", (what, { made }) => {
+    const { text } = chipKernel(made, ascend910b3);
+    const file = join(folder, fileOf(what));
+    if (process.env["MOEC_UPDATE_GOLDEN"] === "1") writeFileSync(file, text);
+    else expect(text).toBe(readFileSync(file, "utf8"));
+  });
+
+  test("and no text without a kernel", () => {
+    expect(readdirSync(folder).sort()).toEqual(kinds.map((it) => fileOf(it.what)).sort());
+  });
+
+  test("names every value once", () => {
+    for (const { made } of kinds) {
+      const { text } = chipKernel(made, ascend910b3);
+      const names = [...text.matchAll(/^ *(%[\w.]+)(?::\d+)? = /gm)].map((it) => it[1]);
+      expect(new Set(names).size).toBe(names.length);
+    }
+  });
 });
 
-test("who searches for tiles is told the product and its rows", () => {
-  const asked: string[] = [];
-  const { kernels } = matrixKernels(parseModule(text, "text"), ascend910b3, { tokens: 100, past: 0 }, (it, rows) => {
-    asked.push(`${it.n}x${it.k} ${rows.total} ${rows.each}`);
-    return { tile: { m: 16, n: 32, k: 64 }, copies: { l1: 1, l0c: 1 } };
-  }); // prettier-ignore
-  expect(asked).toContain("96x192 200 25");
-  expect(kernels.map((it) => it.name).filter((it) => !it.endsWith("_t16x32x64_l1x1_l0cx1"))).toEqual([]);
+const make = maker(ascend910b3);
+const bf16 = (width: number) => ({ dtype: "bf16", width }) as const;
+const product: GemmSpec = { a: bf16(7168), w: { kind: "plain", dtype: "bf16" }, out: bf16(2112) };
+const written = (spec: GemmSpec, tile = pingPong(128, 192, 256)) =>
+  chipKernel(make(gemm, spec, tile), ascend910b3);
+
+describe("a product", () => {
+  test("is guarded only at edges there are", () => {
+    expect(written(product).text).not.toContain("%columns");
+    expect(written({ ...product, out: bf16(2000) }).text).toContain("%columns = arith.minsi");
+    expect(written(product).text).not.toContain("%depth = arith.minsi");
+    expect(written({ ...product, a: bf16(7000) }).text).toContain("%depth = arith.minsi");
+  });
+
+  test("takes the vector cores along only for what the cube cannot do", () => {
+    expect(written(product).listed.cores).toBe("aic");
+    expect(written({ ...product, bias: true }).listed.cores).toBe("mix");
+  });
+
+  test("is in the plan's tile where the compiler has room for it, and says where it is not", () => {
+    expect(written(product).listed).toMatchObject({ tile: "128x192x256" });
+    expect(written(product).listed.differs).toBeUndefined();
+    const { listed } = written(product, pingPong(16, 64, 2048));
+    expect(listed).toMatchObject({ tile: "16x64x1024", differs: expect.stringContaining("16x64x2048") });
+  });
+});
+
+describe("Huawei's compiler", () => {
+  test("is asked for the copies of buffers that the kernel has", () => {
+    const limit = (it: string): string => `--limit-auto-multi-buffer-of-local-buffer=${it}`;
+    expect(compilerOptions("all but accumulators", "Ascend910B3")).toContain(limit("no-l0c"));
+    expect(compilerOptions("all", "Ascend910B3")).toContain(limit("no-limit"));
+    expect(compilerOptions("none", "Ascend910B3")).toContain("--enable-auto-multi-buffer=false");
+  });
+
+  test("does not know every device", () => {
+    expect(chipOf("ascend-910b3")).toBe("Ascend910B3");
+    expect(() => chipOf("biren-br100")).toThrow("there is no compiler that takes MLIR for biren-br100");
+  });
 });
