@@ -25,6 +25,8 @@ export type DeviceView = View & {
   readonly nz?: boolean;
   /** It is sums of codes, whose scales those who read it must see to. */
   readonly sums?: { readonly columns: DeviceView; readonly rows: DeviceView };
+  /** What its only reader adds to it as it loads it. */
+  readonly more?: DeviceView;
   /** Some of its slots are of experts elsewhere, and -1 here. */
   readonly partial?: boolean;
 };

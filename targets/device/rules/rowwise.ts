@@ -1,4 +1,4 @@
-import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import { isOp, type NodeOf, type Value } from "../../../src/ir/graph.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import { extentOf, fixed } from "../../../src/plan/views.ts";
@@ -66,12 +66,14 @@ const addRmsNorm: DeviceRule<NodeOf<"addRmsNorm">> = (
 ) => {
   const [input, residual, g] = [cx.view(x), cx.view(y), weightOf(cx, gain, "addRmsNorm")];
   const sum = cx.output(total);
-  const spec = { x: rowsView(input), residual: rowsView(residual), sum: rowsView(sum), gain: g.dtype, eps };
+  const { more } = residual;
+  const added = { residual: rowsView(residual), ...(more && { more: rowsView(more) }) };
+  const spec = { x: rowsView(input), ...added, sum: rowsView(sum), gain: g.dtype, eps };
   const { kernel, operands } = made(cx, out, (it) => cx.kernel(normKernel, { ...spec, ...it }));
   cx.launch(
     kernel,
     { S: rowsIn(input) },
-    { ...reading("x", input), ...reading("residual", residual), gain: g, sum, ...operands },
+    { ...reading("x", input), ...reading("residual", residual), ...(more && reading("more", more)), gain: g, sum, ...operands }, // prettier-ignore
   );
 };
 
@@ -83,6 +85,15 @@ const two =
     const { kernel, operands } = made(cx, out, (it) => cx.kernel(maker, { ...spec, ...it }));
     cx.launch(kernel, { S: rowsIn(a) }, { ...reading("a", a), ...reading("b", b), ...operands });
   };
+
+/** A sum that is only added to what a norm takes is left to the norm. */
+const addRule: DeviceRule<NodeOf<"add">> = (cx, node) => {
+  const { operands: [x, y], results: [out] } = node; // prettier-ignore
+  const [reader, another] = cx.consumers(out);
+  const isLeft = !another && isOp(reader, "addRmsNorm") && reader.operands[0] !== out;
+  if (!isLeft || cx.readers(out).has("result")) return two(add)(cx, node);
+  cx.bind(out, { ...cx.view(x), more: cx.view(y) });
+};
 
 const silu: DeviceRule<NodeOf<"silu">> = (cx, { operands: [x], results: [out] }) => {
   const [a, to] = [cx.view(x), cx.output(out)];
@@ -110,7 +121,7 @@ const swigluPacked: DeviceRule<NodeOf<"swigluPacked">> = (cx, { operands: [x], r
 export const rowwiseRules = {
   rmsNorm,
   addRmsNorm,
-  add: two(add),
+  add: addRule,
   mul: two(mul),
   swiglu: two(swigluKernel),
   silu,

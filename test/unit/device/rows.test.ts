@@ -148,6 +148,23 @@ describe.each(machines)("on %s", (_, profile) => {
     }
   });
 
+  test.each(["f32", "bf16"] as const)("a norm of x and a sum of two in %s, in that order", (dtype) => {
+    const [s, width] = [5, 7168];
+    const view = { dtype, width };
+    const spec = { x: view, residual: view, sum: view, out: view, gain: "f32", eps: 1e-6 } as const;
+    const [once, twice] = [rmsNorm(profile, spec), rmsNorm(profile, { ...spec, more: view })];
+    expect(faultsOf(twice, profile, [{ S: 1 }, { S: 300 }])).toEqual([]);
+    const [x, a, b, gain] = [randomFloats("x", s * width), randomFloats("a", s * width), randomFloats("b", s * width), randomFloats("g", width)]; // prettier-ignore
+    const kept = (it: Float32Array<ArrayBuffer>) => (dtype === "bf16" ? bf16(it) : it);
+    const found = runKernel(twice, profile, { S: s }, { x: kept(x), residual: kept(a), more: kept(b), gain });
+    const both = kept(a).map((it, i) => it + (kept(b)[i] ?? 0));
+    if (dtype === "f32") {
+      const apart = runKernel(once, profile, { S: s }, { x, residual: both, gain });
+      expect(farthest(found.out ?? [], apart.out ?? [])).toBe(0);
+    }
+    expect(farthest(found.sum ?? [], kept(x).map((it, i) => it + (both[i] ?? 0)))).toBeLessThan(tolerance[dtype]); // prettier-ignore
+  });
+
   test("sums, products and silu of rows", () => {
     const [s, width] = [33, 130];
     const view = { dtype: "f32", width } as const;

@@ -13,6 +13,8 @@ export type NormSpec = {
   readonly x: View;
   /** Added to x before; `sum` then takes x + residual. */
   readonly residual?: View;
+  /** Added to the residual before that. */
+  readonly more?: View;
   readonly sum?: View;
   readonly gain: DType;
   readonly eps: number;
@@ -27,9 +29,9 @@ const widthOf = (views: readonly View[]): number => views.reduce((n, it) => n + 
 /** Copies of what is loaded: rows are not touched again before their sum is known, and the next are on their way. */
 const loads = 3;
 
-const nameOf = ({ x, residual, out, rounded }: NormSpec): string =>
+const nameOf = ({ x, residual, more, out, rounded }: NormSpec): string =>
   named(
-    residual ? "addRmsNorm" : "rmsNorm",
+    more ? "addAddRmsNorm" : residual ? "addRmsNorm" : "rmsNorm",
     sizeOf(x),
     typesOf(x.dtype, out?.dtype),
     rounded && "i8",
@@ -37,21 +39,22 @@ const nameOf = ({ x, residual, out, rounded }: NormSpec): string =>
   );
 
 /**
- * gain * x / sqrt(mean(x^2) + eps) over rows (Zhang and Sennrich 2019, eq. 4), in float32. Tensors: `x`, `residual`, `gain` [width]; `sum`,
+ * gain * x / sqrt(mean(x^2) + eps) over rows (Zhang and Sennrich 2019, eq. 4), in float32. Tensors: `x`, `residual`, `more`, `gain` [width]; `sum`,
  * `out`, `codes` i8 [S, width] and `scales` f32 [S], those that the spec has.
  */
 export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
-  const { x, residual, sum, gain, out } = spec;
+  const { x, residual, more, sum, gain, out } = spec;
   const { width } = x;
   const heads = headsOf(x);
   const rounding = roundingText(profile, width, spec.rounded);
-  const inputs = residual ? [x, residual] : [x];
+  const inputs = [x, residual, more].flatMap((it) => it ?? []);
+  const isMoreConverted = more !== undefined && more.dtype !== "f32";
   const scales = scalesNeed(profile, inputs, loads);
   const summing = sum && { operand: "sum", view: sum, buffer: "sum0", copies: 2 };
   const norming = out && { operand: "out", view: out, buffer: "y", copies: 2 };
   const outputs = [summing, norming, rounding.output].flatMap((it) => (it ? [it] : []));
   const need = {
-    chunk: loads * widthOf(inputs) + 4 + rounding.need.chunk + scales.chunk,
+    chunk: loads * widthOf(inputs) + (isMoreConverted ? 8 : 4) + rounding.need.chunk + scales.chunk,
     row: 4,
     once: 4 + (gain === "f32" ? 0 : bytes(gain)) + scales.once,
     column: 2 + rounding.need.column + scales.column,
@@ -71,12 +74,16 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
   const [total, squares] = ["total[0 : lines, 0 : 1]", `squares[0 : lines, 0 : ${lanes}]`];
   const first = operand(profile, "x", x, tile, loads, here);
   const second = residual && operand(profile, "residual", residual, tile, loads, whole);
+  const third = more && operand(profile, "more", more, tile, loads, "v[0 : lines, 0 : cols]");
   const load = lines(
     first.load,
     second?.load,
+    third?.load,
     first.convert,
     second?.convert,
-    second && `vector add ${first.box}, ${second.box} -> ${here}`,
+    third?.convert,
+    second && third && `vector add ${second.box}, ${third.box} -> ${whole}`,
+    second && `vector add ${first.box}, ${third ? whole : second.box} -> ${here}`,
     !second && first.box !== here && `vector copy ${first.box} -> ${here}`,
     summed?.perChunk,
     summed && `vector copy ${here} -> ${summed.box}`,
@@ -105,6 +112,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
       "size S",
       input("x", x),
       residual && input("residual", residual),
+      more && input("more", more),
       `tensor gain: ${gain}[${width}] in`,
       sum && tensor("sum", sum, "out"),
       out && tensor("out", out, "out"),
@@ -113,6 +121,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
       gainRow(profile, gain, width),
       columnScales(profile, "x", x),
       residual && columnScales(profile, "residual", residual),
+      more && columnScales(profile, "more", more),
       rounding.before(tile),
       overBlocks(
         tile,
@@ -120,6 +129,7 @@ export function rmsNorm(profile: Profile, spec: NormSpec): Kernel {
         lines(
           make("h", "f32", rows, width),
           make("w", "f32", rows, tile.cols),
+          isMoreConverted && make("v", "f32", rows, tile.cols),
           make("total", "f32", rows, 1),
           inPieces && make("squares", "f32", rows, lanes),
           inPieces && `vector fill -> ${squares} with 0`,
