@@ -8,10 +8,13 @@ import { pieceWidth, roundedUp, undivided, type Area, type Sums, type Tile } fro
 
 const multiples = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32];
 
+/** Multiples for rows, whose number is at hand only here: widths that deal out tiles evenly are found for each. */
+const ofRows = [...multiples, 7, 9, 11, 13, 15].toSorted((a, b) => a - b);
+
 /** Multiples of a unit up to what covers `most`, that itself last. */
-function sizes(unit: number, most: number): readonly number[] {
+function sizes(unit: number, most: number, of = multiples): readonly number[] {
   const covering = roundedUp(Math.max(1, most), unit);
-  const below = multiples.map((it) => it * unit).filter((it) => it < covering);
+  const below = of.map((it) => it * unit).filter((it) => it < covering);
   return covering <= 32 * unit ? [...below, covering] : below;
 }
 
@@ -75,7 +78,7 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
           return pieces.filter(fits).slice(0, 1);
         })
       : [];
-  for (const m of sizes(rate.m, perMatrix)) {
+  for (const m of sizes(rate.m, perMatrix, ofRows)) {
     const even = evenWidths(profile, spec, rows, Math.ceil(perMatrix / m));
     for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even])) {
       const order = bandOf(profile, spec, rows, { m, n });

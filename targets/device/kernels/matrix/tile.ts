@@ -32,14 +32,19 @@ export type Tile = {
 /** Sums of which all are stored before the next begin. */
 export const undivided: Sums = { parts: 1, cut: "columns", copies: 1 };
 
-/** Rows and columns of one part. */
-export const partHeight = ({ area: { m }, sums: { parts, cut } }: Tile): number =>
-  cut === "rows" ? Math.ceil(m / parts) : m;
-export const partWidth = ({ area: { n }, sums: { parts, cut } }: Tile): number =>
-  cut === "columns" ? Math.ceil(n / parts) : n;
-
 /** A multiple of a unit that is at least so much. */
 export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
+
+/** Parts that are not alike begin at whole fragments: as many rows and columns as any machine's have. */
+const fragment = 16;
+
+/** Rows and columns of one part; the last may have fewer. */
+const partOf = (size: number, parts: number): number =>
+  size % parts === 0 && (size / parts) % fragment === 0 ? size / parts : roundedUp(size / parts, fragment);
+export const partHeight = ({ area: { m }, sums: { parts, cut } }: Tile): number =>
+  cut === "rows" ? partOf(m, parts) : m;
+export const partWidth = ({ area: { n }, sums: { parts, cut } }: Tile): number =>
+  cut === "columns" && parts > 1 ? partOf(n, parts) : n;
 
 /** Columns of a staged buffer that takes so much depth: each row begins where spaces can be addressed. */
 export const stagedWidth = (depth: number, dtype: DType): number =>
