@@ -7,7 +7,7 @@ import { roundedRows } from "./round.ts";
 import { blockRows, boxOf, columnsOf, floats, overRows } from "./rows.ts";
 
 /** gain * x / sqrt(mean(x^2) + eps) over rows, in float32. */
-export function rmsNorm(scope: Scope, { x, residual, sum, gain, eps, out, rounded }: NormSpec): void {
+export function rmsNorm(scope: Scope, { x, residual, more, sum, gain, eps, out, rounded }: NormSpec): void {
   const { w, size } = scope;
   const { width, heads = 1 } = x;
   const array = { name: "gain", element: elementOf(gain) };
@@ -16,7 +16,8 @@ export function rmsNorm(scope: Scope, { x, residual, sum, gain, eps, out, rounde
     let h = floats(w, "x", x, block);
     if (residual) {
       const r = floats(w, "residual", residual, block);
-      h = binary(w, "h", "arith.addf", h, r);
+      const added = more ? binary(w, "added", "arith.addf", r, floats(w, "more", more, block)) : r;
+      h = binary(w, "h", "arith.addf", h, added);
     }
     if (sum) store(w, "sum", boxOf(w, "sum", sum, block), converted(w, "total", h, elementOf(sum.dtype)));
     const squares = reduced(w, "squares", "arith.addf", binary(w, "square", "arith.mulf", h, h), 0);
