@@ -77,7 +77,7 @@ export function compileList(of: readonly Expr[], slotOf: (name: string) => numbe
   return (env) => all.map((it) => it(env));
 }
 
-/** The commonest operators are written out: a call through a table costs several times what they do. */
+/** Operators are written out: a call through a table costs several times what they do. */
 function compileBinary(op: BinaryOp, a: Compiled, b: Compiled): Compiled {
   switch (op) {
     case "+":
@@ -86,9 +86,21 @@ function compileBinary(op: BinaryOp, a: Compiled, b: Compiled): Compiled {
       return (env) => a(env) - b(env);
     case "*":
       return (env) => a(env) * b(env);
-    default: {
-      const operation = operations[op];
-      return (env) => operation(a(env), b(env));
+    case "/":
+      return (env) => Math.floor(a(env) / b(env));
+    case "<":
+      return (env) => (a(env) < b(env) ? 1 : 0);
+    case "==":
+      return (env) => (a(env) === b(env) ? 1 : 0);
+    case "min":
+      return (env) => Math.min(a(env), b(env));
+    case "max":
+      return (env) => Math.max(a(env), b(env));
+    case "ceil":
+      return (env) => Math.ceil(a(env) / b(env));
+    case "mod": {
+      const { mod } = operations;
+      return (env) => mod(a(env), b(env));
     }
   }
 }

@@ -34,18 +34,15 @@ export type Answer = number | undefined;
 /** Goes on to the next step, given the answer to the last; undefined at the end. */
 export type Walk = (answer: Answer) => Instruction | Turn | undefined;
 
-function placeOf({ box, at, size, back }: PreparedRegion, env: Env): Place {
-  const copies = box.kind === "buffer" ? box.decl.copies : 1;
-  const copy = box.kind === "buffer" ? ((env[box.turn] ?? 0) + copies - back) % copies : 0;
-  return { box, copy, at: at(env), size: size(env) };
-}
-
 // Loops, not closures, in what walking through a kernel spends its time on.
 
-/** Whether an instruction has work to do; boxes of no elements have none. */
-function isEmpty(places: readonly Place[]): boolean {
-  for (const { size } of places) for (const n of size) if (n <= 0) return true;
-  return false;
+/** A region as it stands now, or undefined where it has no elements. */
+function placeOf({ box, at, size: sizeIn, back }: PreparedRegion, env: Env): Place | undefined {
+  const size = sizeIn(env);
+  for (const n of size) if (n <= 0) return undefined;
+  const copies = box.kind === "buffer" ? box.decl.copies : 1;
+  const copy = box.kind === "buffer" ? ((env[box.turn] ?? 0) + copies - back) % copies : 0;
+  return { box, copy, at: at(env), size };
 }
 
 /** A body on the way: what of it is next and, of a loop's, the turns. */
@@ -128,8 +125,11 @@ function skip(frame: Frame, asked: number, env: Env): void {
 /** An operation as it stands now, or undefined where it has no work to do. */
 function instructionOf(operation: Operation, env: Env): Instruction | undefined {
   const places: Place[] = [];
-  for (const region of operation.regions) places.push(placeOf(region, env));
-  if (isEmpty(places)) return undefined;
+  for (const region of operation.regions) {
+    const place = placeOf(region, env);
+    if (!place) return undefined;
+    places.push(place);
+  }
   const { stmt, values, turn } = operation;
   const id = "id" in stmt ? stmt.id + ((env[turn] ?? 0) % stmt.copies) : -1;
   return { kind: "instruction", operation, places, values: values(env), id };

@@ -116,10 +116,15 @@ export function vectorCycles({ operation, places, values }: Instruction, profile
   if (stmt.kind !== "vector") return 0;
   const facts = factsOfVector(stmt.op);
   const sign = facts.isSparse ? -1 : 1;
-  const widest = places.reduce((best, it) => (sign * (elementsOf(it) - elementsOf(best)) > 0 ? it : best));
-  const bytes = Math.max(...places.map((it) => dtypes[dtypeOf(it)].bits / 8));
+  let [widest, elements, bytes]: [Place | undefined, number, number] = [undefined, 0, 0];
+  for (const it of places) {
+    const own = elementsOf(it);
+    if (!widest || sign * (own - elements) > 0) [widest, elements] = [it, own];
+    bytes = Math.max(bytes, dtypes[dtypeOf(it)].bits / 8);
+  }
+  if (!widest) return 0;
   const cols = widest.size.at(-1) ?? 1;
-  const rows = elementsOf(widest) / cols;
+  const rows = elements / cols;
   const rate = profile.vector.bytesPerCycle.value;
   const isWhole = widest.box.kind === "buffer" && widest.box.decl.cols === cols;
   const passes = isWhole ? (rows * cols * bytes) / rate : rows * Math.ceil((cols * bytes) / rate);

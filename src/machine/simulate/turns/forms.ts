@@ -16,38 +16,43 @@ export type Form = {
   readonly instructions: number;
 };
 
-/** The forms of the turns of those of a part's outermost loops that count, in order. Turns under different conditions are of different forms. */
+/** For any core of a part, the forms of the turns of those of its outermost loops that count, in order. Turns under different conditions are of different forms. */
 export function formsOf(
-  part: PreparedPart,
-  env: Env,
+  { body }: PreparedPart,
   reader: Reader,
   counted: readonly Loop[],
   conditionsOf: (round: number) => string,
-): readonly Form[] {
-  const short = shortener();
+): (env: Env) => readonly Form[] {
   const looks = new Map(counted.map((it) => [it, looking(it, reader)]));
-  const forms: Form[] = [];
-  let round = 0;
-  for (const it of part.body) {
-    const turns = it.kind === "loop" ? turnsOf(it, env) : [];
-    const look = it.kind === "loop" ? looks.get(it) : undefined;
-    if (it.kind === "loop" && look)
-      turns.forEach((i, at) => {
-        env[it.slot] = i;
-        const form = look(env);
-        forms.push({ ...form, shape: short(`${conditionsOf(round + at)}: ${form.shape}`) });
-      });
-    else sketch([it], env, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
-    round += turns.length;
-  }
-  return forms;
+  return (env) => {
+    const short = shortener();
+    const forms: Form[] = [];
+    let round = 0;
+    for (const it of body) {
+      const turns = it.kind === "loop" ? turnsOf(it, env) : [];
+      const look = it.kind === "loop" ? looks.get(it) : undefined;
+      if (it.kind === "loop" && look)
+        turns.forEach((i, at) => {
+          env[it.slot] = i;
+          const form = look(env);
+          forms.push({ ...form, shape: short(`${conditionsOf(round + at)}: ${form.shape}`) });
+        });
+      else sketch([it], env, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
+      round += turns.length;
+    }
+    return forms;
+  };
 }
 
 /** The form of a loop's turn, worked out once for equal sizes in it. */
 function looking({ body }: Loop, reader: Reader): (env: Env) => Form {
   const inputs = sizeInputs(body);
   const prefix = said(body, new Set(inputs)).steps;
-  const look = remembering(inputs, (env) => formOf(body, env, reader));
+  const short = shortener();
+  const look = remembering(inputs, (env) => {
+    const form = formOf(body, env, reader);
+    return { ...form, shape: short(form.shape) };
+  });
   return (env) => {
     for (const it of prefix) say(it, env, reader);
     return look(env);

@@ -23,13 +23,14 @@ export function repeatersOf(
   cores: readonly Core[],
   conditions: Conditions,
 ): readonly Repeater[] {
-  const outer = cores.map(({ part, env }) =>
-    formsOf(part, env, conditions.reader, countedLoops(part, parts), conditions.of),
+  const forms = new Map(
+    parts.map((it) => [it, formsOf(it, conditions.reader, countedLoops(it, parts), conditions.of)]),
   );
+  const outer = cores.map(({ part, env }) => forms.get(part)?.(env) ?? []);
   const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
   return cores.map(({ part, env }, i) => {
-    const forms = inContext(parts.length === 1 ? (outer[i] ?? []) : together);
-    return repeaterOf(part, env, parts, forms, conditions.again);
+    const own = inContext(parts.length === 1 ? (outer[i] ?? []) : together);
+    return repeaterOf(part, env, parts, own, conditions.again);
   });
 }
 
