@@ -58,7 +58,7 @@ export function time(
   const cores = group(loads.busiest);
   const repeaters = onSlice
     ? cores.map(() => asItIs)
-    : repeatersOf(parts, group(loads.busiest), {
+    : repeatersOf(parts, cores, group(loads.busiest), {
         reader,
         of: conditionsOf(loads, traffic),
         again: new Set([...again.values()].flat()),

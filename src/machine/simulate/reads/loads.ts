@@ -39,7 +39,14 @@ export function sideBySide<T>(
   const [only, another] = cores;
   if (only && !another) return only;
   const most = Math.max(0, ...cores.map((it) => it.length));
-  return Array.from({ length: most }, (_, i) => join(cores.flatMap((it) => it.slice(i, i + 1))));
+  return Array.from({ length: most }, (_, i) => {
+    const turns: T[] = [];
+    for (const of of cores) {
+      const turn = of[i];
+      if (turn !== undefined) turns.push(turn);
+    }
+    return join(turns);
+  });
 }
 
 /** What the cores of a group read. */

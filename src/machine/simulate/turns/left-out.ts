@@ -17,16 +17,17 @@ export type Conditions = {
   readonly again: ReadonlySet<Loop>;
 };
 
-/** What leaves out the turns of each core of a group; `cores` stand at the beginning, and are walked through. */
+/** What leaves out the turns of each core of a group. `ahead` are the same cores, to look at their turns with before any of these is taken. */
 export function repeatersOf(
   parts: readonly PreparedPart[],
   cores: readonly Core[],
+  ahead: readonly Core[],
   conditions: Conditions,
 ): readonly Repeater[] {
   const forms = new Map(
     parts.map((it) => [it, formsOf(it, conditions.reader, countedLoops(it, parts), conditions.of)]),
   );
-  const outer = cores.map(({ part, env }) => forms.get(part)?.(env) ?? []);
+  const outer = ahead.map(({ part, env }) => forms.get(part)?.(env) ?? []);
   const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
   return cores.map(({ part, env }, i) => {
     const own = inContext(parts.length === 1 ? (outer[i] ?? []) : together);

@@ -68,15 +68,16 @@ export function skipper(
   const marks = new Map<Loop, Mark[]>();
   const keys = outer.map(keyOf);
   return ({ loop, index, left }, state) => {
+    const before = marks.get(loop);
+    if (!before && left < worthwhile) return 0;
     if (mixed.has(loop)) return 0;
     // The first turn finds in memory what the others find in the cache.
     if (index === 0 && again.has(loop)) return 0;
     const total = keys.length;
     if (outermost.has(loop) && (total === 0 || outermost.size > 1)) return 0;
-    const before = marks.get(loop) ?? [];
-    const last = before.at(-1);
+    const last = before?.at(-1);
     // A loop that begins anew, or of which another left out turns, forgets what it was: its engines may stand differently.
-    const known = last?.left === left + 1 ? before : [];
+    const known = before && last?.left === left + 1 ? before : [];
     if (known.length === 0 && left < worthwhile) return 0;
     const mark = markOf(part, env, left, state);
     marks.set(loop, [...known, mark].slice(-remembered));
