@@ -59,8 +59,10 @@ export function compileExpr(e: Expr, slotOf: (name: string) => number): Compiled
       return (env) => env[slot] ?? 0;
     }
     case "binary": {
-      const [a, b] = [compileExpr(e.left, slotOf), compileExpr(e.right, slotOf)];
-      return compileBinary(e.op, a, b);
+      const { op, left, right } = e;
+      if (right.kind === "number") return compileWithNumber(op, compileExpr(left, slotOf), right.value);
+      if (left.kind === "name" && right.kind === "name") return compileNames(op, slotOf(left.name), slotOf(right.name)); // prettier-ignore
+      return compileBinary(op, compileExpr(left, slotOf), compileExpr(right, slotOf));
     }
   }
 }
@@ -75,6 +77,34 @@ export function compileList(of: readonly Expr[], slotOf: (name: string) => numbe
   if (a && b && c && all.length === 3) return (env) => [a(env), b(env), c(env)];
   if (a && b && c && d && all.length === 4) return (env) => [a(env), b(env), c(env), d(env)];
   return (env) => all.map((it) => it(env));
+}
+
+/** An operator on an expression and a number. */
+function compileWithNumber(op: BinaryOp, a: Compiled, b: number): Compiled {
+  switch (op) {
+    case "+":
+      return (env) => a(env) + b;
+    case "-":
+      return (env) => a(env) - b;
+    case "*":
+      return (env) => a(env) * b;
+    default:
+      return compileBinary(op, a, () => b);
+  }
+}
+
+/** An operator on two names. */
+function compileNames(op: BinaryOp, a: number, b: number): Compiled {
+  switch (op) {
+    case "+":
+      return (env) => (env[a] ?? 0) + (env[b] ?? 0);
+    case "-":
+      return (env) => (env[a] ?? 0) - (env[b] ?? 0);
+    case "*":
+      return (env) => (env[a] ?? 0) * (env[b] ?? 0);
+    default:
+      return compileBinary(op, (env) => env[a] ?? 0, (env) => env[b] ?? 0); // prettier-ignore
+  }
 }
 
 /** Operators are written out: a call through a table costs several times what they do. */

@@ -52,6 +52,8 @@ export type Operation = {
   readonly engine: string;
   /** The path that a copy takes. */
   readonly path: Path | undefined;
+  /** What the two that it goes between are called together: the spaces of a copy, or the engines of a flag with each of its numbers. */
+  readonly names: readonly string[];
   /** Operands, then the result. */
   readonly regions: readonly PreparedRegion[];
   /** `first` of a product, or the numbers of a vector operator. */
@@ -125,6 +127,12 @@ export function engineOf(
   }
 }
 
+function namesOfEnds(stmt: Operation["stmt"], path: Path | undefined): readonly string[] {
+  if (path) return [`${path.from} ${path.to}`];
+  if (stmt.kind !== "set" && stmt.kind !== "wait") return [];
+  return Array.from({ length: stmt.copies }, (_, i) => `${stmt.from} ${stmt.to} ${stmt.id + i}`);
+}
+
 /** The path from one space to another that a core of a kind has. */
 export const pathOf = (profile: Profile, core: string, from: string, to: string) =>
   profile.paths.find((it) => it.core === core && it.from === from && it.to === to);
@@ -171,13 +179,14 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
   };
 
   const operation = (stmt: Operation["stmt"], turn: number): Operation => {
+    const path = stmt.kind === "copy" ? pathOf(profile, part.core, spaceOf(stmt.from), spaceOf(stmt.to)) : undefined; // prettier-ignore
     const values = stmt.kind === "matmul" ? [stmt.first] : stmt.kind === "vector" ? stmt.values : [];
     return {
       kind: "operation",
       stmt,
       engine: engineOf(stmt, part.core, spaceOf, profile, kernel),
-      path:
-        stmt.kind === "copy" ? pathOf(profile, part.core, spaceOf(stmt.from), spaceOf(stmt.to)) : undefined,
+      path,
+      names: namesOfEnds(stmt, path),
       regions: regionsOf(stmt).map(region),
       values: compileList(
         values.map((it) => (typeof it === "number" ? num(it) : it)),

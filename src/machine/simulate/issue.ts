@@ -32,15 +32,15 @@ export type Run = {
 
 /** Give an instruction to its engine. Gives the number that a `read` finds. */
 export function issue(core: Core, clock: Clock, it: Instruction, run: Run): number | undefined {
-  const { stmt, engine: name } = it.operation;
+  const { stmt, engine: name, names } = it.operation;
   const engine = engineOf(clock, name);
   clock.totals.walked++;
   if (stmt.kind === "set") {
-    flagOf(clock, `${stmt.from} ${stmt.to} ${it.id}`).push(Math.max(engine.done, engine.ready));
+    flagOf(clock, names[it.id - stmt.id]).push(Math.max(engine.done, engine.ready));
     return undefined;
   }
   if (stmt.kind === "wait") {
-    const set = flagOf(clock, `${stmt.from} ${stmt.to} ${it.id}`).shift();
+    const set = flagOf(clock, names[it.id - stmt.id]).shift();
     hold(engine, set ?? fail("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, it.id));
     return undefined;
   }
@@ -56,7 +56,7 @@ export function issue(core: Core, clock: Clock, it: Instruction, run: Run): numb
 }
 
 /** When a flag was set, each time that was not waited for yet. */
-function flagOf({ flags }: Clock, name: string): number[] {
+function flagOf({ flags }: Clock, name = ""): number[] {
   let set = flags.get(name);
   if (!set) flags.set(name, (set = []));
   return set;

@@ -17,8 +17,8 @@ export function transferred(core: Core, clock: Clock, it: Instruction, start: nu
   const { profile } = run;
   const transfer = transferOf(it, profile);
   if (!transfer) return both(start);
-  const { from, to, bytes, occupied, bytesPerCycle, latency, global } = transfer;
-  add(totals.bytes, `${from} ${to}`, bytes);
+  const { to, bytes, occupied, bytesPerCycle, latency, global } = transfer;
+  add(totals.bytes, it.operation.names[0] ?? "", bytes);
   const begun = start + transfer.startup;
   if (!global) return both(begun + Math.max(transfer.least, occupied / bytesPerCycle));
   const rate = Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
