@@ -14,7 +14,7 @@ import { accessLog, record, type Access } from "./accesses.ts";
 import { overlap } from "./boxes.ts";
 import { flagStates } from "./flag-states.ts";
 import { lanesOf, type Clock } from "./lanes.ts";
-import { misaligned, outside } from "./places.ts";
+import { misaligned, outside, unevenRows } from "./places.ts";
 import { numbersRead } from "./numbers-read.ts";
 import { misfit } from "./shapes.ts";
 import { signalCounts } from "./signal-counts.ts";
@@ -91,7 +91,11 @@ function runGroup(
     const { box } = place;
     const beyond = outside(place, core.env);
     if (beyond !== undefined) return tell(diag("schedule/bounds", undefined, kernel.name, text(it), beyond));
-    const misplaced = stmt.kind === "read" ? undefined : misaligned(place, profile);
+    const isMove = stmt.kind === "copy" && it.places.some((end) => end.box.kind === "tensor");
+    const misplaced =
+      stmt.kind === "read"
+        ? undefined
+        : (misaligned(place, profile) ?? (isMove ? unevenRows(place, profile) : undefined));
     if (misplaced !== undefined)
       tell(diag("schedule/alignment", undefined, kernel.name, text(it), misplaced));
     if (box.kind === "tensor" && box.decl.role === "in") return;

@@ -16,7 +16,7 @@ export function outside({ box, at, size }: Place, env: Env): string | undefined 
 }
 
 /** In words, how a place in a buffer starts where its space cannot be addressed. */
-export function misaligned({ box, at, size }: Place, profile: Profile): string | undefined {
+export function misaligned({ box, at }: Place, profile: Profile): string | undefined {
   if (box.kind !== "buffer") return undefined;
   const space = profile.spaces.find((s) => s.name === box.decl.space);
   if (!space) return undefined;
@@ -24,7 +24,7 @@ export function misaligned({ box, at, size }: Place, profile: Profile): string |
   const bytes = (col * dtypes[box.decl.dtype].bits) / 8;
   return space.fractal !== undefined && !space.layouts.includes("nd")
     ? fractalFault(row, bytes, space.fractal, box.decl.name)
-    : linearFault(row, bytes, size, space, box.decl);
+    : linearFault(row, bytes, space, box.decl);
 }
 
 function fractalFault(
@@ -43,17 +43,30 @@ function fractalFault(
 function linearFault(
   row: number,
   bytes: number,
-  [rows = 1, wide = 1]: readonly number[],
   { align, scope }: Space,
   { name, dtype, cols }: { readonly name: string; readonly dtype: DType; readonly cols: number },
 ): string | undefined {
   if (scope !== "core") return undefined;
-  const unit = Math.min(align.value, 32);
+  const start = row * ((cols * dtypes[dtype].bits) / 8) + bytes;
+  return start % unitOf(align) === 0
+    ? undefined
+    : `byte ${start} of ${name} is not at a multiple of ${unitOf(align)}`;
+}
+
+/** What a space of a core is addressed by, in bytes. */
+const unitOf = (align: Space["align"]): number => Math.min(align.value, 32);
+
+/** In words, how rows that come from memory or go there lie where their buffer's space cannot be addressed. Whole rows one behind the other are one run. */
+export function unevenRows(
+  { box, size: [rows = 1, wide = 1] }: Place,
+  { spaces }: Profile,
+): string | undefined {
+  if (box.kind !== "buffer" || rows <= 1 || wide === box.decl.cols) return undefined;
+  const { name, space: of, dtype, cols } = box.decl;
+  const space = spaces.find((it) => it.name === of);
+  if (!space || space.scope !== "core" || (space.fractal && !space.layouts.includes("nd"))) return undefined;
   const pitch = (cols * dtypes[dtype].bits) / 8;
-  const start = row * pitch + bytes;
-  if (start % unit !== 0) return `byte ${start} of ${name} is not at a multiple of ${unit}`;
-  // Whole rows one behind the other are one run.
-  return rows > 1 && wide < cols && pitch % unit !== 0
-    ? `rows of ${name} are ${pitch} bytes apart, which is no multiple of ${unit}`
-    : undefined;
+  return pitch % unitOf(space.align) === 0
+    ? undefined
+    : `rows of ${name} are ${pitch} bytes apart, which is no multiple of ${unitOf(space.align)}`;
 }

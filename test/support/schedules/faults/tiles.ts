@@ -82,11 +82,14 @@ const plus = (of: readonly Expr[], axis: number): readonly Expr[] =>
 /** A buffer in whose rows others' work begins, with rows a little longer. */
 function unevenRows(it: BufferStmt, kernel: Kernel, { spaces }: Profile): BufferStmt | undefined {
   const space = spaces.find((s) => s.name === it.space);
+  const tensors = new Set(kernel.tensors.map((t) => t.name));
   const isCut = kernel.parts
     .flatMap((p) => statements(p.body))
     .some(
       (stmt) =>
-        stmt.kind === "copy" && regionsOf(stmt).some(({ of, size }) => of === it.name && isMany(size[0])),
+        stmt.kind === "copy" &&
+        regionsOf(stmt).some(({ of, size }) => of === it.name && isMany(size[0])) &&
+        regionsOf(stmt).some(({ of }) => tensors.has(of)),
     );
   if (!space || (space.fractal && !space.layouts.includes("nd")) || it.cols === 1 || it.rows === 1 || !isCut)
     return undefined;
