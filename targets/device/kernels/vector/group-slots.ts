@@ -17,25 +17,31 @@ const apart = pitch("f32", 1);
 /** Slots whose places are written at a time. */
 const few = 64;
 
+/** Chunks of slots that are loaded ahead: what is done with one takes less time than it takes to come. */
+const ahead = 3;
+
 const whole = "[0 : 1, 0 : cols]";
 const short = "[0 : 1, 0 : kept]";
 
 /**
  * A counting sort of slots by their experts. Each core has some experts that follow one another, and goes through all slots for them: what is below an
- * expert gives where its group begins, what equals it the group. Tensors: `indices` i32 [S * topK]; `offsets` i32 [experts + 1], where groups
+ * expert gives where its group begins, what equals it the group. Where there are fewer experts than cores, several share one: each has a part of the
+ * slots, whose places follow those of the parts before. Tensors: `indices` i32 [S * topK]; `offsets` i32 [experts + 1], where groups
  * begin and the last ends; `place` i32 [S * topK], where in the order of the groups each slot stands. Slots of experts elsewhere are before all
  * groups, and get no place.
  */
 export function groupSlots(profile: Profile, { experts, topK, partial }: GroupSpec): Kernel {
   const make = buffer(profile);
-  const each = Math.ceil(experts / coreCount(profile, profile.vector.core));
-  const once = 16 * few * apart + 20 * each * apart;
-  const { cols } = tileOf(profile, 4096, 1, { chunk: 44, column: once / 4 });
-  const eachChunk = (body: string): string =>
+  const cores = coreCount(profile, profile.vector.core);
+  const parts = Math.max(1, Math.floor(cores / experts));
+  const each = Math.ceil(experts / cores);
+  const once = 16 * few * apart + 24 * each * apart;
+  const { cols } = tileOf(profile, 8192, 1, { chunk: 28 + 8 * ahead, column: once / 4 });
+  const eachChunk = (from: string, to: string, body: string): string =>
     lines(
-      `for c in 0 .. S * ${topK} step ${cols} {`,
-      `let cols = min(${cols}, S * ${topK} - c)`,
-      make("chosen0", "i32", 1, cols, 2),
+      `for c in ${from} .. ${to} step ${cols} {`,
+      `let cols = min(${cols}, ${to} - c)`,
+      make("chosen0", "i32", 1, cols, ahead),
       `copy indices[c : cols] -> chosen0${whole}`,
       `vector copy chosen0${whole} -> chosen${whole}`,
       body,
@@ -50,16 +56,26 @@ export function groupSlots(profile: Profile, { experts, topK, partial }: GroupSp
       `tensor offsets: i32[${experts + 1}] out`,
       `tensor place: i32[S * ${topK}] out`,
       `on ${profile.vector.core} {`,
-      `let low = (group * cores + core) * ${each}`,
+      `let low = (group * cores + core) / ${parts} * ${each}`,
       `let own = max(0, min(${each}, ${experts} - low))`,
       make("begins", "f32", each, apart),
       `vector fill -> begins[0 : ${each}, 0 : ${apart}] with 0`,
+      parts > 1 && make("earlier", "f32", each, apart),
+      parts > 1 && `vector fill -> earlier[0 : ${each}, 0 : ${apart}] with 0`,
       upwards(profile),
       // What is done with a chunk is done in few buffers, so that it may be long.
       ...["chosen", "mask", "other", "numbers", "theirs"].map((it) => make(it, "f32", 1, cols)),
-      eachChunk(counted(profile)),
-      writtenOffsets(profile, each, experts, topK),
-      eachChunk(placed(profile, cols)),
+      `let slots = S * ${topK}`,
+      `let part = (group * cores + core) mod ${parts}`,
+      `let wide = ceil(slots, ${parts})`,
+      "let from = min(slots, part * wide)",
+      "let to = min(slots, from + wide)",
+      eachChunk("0", "slots", lines(counted(profile, "isBelow", "cols"), parts > 1 && before(profile))),
+      "for first in 0 .. max(0, 1 - part) {",
+      writtenOffsets(profile, each, experts),
+      "}",
+      parts > 1 && "vector add begins[0 : own, 0 : 1], earlier[0 : own, 0 : 1] -> begins[0 : own, 0 : 1]",
+      eachChunk("from", "to", placed(profile, cols)),
       "}",
     ),
   );
@@ -76,21 +92,30 @@ function upwards(profile: Profile): string {
   );
 }
 
-/** Adds to the beginning of each group how many slots of a chunk are before it. */
-function counted(profile: Profile): string {
+/** Adds up how many of so many slots of a chunk are below each of a core's experts, or equal it. */
+function counted(profile: Profile, which: "isBelow" | "isEqual", of: string, to = "begins"): string {
   const make = buffer(profile);
   return lines(
     "for i in 0 .. own {",
-    make("smaller", "f32", 1, 1),
-    `vector isBelow chosen${whole} -> other${whole} with low + i`,
-    `vector sum other${whole} -> smaller`,
-    "vector add begins[i, 0 : 1], smaller -> begins[i, 0 : 1]",
+    make("some", "f32", 1, 1),
+    `vector ${which} chosen[0 : 1, 0 : ${of}] -> other[0 : 1, 0 : ${of}] with low + i`,
+    `vector sum other[0 : 1, 0 : ${of}] -> some`,
+    `vector add ${to}[i, 0 : 1], some -> ${to}[i, 0 : 1]`,
     "}",
   );
 }
 
+/** Counts those of a core's experts that are in parts before its own. */
+const before = (profile: Profile): string =>
+  lines(
+    "let before = min(cols, max(0, from - c))",
+    "for any in 0 .. min(1, before) {",
+    counted(profile, "isEqual", "before", "earlier"),
+    "}",
+  );
+
 /** Writes where the groups of a core begin, and whoever has the last of them where that ends. */
-function writtenOffsets(profile: Profile, each: number, experts: number, topK: number): string {
+function writtenOffsets(profile: Profile, each: number, experts: number): string {
   const make = buffer(profile);
   return lines(
     make("first", "i32", each, apart),
@@ -98,7 +123,7 @@ function writtenOffsets(profile: Profile, each: number, experts: number, topK: n
     "copy first[0 : own, 0 : 1] -> offsets[low : own] transposed",
     `if (low < ${experts}) * (low + own == ${experts}) {`,
     make("all", "i32", 1, 1),
-    `vector fill -> all with S * ${topK}`,
+    "vector fill -> all with slots",
     `copy all -> offsets[${experts} : 1]`,
     "}",
   );
@@ -122,14 +147,14 @@ function placed(profile: Profile, cols: number): string {
     "let kept = min(cols, among)",
     "for any in 0 .. min(1, kept) {",
     "for i in 0 .. own {",
-    make("slots", "i32", 1, cols, 2),
+    make("kin", "i32", 1, cols, 2),
     make("count", "f32", 1, 1),
     make("next", "i32", 1, 1),
     make("found", "i32", 1, 1),
     `vector isEqual theirs${short} -> mask${short} with low + i`,
     `vector sum mask${short} -> count`,
     `vector compress numbers${short}, mask${short} -> other${short}`,
-    `vector copy other${short} -> slots${short}`,
+    `vector copy other${short} -> kin${short}`,
     "vector copy begins[i, 0 : 1] -> next",
     "vector copy count -> found",
     "vector add begins[i, 0 : 1], count -> begins[i, 0 : 1]",
@@ -141,7 +166,7 @@ function placed(profile: Profile, cols: number): string {
     `let some = min(${few}, n - j)`,
     `vector adds upwards[0 : some, 0 : ${apart}] -> here[0 : some, 0 : ${apart}] with p + j`,
     "for r in 0 .. some {",
-    "read slot = slots[0, j + r]",
+    "read slot = kin[0, j + r]",
     "copy here[r, 0 : 1] -> place[slot : 1]",
     "}",
     "}",
