@@ -9,6 +9,14 @@ export type RowBlock = { readonly expert: number; readonly begin: number };
 export const evenOffsets = (experts: number, rows: number, first = 0): readonly number[] =>
   Array.from({ length: experts + 1 }, (_, e) => Math.round(first + (e * (rows - first)) / experts));
 
+/** The same, where each expert has fewer rows than the one before it, by Zipf's law. */
+export function zipfOffsets(experts: number, rows: number, exponent: number): readonly number[] {
+  const shares = Array.from({ length: experts }, (_, rank) => 1 / (rank + 1) ** exponent);
+  const all = shares.reduce((sum, it) => sum + it, 0);
+  let before = 0;
+  return [0, ...shares.map((it) => Math.round((rows * (before += it)) / all))];
+}
+
 /** The blocks of at most `height` rows, where `offsets` [experts + 1] says where the rows of each expert begin and the last end. */
 export const rowBlocks = (offsets: readonly number[], height: number): readonly RowBlock[] =>
   offsets.slice(0, -1).flatMap((from, expert) => {

@@ -10,6 +10,7 @@ import type { Tile } from "../kernels/matrix/tile.ts";
 import { candidates, otherBands } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
+import { sturdiest } from "./uneven.ts";
 import { searchKey, type Remembered, type TileMemory } from "./remembered.ts";
 
 /** Tiles that are timed where no one asks for more. */
@@ -89,7 +90,8 @@ function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly T
 }
 
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders. Deterministic: of equals, the first. What `memory` has
+ * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders; of experts one that is
+ * nearly as fast and bears uneven rows better. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
 export function bestTile(
@@ -103,9 +105,11 @@ export function bestTile(
   const known = memory.get(key);
   if (known && "tile" in known) return known;
   const ranked = rankedTiles(profile, spec, rows);
-  const timeOf = (tile: Tile): Timing => timed(profile, spec, tile, rows);
+  const timeOf = (tile: Tile, offsets?: readonly number[]): Timing =>
+    timed(profile, spec, tile, rows, offsets);
+  const [published] = publishedTiles(profile, spec);
   const promising = [
-    ...publishedTiles(profile, spec).slice(0, 1),
+    ...(published ? [published] : []),
     ...diverse(ranked).slice(0, Math.ceil(trials * sizes)),
   ];
   const first = more({ timed: [], walked: 0 }, promising, patience * trials, timeOf);
@@ -122,6 +126,8 @@ export function bestTile(
       spec.a.width,
       lacking(profile, spec),
     );
-  memory.set(key, best);
-  return best;
+  const limit = published && spec.experts !== undefined ? timeOf(published).cycles : Infinity;
+  const found = sturdiest(profile, spec, rows, best, limit, timeOf);
+  memory.set(key, found);
+  return found;
 }
