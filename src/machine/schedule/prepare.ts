@@ -3,6 +3,7 @@ import { fail } from "../../support/diagnostics.ts";
 import {
   compileExpr,
   compileList,
+  constantOf,
   namesOf,
   num,
   type Compiled,
@@ -40,6 +41,8 @@ export type PreparedRegion = {
   readonly size: CompiledList;
   /** By where it begins, axis by axis, and by its size. */
   readonly uses: { readonly at: readonly Uses[]; readonly size: Uses };
+  /** Whether it is one element wide, axis by axis, whatever names stand for. */
+  readonly isOne: readonly boolean[];
 };
 
 /** The slots of the names that something reads of itself, not through other names. */
@@ -172,6 +175,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     at: compileList(at, slotOf),
     size: compileList(size, slotOf),
     uses: { at: at.map((it) => usesOf([it])), size: usesOf(size) },
+    isOne: size.map((it) => constantOf(it) === 1),
   });
   const spaceOf = ({ of }: Region): string => {
     const box = find(boxes, of);

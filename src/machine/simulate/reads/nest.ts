@@ -20,8 +20,10 @@ export type Nest = {
   readonly copy: Operation;
   /** Behind what stands at the beginning of the outermost loop's body, for all of its copies. */
   readonly steps: readonly Step[];
-  /** Of the axes of what it reads, those on which it begins at one place throughout the turn. */
+  /** Of the axes of what it reads, those of which only the first place counts: it begins at one throughout the turn, or is one element wide. */
   readonly isFixed: readonly boolean[];
+  /** Whether it begins elsewhere later on one of these. */
+  readonly wanders: boolean;
   /** Slots from outside of these steps that tell what it reads, but for where it begins on those axes. */
   readonly inputs: Uses;
   /** It begins at numbers that a buffer holds, which its place in the buffer does not tell: each time somewhere else. */
@@ -110,18 +112,23 @@ function outlineOf(loop: Loop): Outline {
 
 function nestOf({ copy, steps }: Found): Nest {
   const own = new Set(steps.flatMap(slotsOf));
-  const { at, size } = copy.regions[0]?.uses ?? { at: [], size: [] };
-  const isFixed = at.map((uses) => uses.every((it) => !own.has(it)));
+  const { uses, isOne } = copy.regions[0] ?? { uses: { at: [], size: [] }, isOne: [] };
+  const { at, size } = uses;
+  const stays = at.map((of) => of.every((it) => !own.has(it)));
+  // Rows that are read wherever numbers say lie apart.
+  const isTold = steps.every((it) => it.kind !== "operation");
+  const isFixed = stays.map((it, axis) => it || (isTold && isOne[axis] === true));
   const needs = new Set([...size, ...at.filter((_, axis) => isFixed[axis] === false).flat()]);
   for (const it of steps.toReversed()) {
-    const uses = it.kind === "loop" ? it.loop.uses : it.kind === "if" ? it.uses : needs.has(it.slot) ? usesOf(it) : []; // prettier-ignore
-    for (const slot of uses) needs.add(slot);
+    const more = it.kind === "loop" ? it.loop.uses : it.kind === "if" ? it.uses : needs.has(it.slot) ? usesOf(it) : []; // prettier-ignore
+    for (const slot of more) needs.add(slot);
   }
   const isScattered = steps.some((it) => isOfBuffer(it) && needs.has(it.slot));
   return {
     copy,
     steps: isScattered ? steps.map(neverAgain) : steps,
     isFixed,
+    wanders: isFixed.some((it, axis) => it && stays[axis] === false),
     inputs: [...needs].filter((it) => !own.has(it)),
     isScattered,
   };

@@ -78,7 +78,11 @@ const turnOf =
   };
 
 /** What a copy reads in a turn, wherever it begins on its fixed axes. */
-type Extent = Pick<Reading, "extent" | "first" | "again"> & { readonly low: readonly number[] };
+type Extent = Pick<Reading, "extent" | "first" | "again"> & {
+  readonly low: readonly number[];
+  /** The loops' numbers where it reads first. */
+  readonly begins: readonly number[];
+};
 
 /** What a copy reads; its extent is worked out once for equal inputs. */
 function looking(nest: Nest, reader: Reader, boxes: Boxes): Look {
@@ -90,6 +94,7 @@ function looking(nest: Nest, reader: Reader, boxes: Boxes): Look {
     if (!found || source?.box.kind !== "tensor") return undefined;
     const { first, again } = found;
     if (nest.isScattered) return { visit: { box: { tensor: source.box.decl.name } }, extent: first, first, again }; // prettier-ignore
+    if (nest.wanders) goTo(nest.steps, found.begins, env, reader);
     const start = startOf(source.box, source.at(env), found.low, nest.isFixed, env);
     let visit = visits.get(start);
     if (!visit) visits.set(start, (visit = { box: boxAt(boxes, source.box.decl.name, start) }));
@@ -114,15 +119,37 @@ function startOf(
 /** Elements read so far, and the box that holds them. */
 type Sum = { first: number; again: number; readonly low: number[]; readonly high: number[] };
 
-function extentOf({ steps }: Nest, source: PreparedRegion, env: Env, reader: Reader): Extent | undefined {
+function extentOf(
+  { steps, isFixed, wanders }: Nest,
+  source: PreparedRegion,
+  env: Env,
+  reader: Reader,
+): Extent | undefined {
   const sum: Sum = { first: 0, again: 0, low: [], high: [] };
-  const include = (once: number, all: number): void => add(sum, source.at(env), source.size(env), once, all);
+  let begins: readonly number[] = [];
+  const include = (once: number, all: number): void => {
+    const isNew = sum.first === 0;
+    add(sum, source.at(env), source.size(env), once, all);
+    if (isNew) begins = steps.flatMap((it) => (it.kind === "loop" ? [env[it.loop.slot] ?? 0] : []));
+  };
   follow(steps, 0, env, reader, 1, 1, include);
   if (sum.first === 0) return undefined;
   const bytes = dtypes[source.box.decl.dtype].bits / 8;
   let extent = bytes;
-  for (let i = 0; i < sum.low.length; i++) extent *= (sum.high[i] ?? 0) - (sum.low[i] ?? 0);
-  return { extent, first: sum.first * bytes, again: sum.again * bytes, low: sum.low };
+  sum.low.forEach((from, axis) => {
+    const wide = (sum.high[axis] ?? 0) - from;
+    extent *= wanders && isFixed[axis] && source.isOne[axis] ? 1 : wide;
+  });
+  const [first, again] = [sum.first * bytes, sum.again * bytes];
+  return { extent: wanders ? Math.max(extent, first) : extent, first, again, low: sum.low, begins };
+}
+
+/** Bring names to what they stand for where a copy reads first. */
+function goTo(steps: readonly Step[], begins: readonly number[], env: Env, reader: Reader): void {
+  let loop = 0;
+  for (const it of steps)
+    if (it.kind === "loop") env[it.loop.slot] = begins[loop++] ?? 0;
+    else if (it.kind !== "if") say(it, env, reader);
 }
 
 /** Go on from a step; what is found behind it counts so many times, and so many with those that come back. */
