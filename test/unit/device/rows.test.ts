@@ -154,15 +154,16 @@ describe.each(machines)("on %s", (_, profile) => {
     const spec = { x: view, residual: view, sum: view, out: view, gain: "f32", eps: 1e-6 } as const;
     const [once, twice] = [rmsNorm(profile, spec), rmsNorm(profile, { ...spec, more: view })];
     expect(faultsOf(twice, profile, [{ S: 1 }, { S: 300 }])).toEqual([]);
-    const [x, a, b, gain] = [randomFloats("x", s * width), randomFloats("a", s * width), randomFloats("b", s * width), randomFloats("g", width)]; // prettier-ignore
-    const kept = (it: Float32Array<ArrayBuffer>) => (dtype === "bf16" ? bf16(it) : it);
-    const found = runKernel(twice, profile, { S: s }, { x: kept(x), residual: kept(a), more: kept(b), gain });
-    const both = kept(a).map((it, i) => it + (kept(b)[i] ?? 0));
+    const [x, a, b] = ["x", "a", "b"].map((it) => randomFloats(it, s * width)).map((it) => (dtype === "bf16" ? bf16(it) : it)); // prettier-ignore
+    if (!x || !a || !b) throw new Error("three are three");
+    const gain = randomFloats("g", width);
+    const found = runKernel(twice, profile, { S: s }, { x, residual: a, more: b, gain });
+    const both = a.map((it, i) => it + (b[i] ?? 0));
     if (dtype === "f32") {
       const apart = runKernel(once, profile, { S: s }, { x, residual: both, gain });
       expect(farthest(found.out ?? [], apart.out ?? [])).toBe(0);
     }
-    expect(farthest(found.sum ?? [], kept(x).map((it, i) => it + (both[i] ?? 0)))).toBeLessThan(tolerance[dtype]); // prettier-ignore
+    expect(farthest(found.sum ?? [], x.map((it, i) => it + (both[i] ?? 0)))).toBeLessThan(tolerance[dtype]); // prettier-ignore
   });
 
   test("sums, products and silu of rows", () => {
