@@ -23,21 +23,39 @@ export type AttentionCut = {
 };
 
 const unit = 16;
-const downTo = (n: number): number => Math.max(unit, n - (n % unit));
+const downTo = (n: number, to = unit): number => Math.max(unit, n < to ? Math.floor(n / unit) * unit : Math.floor(n / to) * to); // prettier-ignore
 
-/** Rows whose sums, in three copies, and scores, in two, the vector cores hold: the compiler keeps them there from tile to tile. */
+/** Whether the vector cores store straight to where the cube's operands are staged, and the cube to them. */
+const isStraight = ({ paths, vector }: Profile, stage: string): boolean =>
+  paths.some((it) => it.from === vector.space && it.to === stage);
+
+/**
+ * Rows that the vector cores hold from tile to tile: each its share, sums in three copies and scores in two. Where the cube stores straight to them,
+ * each has room for all rows, in whole fractals of each.
+ */
 function rowsHeld(profile: Profile, width: number, keys: number): number {
-  const words = 3 * width + 2 * keys + unit;
-  const each = Math.floor(usableBytes(spaceOf(profile, profile.vector.space)) / (4 * words));
-  return downTo(coresOf(profile, profile.vector.core) * each);
+  const words = Math.floor(usableBytes(spaceOf(profile, profile.vector.space)) / 4);
+  const cores = coresOf(profile, profile.vector.core);
+  if (isStraight(profile, stageOf(profile)))
+    return downTo(words / (width + 2 * keys + 2 * unit), cores * unit);
+  return downTo(cores * Math.floor(words / (3 * width + 2 * keys + unit)));
 }
 
 const headsOf = ({ heads = 1 }: View): number => heads;
 
-/** Rows of q or k of which so many fit where the cube's operands are staged. */
-function staged(profile: Profile, { q }: AttentionSpec): number {
-  const rowBytes = (dtypes[q.dtype].bits / 8) * q.width;
-  return Math.floor(usableBytes(spaceOf(profile, stageOf(profile))) / rowBytes);
+/** Elements of what is multiplied of which so many fit where the cube's operands are staged. */
+const staged = (profile: Profile, { q }: AttentionSpec): number =>
+  usableBytes(spaceOf(profile, stageOf(profile))) / (dtypes[q.dtype].bits / 8);
+
+/**
+ * Keys of which so many fit beside some rows. Where the vector cores store weights straight to the cube, they lie there beside two copies of the keys,
+ * and values; else keys alone have to.
+ */
+function keysHeld(profile: Profile, spec: AttentionSpec, rows: number): number {
+  const { q, out } = spec;
+  const room = staged(profile, spec) - rows * q.width;
+  if (isStraight(profile, stageOf(profile))) return downTo(room / (2 * q.width + out.width + rows), 8 * unit);
+  return downTo(room / q.width);
 }
 
 /** The plan's cut, as far as the compiler has room for it. */
@@ -46,12 +64,12 @@ export function attentionCut(profile: Profile, spec: AttentionSpec, planned: Pla
   const isOfHeads = headsOf(q) > headsOf(k);
   const asked = isOfHeads ? planned.heads : planned.queries;
   const columns = isDealt(planned) ? planned.deal : out.width;
-  const room = staged(profile, spec);
-  const keys = Math.min(planned.keys, downTo(room - Math.min(asked, unit)));
-  const rows = Math.min(asked, rowsHeld(profile, columns, keys), downTo(room - keys));
+  const held = rowsHeld(profile, columns, planned.keys);
+  const keys = Math.min(planned.keys, keysHeld(profile, spec, Math.min(asked, held)));
+  const rows = Math.min(asked, rowsHeld(profile, columns, keys));
   const tile = (of: number, at: number): string => `${of} ${isOfHeads ? "heads" : "queries"} x ${at} keys`;
   const isPlanned = rows === asked && keys === planned.keys;
-  const differs = `the plan has ${tile(asked, planned.keys)}; the compiler keeps sums on the vector cores, which hold fewer`;
+  const differs = `the plan has ${tile(asked, planned.keys)}; the compiler keeps sums on the vector cores, and more of the rest at once`;
   const told = { tile: tile(rows, keys), ...(!isPlanned && { differs }) };
   return { rows, keys, pieces: planned.pieces, columns, isDealt: isDealt(planned), told };
 }
@@ -59,9 +77,10 @@ export function attentionCut(profile: Profile, spec: AttentionSpec, planned: Pla
 /** Heads and keys that scores are made of at a time. */
 export type ScoresCut = { readonly rows: number; readonly keys: number; readonly told: Told };
 
-/** As many heads as share keys, up to a good tile, and keys beside them. */
+/** Heads that share keys, in at most a quarter of the room, and as many keys as there is room for two copies of. */
 export function scoresCut(profile: Profile, spec: AttentionSpec): ScoresCut {
-  const rows = Math.min(128, headsOf(spec.q) / headsOf(spec.k));
-  const keys = Math.min(128, downTo(staged(profile, spec) / 2 - rows));
+  const room = Math.floor(staged(profile, spec) / spec.q.width);
+  const rows = Math.min(128, headsOf(spec.q) / headsOf(spec.k), downTo(room / 4));
+  const keys = Math.min(128, downTo(Math.floor((room - 2 * rows) / 2)));
   return { rows, keys, told: { tile: `${rows} heads x ${keys} keys` } };
 }
