@@ -47,6 +47,28 @@ export function otherBands(spec: GemmSpec, tile: Tile): readonly Tile[] {
   return [...bands].filter((it) => it !== band).map((it) => ({ ...tile, band: it }));
 }
 
+/**
+ * A tile whose weights are held while rows pass by, where the machine can hold them: in the two numbers of runs that leave the busiest group of the chip the fewest
+ * tiles. Rows are staged as before, in as many copies as there is room for.
+ */
+export function holding(profile: Profile, spec: GemmSpec, rows: number, tile: Tile): readonly Tile[] {
+  const fits = fitter(profile, spec);
+  const { area, sums, staged: { k, step } } = tile; // prettier-ignore
+  const [down, across] = [Math.ceil(rows / area.m), Math.ceil(widthOf(spec) / area.n)];
+  const groups = profile.groups.value;
+  const turns = (runs: number): number => Math.ceil((across * runs) / groups) * Math.ceil(down / runs);
+  const counts = Array.from({ length: Math.min(down - 1, groups) }, (_, i) => i + 1);
+  return counts
+    .toSorted((a, b) => turns(a) - turns(b) || a - b)
+    .slice(0, 2)
+    .flatMap((runs) =>
+      [4, 3, 2]
+        .map((copies): Tile => ({ area, staged: { k, step, copies }, sums, runs }))
+        .filter(fits)
+        .slice(0, 1),
+    );
+}
+
 const depths = [leastDepth, 64, 128, 256, 512, 1024, 2048];
 const steps = [leastStep, 32, 64, 128, 256, 512];
 

@@ -7,7 +7,7 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import { candidates, otherBands } from "./candidates.ts";
+import { candidates, holding, otherBands } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { sturdiest } from "./uneven.ts";
@@ -90,7 +90,7 @@ function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly T
 }
 
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders; of experts one that is
+ * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders and with weights that are held; of experts one that is
  * nearly as fast and bears uneven rows better. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
@@ -116,7 +116,9 @@ export function bestTile(
   const others = alike(ranked, first).slice(0, trials + 1 - first.timed.length);
   const second = more(first, others, patience * trials, timeOf);
   const turned = second.best ? otherBands(spec, second.best.tile) : [];
-  const { best } = more(second, turned, patience * trials, timeOf);
+  const third = more(second, turned, patience * trials, timeOf);
+  const holders = third.best ? holding(profile, spec, rows, third.best.tile) : [];
+  const { best } = more(third, holders, patience * trials, timeOf);
   if (!best)
     return fail(
       "device/no-tile",

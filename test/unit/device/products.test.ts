@@ -174,6 +174,31 @@ describe.each(machines)("on %s", (name, profile) => {
     expect([...(out ?? [])]).toEqual([...product(a, w, k, n)]);
   });
 
+  test.each([
+    { runs: 1, bias: false },
+    { runs: 2, bias: true },
+    { runs: 3, bias: false, sums: { parts: 2 } },
+    { runs: 4, bias: true, k: 32 },
+  ] as const)("weights are held while rows pass by: %o", ({ runs, bias, ...rest }) => {
+    const [s, k, n] = [85, 96, 150];
+    const spec: GemmSpec = {
+      a: { dtype, width: k },
+      w: { kind: "plain", dtype },
+      out: { dtype: "f32", width: n },
+      bias,
+    };
+    const kernel = gemm(profile, spec, {
+      area: { m: 16, n: 64 },
+      staged: { k: 64, step: 32, copies: 2, ...("k" in rest && { k: rest.k }) },
+      sums: { ...undivided, ...("sums" in rest && rest.sums) },
+      runs,
+    });
+    isLegal(kernel, profile, s);
+    const [a, w, b] = [eighths("a", s * k), eighths("w", n * k), eighths("b", n)];
+    const { out } = runKernel(kernel, profile, { S: s }, { a, w, ...(bias && { bias: b }) });
+    expect([...(out ?? [])]).toEqual([...product(a, w, k, n, bias ? b : undefined)]);
+  });
+
   test.each([undefined, 2])(
     "each head has a matrix of its own, and rows may be strided; in bands of %o",
     (band) => {

@@ -5,7 +5,8 @@ import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 import { flowOf } from "./flow.ts";
 import { vectorNeed } from "./room.ts";
-import { runOf, type GemmSpec } from "./spec.ts";
+import { heldCopies } from "./product.ts";
+import { depthOf, matricesOf, runOf, type GemmSpec } from "./spec.ts";
 import { partHeight, partWidth, pieceWidth, stagedWidth, undivided, type Tile } from "./tile.ts";
 
 /**
@@ -36,6 +37,9 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     if (!rate || step % rate.k !== 0) return false;
     // Each step begins where the staging space can be addressed.
     if (step < k && (step * dtypes[spec.a.dtype].bits) % 256 !== 0) return false;
+    // Weights are held whole as they are stored, of one matrix.
+    if (tile.runs !== undefined && (pieces || isMade || matricesOf(spec) > 1 || run < depthOf(spec)))
+      return false;
     if (pieces && (isMade || copies + pieces.copies > events || k % apart !== 0 || apart % step !== 0))
       return false;
     if (
@@ -50,9 +54,11 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
       holds(
         stage,
         need(stage, copies, spec.a.dtype, m, stagedWidth(k, spec.a.dtype)) +
-          (pieces
-            ? need(stage, pieces.copies, weight, pieceWidth(tile, run), stagedWidth(apart, weight))
-            : need(stage, copies, weight, n, stagedWidth(k, weight))),
+          (tile.runs !== undefined
+            ? need(stage, heldCopies, weight, n, stagedWidth(depthOf(spec), weight))
+            : pieces
+              ? need(stage, pieces.copies, weight, pieceWidth(tile, run), stagedWidth(apart, weight))
+              : need(stage, copies, weight, n, stagedWidth(k, weight))),
       ) &&
       vectorNeed(profile, spec, tile) <= (rooms.get(vector.space) ?? 0)
     );

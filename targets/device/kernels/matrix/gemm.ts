@@ -6,7 +6,7 @@ import { mostBlocks } from "../vector/row-blocks.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
-import { accumulatorFlags, emptied, product, stored, stores, straight, sumsBox } from "./product.ts";
+import { accumulatorFlags, emptied, held, product, stored, stores, straight, sumsBox } from "./product.ts";
 import { pieceWork, piecesOf } from "./results.ts";
 import { vectorRows } from "./room.ts";
 import { depthOf, groupsOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
@@ -113,6 +113,7 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
         product(profile, flow, spec, tile, supply, leave),
         ...works.map((it) => it.end),
       ),
+      held(flow, spec, tile),
     ),
     accumulatorFlags(profile, flow, tile, "wait"),
     "}",
@@ -200,6 +201,7 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
       spec,
       tile,
       product(profile, flow, spec, tile, supply, isLeaving ? handOver : straight(profile, flow, spec, tile)),
+      held(flow, spec, tile),
     ),
     accumulatorFlags(profile, flow, tile, "wait"),
     ...(isLeaving ? free(vector.core, "await", flow.drain, "sums") : []),

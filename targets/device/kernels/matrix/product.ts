@@ -76,7 +76,7 @@ function steps(
     `buffer w0: ${matrix.b} ${flow.weight}[${n}, ${stagedWidth(step, flow.weight)}] x2`,
     `copy a1[${top} : ${high}, ${at === "k" ? "" : `${at} - k + `}j : d] -> a0[0 : ${high}, 0 : d]`,
     // Weights that are staged piece by piece are staged part by part.
-    `copy w1[${at === "k" ? left : "0"} : ${wide}, j : d] -> w0[0 : ${wide}, 0 : d]`,
+    `copy w1[${at === "k" ? left : "0"} : ${wide}, ${tile.runs === undefined ? "" : `${at} + `}j : d] -> w0[0 : ${wide}, 0 : d]`,
     ...flag(isFirst, `wait ${flow.drain} -> ${matrix.engine}`),
     `matmul a0[0 : ${high}, 0 : d], w0[0 : ${wide}, 0 : d] -> acc[${top} : ${high}, ${left} : ${wide}] first ${isFirst}`,
     ...flag(`${at} + j + d == ${to}`, `set ${matrix.engine} -> ${flow.drain}`),
@@ -142,8 +142,7 @@ export function product(
   const group = spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
   const { area, staged } = tile;
   const { pieces } = staged;
-  const weights = (width: number, depth: number, copies: number): string =>
-    `buffer w1: ${flow.stage} ${flow.weight}[${width}, ${stagedWidth(depth, flow.weight)}]${times(copies)}`;
+  const weights = (width: number, depth: number, copies: number): string => weightsBuffer(flow, width, depth, copies); // prettier-ignore
   const run = (from: string, to: string): string => {
     const each = (reach: Reach): string => steps(profile, flow, spec, tile, reach, from, to);
     return lines(
@@ -152,7 +151,7 @@ export function product(
       `let depth = min(${staged.k}, ${to} - k)`,
       `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${stagedWidth(staged.k, spec.a.dtype)}]${times(staged.copies)}`,
       `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
-      !pieces && lines(weights(area.n, staged.k, staged.copies), supply),
+      !pieces && tile.runs === undefined && lines(weights(area.n, staged.k, staged.copies), supply),
       overParts(
         spec,
         tile,
@@ -182,6 +181,21 @@ export function product(
     "}",
   );
 }
+
+const weightsBuffer = (flow: Flow, width: number, depth: number, copies: number): string =>
+  `buffer w1: ${flow.stage} ${flow.weight}[${width}, ${stagedWidth(depth, flow.weight)}]${times(copies)}`;
+
+/** Copies of weights that are held while rows pass by: the next are on their way meanwhile. */
+export const heldCopies = 2;
+
+/** All the depth of a column's weights, to be held while rows pass by. */
+export const held = (flow: Flow, spec: GemmSpec, tile: Tile): string =>
+  tile.runs === undefined
+    ? ""
+    : lines(
+        weightsBuffer(flow, tile.area.n, depthOf(spec), heldCopies),
+        `copy w[n : cols, 0 : ${depthOf(spec)}] -> w1[0 : cols, 0 : ${depthOf(spec)}]`,
+      );
 
 /** Weights as they lie in memory. */
 export const stored = (spec: GemmSpec): string =>

@@ -14,9 +14,9 @@ export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: str
     : `${name}[${rows}, ${columns}]`;
 
 /**
- * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`. With experts the rows of a tile are a block of one expert's, of a list that has those alone which have rows.
+ * A loop over the tiles of one group: `rows` from row `m`, `cols` from column `n`, of matrix `h` or `e`; where rows pass by in runs, `first` stands before each. With experts the rows of a tile are a block of one expert's, of a list that has those alone which have rows.
  */
-export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
+export function tasks(spec: GemmSpec, tile: Tile, body: string, first = ""): string {
   const { m, n } = tile.area;
   const across = Math.ceil(widthOf(spec) / n);
   const columns = `let cols = min(${n}, ${widthOf(spec)} - n)`;
@@ -32,6 +32,22 @@ export function tasks(spec: GemmSpec, tile: Tile, body: string): string {
       "read end = offsets[e + 1]",
       `let rows = min(${m}, end - m)`,
       body,
+      "}",
+    );
+  if (tile.runs !== undefined)
+    return lines(
+      `let down = ceil(S, ${m})`,
+      `let run = ceil(down, ${tile.runs})`,
+      `for t in group .. ${across * tile.runs} step groups {`,
+      `let n = t / ${tile.runs} * ${n}`,
+      columns,
+      `let begin = t mod ${tile.runs} * run`,
+      first,
+      "for i in begin .. min(down, begin + run) {",
+      `let m = i * ${m}`,
+      `let rows = min(${m}, S - m)`,
+      body,
+      "}",
       "}",
     );
   const heads = matricesOf(spec);

@@ -27,6 +27,8 @@ export type Tile = {
   readonly sums: Sums;
   /** So many columns of tiles are worked on at a time, row by row of tiles, so that groups side by side share rows and weights; one at a time where absent. */
   readonly band?: number;
+  /** The weights of a column of tiles are staged once, in all their depth, while the rows pass by in so many runs; anew for each tile where absent. */
+  readonly runs?: number;
 };
 
 /** Sums of which all are stored before the next begin. */
