@@ -57,7 +57,7 @@ test("prompts run at once on groups of their own, and are answered in their orde
   const long = Array.from({ length: 5000 }, () => 7).join();
   const refused = moec(["run", dir, "--ids", "5", "--ids", long, "-n", "4000"]);
   expect(refused.code).toBe(2);
-  expect(refused.err).toContain("error[run/context]: 5000 positions are needed");
+  expect(refused.err).toContain("error[run/context]: 5,000 positions are needed");
 });
 
 test("groups with sequences of their own give the golden logits, whatever the others are at", async () => {

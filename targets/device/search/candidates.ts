@@ -88,7 +88,7 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
   const run = runOf(spec);
   const longest = roundedUp(run, rate.k);
   const tiles: Tile[] = [];
-  /** Where rows and weights can be staged ahead but once, weights in pieces of a half or a quarter, as many as there is room for. */
+  /** Where rows and weights can be staged ahead but once, weights in pieces of a half or a quarter, as many as there is room for beside rows that are ahead by one or two. */
   const shorter = (tile: Tile): readonly Tile[] =>
     isFractal(spec)
       ? [...(pieceWidth(tile, run) < tile.area.n ? [1] : []), 2, 4].flatMap((parts) => {
@@ -111,7 +111,7 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
               const tile: Tile = { area: { m, n }, staged: { k, step, copies }, sums, ...order };
               if (!fits(tile)) continue;
               tiles.push(tile);
-              if (copies < 3) tiles.push(...shorter({ ...tile, staged: { k, step, copies: 2 } }));
+              if (copies < 3) tiles.push(...[2, 3].flatMap((ahead) => shorter({ ...tile, staged: { k, step, copies: ahead } }))); // prettier-ignore
               break;
             }
     }
