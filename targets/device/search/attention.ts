@@ -2,6 +2,7 @@
  * The best cut of attention on a machine. Sums are kept by the vector cores or stay in memory, keys are whole or in pieces: of each way the best by
  * formula, and of these the fastest.
  */
+import { fail } from "../../../src/support/diagnostics.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import type { Reader } from "../../../src/machine/simulate/reader.ts";
@@ -18,7 +19,7 @@ import { dealtTiles, isDealt } from "../kernels/attention/dealt.ts";
 import { slicedTiles } from "../kernels/attention/sliced-tile.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
 import { risen } from "../kernels/attention/stored.ts";
-import { attentionTiles, type AttentionShape } from "../kernels/attention/tile.ts";
+import { attentionTiles, lacking, type AttentionShape } from "../kernels/attention/tile.ts";
 import { attentionKey, type TileMemory } from "./remembered.ts";
 import { headsOf } from "../kernels/vector/tile.ts";
 
@@ -46,7 +47,7 @@ function candidates(profile: Profile, shape: AttentionShape): readonly Attention
   ];
 }
 
-/** The fastest cut; deterministic. What `memory` has is taken from there, and what is found is added. Throws where attention does not fit. */
+/** The fastest cut; deterministic. What `memory` has is taken from there, and what is found is added. Throws `device/no-attention` where none fits. */
 export function bestAttention(
   profile: Profile,
   spec: AttentionSpec,
@@ -56,7 +57,8 @@ export function bestAttention(
   const found = candidates(profile, shape);
   const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
   const [first] = cuts;
-  if (first && cuts.length === 1) return first;
+  if (!first) return fail("device/no-attention", undefined, profile.name, shape.dim, lacking(profile, shape));
+  if (cuts.length === 1) return first;
   const key = attentionKey(profile, spec);
   const known = memory.get(key);
   const chosen = known && "choice" in known ? cuts[known.choice] : undefined;

@@ -3,6 +3,8 @@ import { describe, expect, test } from "vitest";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { attention, attentionScores, shapeOf, type AttentionSpec } from "../../../targets/device/kernels/attention/attention.ts"; // prettier-ignore
 import { dealtTiles, isDealt } from "../../../targets/device/kernels/attention/dealt.ts";
+import { profiles } from "../../../targets/index.ts";
+import { precisionOf } from "../../../targets/device/precision.ts";
 import { bestAttention, cyclesOf } from "../../../targets/device/search/attention.ts";
 import { kept, keptTile } from "../../support/kernels/kept-attention.ts";
 import { faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
@@ -71,3 +73,16 @@ describe.each(machines)("on %s", (_, profile) => {
     expect(cyclesOf(profile, spec, best)).toBeLessThan(0.75 * cyclesOf(profile, spec, keptTile(profile, spec))); // prettier-ignore
   });
 });
+
+describe.each(profiles.filter((it) => it.name !== "cpu").map((it) => [it.name, it] as const))(
+  "DeepSeek-V3's decoding attention fits %s",
+  (_, profile) => {
+    test.each([false, true])("quantized: %o", (isQuantized) => {
+      const { operand } = precisionOf(profile, isQuantized);
+      const { q, k, ...rest } = latent(128, 576, 512, 4096);
+      const spec = { ...rest, q: { ...q, dtype: operand }, k: { ...k, dtype: operand } };
+      const cut = bestAttention(profile, spec);
+      expect(attention(profile, spec, cut).parts.length).toBeGreaterThan(0);
+    });
+  },
+);

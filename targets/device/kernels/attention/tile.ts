@@ -4,7 +4,6 @@ import { globalSpace, type Profile } from "../../../../src/machine/profile.ts";
 import { matrixCycles, matrixRate, memoryBytesPerCycle, pathBetween, spaceOf, usableBytes } from "../../../../src/machine/rates.ts"; // prettier-ignore
 import { coresOf } from "../../../../src/machine/schedule/cores.ts";
 import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
-import { fail } from "../../../../src/support/diagnostics.ts";
 import { dtypes, type DType } from "../../../../src/tensor/dtype.ts";
 
 /** What attention is to be cut. */
@@ -112,7 +111,7 @@ export function fits(profile: Profile, shape: AttentionShape, tile: AttentionTil
 }
 
 /** What the smallest tile needs and a machine has not, in words. */
-function lacking(profile: Profile, shape: AttentionShape): string {
+export function lacking(profile: Profile, shape: AttentionShape): string {
   const smallest = cuts(profile, shape).findLast(({ lag }) => lag === 1);
   if (!smallest) return "";
   const tile = { ...smallest, pieces: 1, depth: least, narrow: least };
@@ -244,7 +243,7 @@ type Counted = { readonly tile: AttentionTile; readonly cost: number };
 
 /**
  * The cuts that keep a machine busiest, by a plain count of cycles, the best first: of those with so many rows and keys at a time one each, so many
- * in all at most. Throws `device/no-attention` where none fits.
+ * in all at most; none where none fits.
  */
 export function attentionTiles(
   profile: Profile,
@@ -268,7 +267,6 @@ export function attentionTiles(
     if (tile && found < limit) best.set(size, { tile, cost: found });
   }
   const ranked = [...best.values()].toSorted((a, b) => a.cost - b.cost).slice(0, most);
-  if (ranked.length === 0) fail("device/no-attention", undefined, profile.name, shape.dim, lacking(profile, shape)); // prettier-ignore
   return ranked.map(({ tile, cost: each }) => ({
     ...tile,
     pieces: piecesOf(profile, shape, tile, each * tile.rows * tile.keys),
