@@ -77,10 +77,19 @@ describe.each(machines)("on %s", (_, profile) => {
 describe.each(profiles.filter((it) => it.name !== "cpu").map((it) => [it.name, it] as const))(
   "DeepSeek-V3's decoding attention fits %s",
   (_, profile) => {
-    test.each([false, true])("quantized: %o", (isQuantized) => {
-      const { operand } = precisionOf(profile, isQuantized);
+    const operandOf = (isQuantized: boolean) => precisionOf(profile, isQuantized).operand;
+    const isApart = { "latent keys": false, "values staged apart from keys": true };
+    test.each(
+      [false, true].flatMap((q) => Object.entries(isApart).map(([name, it]) => [q, name, it] as const)),
+    )("quantized: %o, %s", (isQuantized, _name, hasValues) => {
+      const dtype = operandOf(isQuantized);
       const { q, k, ...rest } = latent(128, 576, 512, 4096);
-      const spec = { ...rest, q: { ...q, dtype: operand }, k: { ...k, dtype: operand } };
+      const spec = {
+        ...rest,
+        q: { ...q, dtype },
+        k: { ...k, dtype },
+        ...(hasValues && { v: { dtype, heads: 1, width: 512 } }),
+      };
       const cut = bestAttention(profile, spec);
       expect(attention(profile, spec, cut).parts.length).toBeGreaterThan(0);
     });
