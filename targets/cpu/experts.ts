@@ -31,8 +31,14 @@ function expertGroups(cx: LoweringContext, indices: Value | undefined, experts: 
   return { experts, k, rows, slots, counts, order };
 }
 
-/** Each slot's row times its expert's matrix [n, k]; a slot's input row is the slot divided by `divisor`. */
-type Product = { readonly from: Flat; readonly to: View; readonly n: number; readonly divisor: number };
+/** Each slot's row, of what is called `name`, times its expert's matrix [n, k]; a slot's input row is the slot divided by `divisor`. */
+type Product = {
+  readonly name: string;
+  readonly from: Flat;
+  readonly to: View;
+  readonly n: number;
+  readonly divisor: number;
+};
 
 function groupedProduct(
   cx: LoweringContext,
@@ -52,9 +58,9 @@ function groupedIntegerProduct(
   cx: LoweringContext,
   { experts, counts, order, rows }: Groups,
   { format, args }: Matrix<CodedWeight>,
-  { from, to, n, divisor }: Product,
+  { name, from, to, n, divisor }: Product,
 ): void {
-  const rounded = roundRows(cx, from.view, from.width, from.rows, divisor === 1 ? "gated" : "x");
+  const rounded = roundRows(cx, from.view, from.width, from.rows, name);
   cx.step(
     { kind: "groupedIntegerLinear", ...format, k: from.width, n, ldo: n, experts, divisor },
     [
@@ -97,11 +103,12 @@ function layer(
   const gated = cx.scratchBuffer("gated", groups.slots, 4 * inner);
   const shares = cx.scratchBuffer("shares", groups.slots, 4 * width);
   const [first, last] = products;
-  first(groups, { from: flat(cx, x), to: hidden, n: 2 * inner, divisor: groups.k });
+  first(groups, { name: "x", from: flat(cx, x), to: hidden, n: 2 * inner, divisor: groups.k });
   swigluHalves(cx, hidden, gated, inner, groups.slots);
   const input = rotation === 1 ? gated : cx.scratchBuffer("rotated", groups.slots, 4 * inner);
   if (rotation > 1) rotateRows(cx, { view: gated, width: inner, rows: groups.slots }, input, rotation);
-  last(groups, { from: { view: input, width: inner, rows: groups.slots }, to: shares, n: width, divisor: 1 });
+  const rows = { view: input, width: inner, rows: groups.slots };
+  last(groups, { name: "gated", from: rows, to: shares, n: width, divisor: 1 });
   const to = cx.output(out);
   cx.step(
     { kind: "combine", n: width, k: groups.k },
@@ -130,7 +137,7 @@ export const expertHidden: Rule<"expertHidden"> = (cx, { operands: [x, indices, 
   const [experts, n = 2] = (gateUp?.type.dims ?? []).map((d) => fixed(d, "expertHidden"));
   const groups = expertGroups(cx, indices, experts ?? 1);
   const hidden = cx.scratchBuffer("hidden", groups.slots, 4 * n);
-  const product = { from: flat(cx, x), to: hidden, n, divisor: groups.k };
+  const product = { name: "x", from: flat(cx, x), to: hidden, n, divisor: groups.k };
   groupedProduct(cx, groups, matrixOf(cx, gateUp), product);
   swigluHalves(cx, hidden, cx.output(results[0]), n / 2, groups.slots);
 };

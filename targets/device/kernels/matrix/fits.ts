@@ -37,9 +37,9 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     if (!rate || step % rate.k !== 0) return false;
     // Each step begins where the staging space can be addressed.
     if (step < k && (step * dtypes[spec.a.dtype].bits) % 256 !== 0) return false;
-    // Weights are held whole as they are stored, of one matrix.
-    if (tile.runs !== undefined && (pieces || isMade || matricesOf(spec) > 1 || run < depthOf(spec)))
-      return false;
+    // Weights are held whole as they are stored, of one matrix that all rows take.
+    const isOneMatrix = spec.experts === undefined && matricesOf(spec) === 1;
+    if (tile.runs !== undefined && (pieces || isMade || !isOneMatrix || run < depthOf(spec))) return false;
     if (pieces && (isMade || copies + pieces.copies > events || k % apart !== 0 || apart % step !== 0))
       return false;
     if (
