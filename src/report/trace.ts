@@ -10,15 +10,22 @@ export type Span = {
   readonly details?: Readonly<Record<string, string | number>>;
 };
 
+/** Sums of times are this near; Perfetto counts nanoseconds. */
+const roundingMicroseconds = 1e-6;
+
 export type TraceWriter = { readonly add: (span: Span) => void; readonly finish: () => void };
 
-/** Write spans as they come; `put` takes the pieces of one JSON document, `about` says what is to know of all of them. */
+/**
+ * Write spans as they come, those of a lane by their start; `put` takes the pieces of one JSON document, `about` says what is to know of all of them. What is
+ * under way on a lane together, such as copies whose latencies overlap, stands in rows of its own: a row holds no two spans that cross, of which Perfetto drops one.
+ */
 export function traceWriter(
   put: (text: string) => void,
   about: Readonly<Record<string, string>>,
 ): TraceWriter {
   const processes = new Map<string, number>();
   const lanes = new Map<string, number>();
+  const busyUntil = new Map<string, number[]>();
   let separator = "";
   const event = (it: object): void => {
     put(`${separator}${JSON.stringify(it)}`);
@@ -31,9 +38,20 @@ export function traceWriter(
     onNew(known.size);
     return known.size;
   };
+  /** The first row of a lane that is free; taken until the span's end. */
+  const rowFor = ({ process, lane, start, end }: Span): string => {
+    const ends = busyUntil.get(`${process} ${lane}`) ?? [];
+    const free = ends.findIndex((it) => it <= start + roundingMicroseconds);
+    const row = free < 0 ? ends.length : free;
+    ends[row] = end;
+    busyUntil.set(`${process} ${lane}`, ends);
+    return row === 0 ? lane : `${lane} (${row + 1})`;
+  };
   put(`{"displayTimeUnit":"ns","otherData":${JSON.stringify(about)},"traceEvents":[\n`);
   return {
-    add: ({ process, lane, name, start, end, details }) => {
+    add: (span) => {
+      const { process, name, start, end, details } = span;
+      const lane = rowFor(span);
       const pid = numbered(processes, process, (id) =>
         event({ ph: "M", name: "process_name", pid: id, args: { name: process } }),
       );

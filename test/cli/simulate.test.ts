@@ -75,6 +75,20 @@ test("a trace is one JSON document; where it cannot be written the file is named
   expect([code, err]).toEqual([2, expect.stringContaining("error[plan/write]: cannot write")]);
 });
 
+test("no two spans of a trace cross on one row", () => {
+  const file = join(temp, "rows.json");
+  expect(simulate("--tokens", "32", "--trace", file).code).toBe(0);
+  const { traceEvents } = JSON.parse(readFileSync(file, "utf8")) as {
+    readonly traceEvents: readonly { readonly ph: string; readonly tid: number; readonly ts: number; readonly dur: number }[]; // prettier-ignore
+  };
+  const ends = new Map<number, number>();
+  for (const { tid, ts, dur } of traceEvents.filter((it) => it.ph === "X")) {
+    expect(dur).toBeGreaterThanOrEqual(0);
+    expect(ts).toBeGreaterThanOrEqual((ends.get(tid) ?? 0) - 1e-6);
+    ends.set(tid, ts + dur);
+  }
+});
+
 test.each([
   [["--rank", "1"], "--rank is 1, expected 0 to 0, the ranks of the plan"],
   [["--tokens", "65"], "--tokens is 65, expected at most 64"],
