@@ -26,6 +26,8 @@ export type Run = {
   readonly traffic: Traffic;
   /** Of copies from memory, the loops around them that come back to what they read. */
   readonly again: ReadonlyMap<Operation, readonly Loop[]>;
+  /** Of copies from memory in loops, the names under which the traffic counts them. */
+  readonly counted: ReadonlyMap<Operation, string>;
   readonly reader: Reader;
   readonly onSlice: ((slice: Slice) => void) | undefined;
 };

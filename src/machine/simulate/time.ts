@@ -6,13 +6,14 @@ import { globalSpace, type Profile } from "../profile.ts";
 import { memoryBytesPerCycle } from "../rates.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
 import type { Kernel } from "../schedule/kernel.ts";
-import type { Loop, Operation, PreparedPart } from "../schedule/prepare.ts";
+import type { PreparedPart } from "../schedule/prepare.ts";
 import { ratesOf } from "./bandwidth.ts";
 import { clockFor, engineOf, hold, seenOf, sumOf, type Clock } from "./clock.ts";
 import { issue, type Run, type Slice } from "./issue.ts";
 import type { Reader } from "./reader.ts";
 import { loadsOf, readTogether, type Loads } from "./reads/loads.ts";
-import { againLoops, outlinesOf, type Outline } from "./reads/nest.ts";
+import { broughtIn } from "./reads/brought.ts";
+import { againLoops, countedAs, outlinesOf, type Outline } from "./reads/nest.ts";
 import { readingsOf, type Boxes, type Turns } from "./reads/readings.ts";
 import { trafficOf, type Shares, type Traffic } from "./reads/traffic.ts";
 import { asItIs, repeatersOf } from "./turns/left-out.ts";
@@ -50,11 +51,14 @@ export function time(
   const reader = launch.reader ?? (() => 0);
   const parts = prepareParts(kernel, profile);
   const group = (index: number): readonly Core[] => coresIn(parts, profile, launch.sizes, index);
-  const outlines = new Map(parts.map((it) => [it, outlinesOf(it)]));
+  const brought = broughtIn(parts);
+  const outlines = new Map(parts.map((it) => [it, outlinesOf(it, brought)]));
   const turns = readingsOfGroups(profile, outlines, group, reader);
   const loads = loadsOf(turns);
   const traffic = trafficOf(turns, profile.memory.l2Bytes.value);
-  const again = loopsBack([...outlines.values()].flat());
+  const nests = [...outlines.values()].flat().flatMap((it) => it.nests);
+  const again = new Map(nests.map((it) => [it.copy, againLoops(it)]));
+  const counted = new Map(nests.map((it) => [it.copy, countedAs(it)]));
   const cores = group(loads.busiest);
   const repeaters = onSlice
     ? cores.map(() => asItIs)
@@ -69,7 +73,7 @@ export function time(
       { clock: clockFor(profile, core, loads.working), ...(repeaters[i] ?? asItIs) },
     ]),
   );
-  walkThrough(kernel, timed, loads, { profile, traffic, again, reader, onSlice });
+  walkThrough(kernel, timed, loads, { profile, traffic, again, counted, reader, onSlice });
   const clocks = new Map([...timed].map(([core, { clock }]) => [core, clock]));
   return timingOf(profile, clocks, loads, traffic, turns.length);
 }
@@ -87,10 +91,6 @@ function readingsOfGroups(
     readTogether(group(index).map(({ part, env }) => readings.get(part)?.(env) ?? [])),
   );
 }
-
-/** Of copies from memory, the loops around them that come back to what they read. */
-const loopsBack = (outlines: readonly Outline[]): ReadonlyMap<Operation, readonly Loop[]> =>
-  new Map(outlines.flatMap(({ nests }) => nests.map((it) => [it.copy, againLoops(it)])));
 
 /** What a turn meets: how many groups share the memory, and what the cache holds. */
 function conditionsOf({ inTurn }: Loads, { rounds }: Traffic): (round: number) => string {

@@ -48,10 +48,10 @@ export function transferred(core: Core, clock: Clock, it: Instruction, start: nu
 function shareOfMemory(
   { env }: Core,
   { round }: Clock,
-  { operation, places: [source] }: Instruction,
-  { traffic, again }: Run,
+  { operation }: Instruction,
+  { traffic, again, counted }: Run,
 ): number | undefined {
-  const share = traffic.rounds[round]?.get(source?.box.decl.name ?? "");
+  const share = traffic.rounds[round]?.get(counted.get(operation) ?? "");
   const isBack = again.get(operation)?.some((it) => env[it.slot] !== it.from(env)) === true;
   return isBack ? share?.again : share?.first;
 }

@@ -77,6 +77,7 @@ function runGroup(
 ): ReadonlyMap<string, readonly Access[]> {
   // Parts that signal to one another leave out the same turns, after which what they share lies where it did.
   const common = [...parts.flatMap((it) => it.loops).map((it) => it.period), ...placesInTurn(kernel)].reduce(lcm, 1); // prettier-ignore
+  const lead = leadOf(kernel);
   const lanes = lanesOf(cores, profile);
   const flags = flagStates(kernel, lanes);
   const signals = signalCounts(profile, lanes);
@@ -122,7 +123,7 @@ function runGroup(
   const left = runCores<Clock>(kernel, profile, cores, {
     turn: (core, it) => {
       const period = parts.length > 1 ? common : it.loop.period;
-      const turns = leftOut(it, period);
+      const turns = leftOut(it, period, lead);
       beyondCounter(signals.leaveOut(core, it, period, turns), () => `a loop of the ${core.part.core} part`);
       return turns;
     },
@@ -170,8 +171,16 @@ function placesInTurn({ parts }: Kernel): readonly number[] {
   );
 }
 
+/** Turns by which one core may get ahead of another before it is held back: the most signals of one number that are given before all loops. */
+function leadOf({ parts }: Kernel): number {
+  const given = parts.flatMap(({ core, body }) =>
+    body.flatMap((it) => (it.kind === "signal" ? [`${core} ${it.core} ${it.id}`] : [])),
+  );
+  return Math.max(0, ...[...Map.groupBy(given, (it) => it).values()].map((it) => it.length));
+}
+
 /** Turns to leave out: those between the first few and the last few, so many that buffers stand as if they had been taken. */
-function leftOut({ index, left }: Turn, period: number): number {
-  if (index < Math.max(followed, 2 * period + 1)) return 0;
+function leftOut({ index, left }: Turn, period: number, lead: number): number {
+  if (index < Math.max(followed + lead, 2 * period + 1)) return 0;
   return Math.floor(Math.max(0, left - followed) / period) * period;
 }

@@ -1,6 +1,7 @@
 /** The tiles that a machine can hold for a product. */
 import type { Profile } from "../../../src/machine/profile.ts";
 import { matrixRate } from "../../../src/machine/rates.ts";
+import { missesOf, stagesAhead } from "../kernels/matrix/ahead.ts";
 import { fitter, leastDepth, leastStep } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
 import { isFractal, matricesWith, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
@@ -68,6 +69,25 @@ export function holding(profile: Profile, spec: GemmSpec, rows: number, tile: Ti
         .slice(0, 1),
     );
 }
+
+/** Tiles whose rows the vector cores read ahead, where what copies miss otherwise takes more than a small part of so many cycles. */
+export function readingAhead(
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  cycles: number,
+  tiles: readonly Tile[],
+): readonly Tile[] {
+  if (missesOf(profile, spec, rows) < cycles * noticed) return [];
+  const fits = fitter(profile, spec);
+  return tiles
+    .filter((it) => it.runs === undefined)
+    .map((it) => ({ ...it, staged: { ...it.staged, ahead: stagesAhead } }))
+    .filter(fits);
+}
+
+/** The share of a kernel's time that is worth more trials. */
+const noticed = 0.05;
 
 const depths = [leastDepth, 64, 128, 256, 512, 1024, 2048];
 const steps = [leastStep, 32, 64, 128, 256, 512];

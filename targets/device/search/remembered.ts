@@ -7,7 +7,7 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 
 /** What the search finds may change with it; entries of another version are not used. */
-const version = 13;
+const version = 14;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const tileSchema = v.strictObject({
@@ -19,6 +19,7 @@ const tileSchema = v.strictObject({
       step: count,
       copies: count,
       pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
+      ahead: v.exactOptional(count),
     }),
     sums: v.strictObject({ parts: count, cut: v.picklist(["rows", "columns"]), copies: count }),
     band: v.exactOptional(count),

@@ -7,7 +7,7 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import { candidates, holding, otherBands } from "./candidates.ts";
+import { candidates, holding, otherBands, readingAhead } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { sturdiest } from "./uneven.ts";
@@ -80,6 +80,22 @@ const alike = (ranked: readonly Tile[], { timed: before, best }: Trials): readon
     (it) => it.area.m === best?.tile.area.m && it.area.n === best.tile.area.n && !before.includes(it),
   );
 
+/** The fastest tile with rows that are read ahead, and the best few by formula of its size: while rows are missed, how they are staged makes little difference. */
+const ahead = (
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  ranked: readonly Tile[],
+  { best }: Trials,
+): readonly Tile[] => {
+  if (!best) return [];
+  const { tile, cycles } = best;
+  const like = ranked
+    .filter((it) => it.area.m === tile.area.m && it.area.n === tile.area.n)
+    .map((it): Tile => ({ ...it, ...(tile.band && { band: tile.band }) }));
+  return readingAhead(profile, spec, rows, cycles, [tile, ...like.slice(0, least)]);
+};
+
 /** Legal tiles, the best by formula first. Equals stay in the order of the candidates. */
 function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly Tile[] {
   const estimate = estimator(profile, spec, rows);
@@ -90,7 +106,7 @@ function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly T
 }
 
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders and with weights that are held; of experts one that is
+ * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with weights that are held, and with rows that are read ahead; of experts one that is
  * nearly as fast and bears uneven rows better. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
@@ -118,7 +134,8 @@ export function bestTile(
   const turned = second.best ? otherBands(spec, second.best.tile) : [];
   const third = more(second, turned, patience * trials, timeOf);
   const holders = third.best ? holding(profile, spec, rows, third.best.tile) : [];
-  const { best } = more(third, holders, patience * trials, timeOf);
+  const fourth = more(third, holders, patience * trials, timeOf);
+  const { best } = more(fourth, ahead(profile, spec, rows, ranked, fourth), Infinity, timeOf);
   if (!best)
     return fail(
       "device/no-tile",

@@ -1,5 +1,6 @@
 /** Copies from memory, each with the loops around it: which of these go over what it reads, and which come back to it. */
 import type { Loop, Operation, Prepared, PreparedPart, Uses } from "../../schedule/prepare.ts";
+import { isBrought, tensorOf, type Brought } from "./brought.ts";
 import { readUses, said, usesOf, type Said } from "./names.ts";
 
 /**
@@ -28,6 +29,8 @@ export type Nest = {
   readonly inputs: Uses;
   /** It begins at numbers that a buffer holds, which its place in the buffer does not tell: each time somewhere else. */
   readonly isScattered: boolean;
+  /** Other cores of the group have read it before, and it awaits that. */
+  readonly isBrought: boolean;
 };
 
 /** An outermost loop: what its turns work out first, and the copies from memory in it. */
@@ -37,10 +40,6 @@ export type Outline = {
   readonly nests: readonly Nest[];
 };
 
-/** Whether it copies from a tensor; scratch does not leave the cache. */
-const isFromMemory = ({ stmt, regions: [source] }: Operation): boolean =>
-  stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
-
 /** Whether work of a turn is of earlier turns' tiles, so that the first and the last have less of it: it looks back, or awaits other cores. */
 const looksBack = (body: readonly Prepared[]): boolean =>
   body.some((it) => {
@@ -49,9 +48,10 @@ const looksBack = (body: readonly Prepared[]): boolean =>
     return it.stmt.kind === "await" || it.regions.some(({ back }) => back > 0);
   });
 
-/** A copy on the way out of the loops around it: the steps so far, the slots that they hang on, and those that tell whether and how often they are taken. */
+/** A copy on the way out of the loops around it: what stands before it in its body, the steps so far, the slots that they hang on, and those that tell whether and how often they are taken. */
 type Found = {
   readonly copy: Operation;
+  readonly before: readonly Prepared[];
   readonly steps: readonly Step[];
   readonly needs: ReadonlySet<number>;
   readonly bounds: ReadonlySet<number>;
@@ -59,16 +59,19 @@ type Found = {
 
 /** The copies of a body, each with what stands before it there and tells what it reads. */
 const copiesOf = (body: readonly Prepared[]): readonly Found[] =>
-  body.flatMap((it, i) => copiesIn(it).map((found) => behind(body.slice(0, i), found)));
+  body.flatMap((it, i) => {
+    const before = body.slice(0, i);
+    return copiesIn(it, before).map((found) => behind(before, found));
+  });
 
-function copiesIn(it: Prepared): readonly Found[] {
+function copiesIn(it: Prepared, before: readonly Prepared[]): readonly Found[] {
   switch (it.kind) {
     case "let":
       return [];
     case "operation":
-      return isFromMemory(it)
-        ? [{ copy: it, steps: [], needs: new Set(readUses(it)), bounds: new Set() }]
-        : [];
+      return tensorOf(it) === undefined
+        ? []
+        : [{ copy: it, before, steps: [], needs: new Set(readUses(it)), bounds: new Set() }];
     case "if":
       return copiesOf(it.body).map((found) => within(it, it.uses, found));
     case "loop":
@@ -84,11 +87,11 @@ function wayOf(loop: Loop, { needs, bounds }: Found): Way {
   return isIn(bounds) || looksBack(loop.body) ? "uneven" : "even";
 }
 
-const within = (step: Step, uses: Uses, { copy, steps, needs, bounds }: Found): Found => ({
-  copy,
-  steps: [step, ...steps],
-  needs: new Set([...needs, ...uses]),
-  bounds: new Set([...bounds, ...uses]),
+const within = (step: Step, uses: Uses, found: Found): Found => ({
+  ...found,
+  steps: [step, ...found.steps],
+  needs: new Set([...found.needs, ...uses]),
+  bounds: new Set([...found.bounds, ...uses]),
 });
 
 /** Behind those of the statements before it that say what it needs. */
@@ -100,17 +103,21 @@ function behind(before: readonly Prepared[], found: Found): Found {
 const slotsOf = (it: Step): readonly number[] =>
   it.kind === "loop" ? [it.loop.slot, it.loop.turn] : it.kind === "if" ? [] : [it.slot];
 
-/** What the outermost loops of a part read. */
-export const outlinesOf = ({ body }: PreparedPart): readonly Outline[] =>
-  body.flatMap((it) => (it.kind === "loop" ? [outlineOf(it)] : []));
+/** What the outermost loops of a part read, of which cores beside it bring so much into the cache. */
+export const outlinesOf = ({ core, body }: PreparedPart, brought: Brought): readonly Outline[] =>
+  body.flatMap((it) => (it.kind === "loop" ? [outlineOf(core, it, brought)] : []));
 
-function outlineOf(loop: Loop): Outline {
-  const found = loop.body.flatMap(copiesIn);
+function outlineOf(core: string, loop: Loop, brought: Brought): Outline {
+  const found = loop.body.flatMap((it, i) => copiesIn(it, loop.body.slice(0, i)));
   const needs = new Set(found.flatMap((it) => [...it.needs]));
-  return { loop, prefix: said(loop.body, needs).steps, nests: found.map(nestOf) };
+  const nests = found.map((it) => ({
+    ...nestOf(it),
+    isBrought: isBrought(core, it.copy, it.before, brought),
+  }));
+  return { loop, prefix: said(loop.body, needs).steps, nests };
 }
 
-function nestOf({ copy, steps }: Found): Nest {
+function nestOf({ copy, steps }: Found): Omit<Nest, "isBrought"> {
   const own = new Set(steps.flatMap(slotsOf));
   const { uses, isOne } = copy.regions[0] ?? { uses: { at: [], size: [] }, isOne: [] };
   const { at, size } = uses;
@@ -140,6 +147,10 @@ const isOfBuffer = (it: Step): it is Operation =>
 
 const neverAgain = (it: Step): Step =>
   it.kind === "loop" && it.way === "again" ? { ...it, way: "even" } : it;
+
+/** Under what name a copy's bytes are counted: what other cores bring of a tensor is apart from what misses. */
+export const countedAs = ({ copy, isBrought: isThere }: Nest): string =>
+  `${tensorOf(copy)}${isThere ? " brought" : ""}`;
 
 /** The loops around a copy whose turns come back to what it reads. */
 export const againLoops = ({ steps }: Nest): readonly Loop[] =>

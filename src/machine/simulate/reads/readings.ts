@@ -5,13 +5,13 @@ import type { Box as Named, PreparedPart, PreparedRegion } from "../../schedule/
 import { boundsOf, sketch } from "../../schedule/walk.ts";
 import { answerOf, type Reader } from "../reader.ts";
 import { remembering, say, type Said } from "./names.ts";
-import type { Nest, Outline, Step } from "./nest.ts";
+import { countedAs, type Nest, type Outline, type Step } from "./nest.ts";
 
 /** A box of a tensor by where it begins; boxes that begin at one place are taken to lie in one another. */
 export type Box = { readonly tensor: string };
 
-/** A copy that reads of a box, whichever cores do. */
-export type Visit = { readonly box: Box };
+/** A copy that reads of a box, whichever cores do: the name under which it is counted, and whether others have brought it. */
+export type Visit = { readonly box: Box; readonly counted: string; readonly isBrought: boolean };
 
 /** What a copy reads in a turn. */
 export type Reading = {
@@ -89,15 +89,17 @@ function looking(nest: Nest, reader: Reader, boxes: Boxes): Look {
   const [source] = nest.copy.regions;
   const extentIn = remembering(nest.inputs, (env) => source && extentOf(nest, source, env, reader));
   const visits = new Map<number, Visit>();
+  const [counted, { isBrought }] = [countedAs(nest), nest];
   return (env) => {
     const found = extentIn(env);
     if (!found || source?.box.kind !== "tensor") return undefined;
     const { first, again } = found;
-    if (nest.isScattered) return { visit: { box: { tensor: source.box.decl.name } }, extent: first, first, again }; // prettier-ignore
+    if (nest.isScattered) return { visit: { box: { tensor: source.box.decl.name }, counted, isBrought }, extent: first, first, again }; // prettier-ignore
     if (nest.wanders) goTo(nest.steps, found.begins, env, reader);
     const start = startOf(source.box, source.at(env), found.low, nest.isFixed, env);
     let visit = visits.get(start);
-    if (!visit) visits.set(start, (visit = { box: boxAt(boxes, source.box.decl.name, start) }));
+    if (!visit)
+      visits.set(start, (visit = { box: boxAt(boxes, source.box.decl.name, start), counted, isBrought }));
     return { visit, extent: found.extent, first, again };
   };
 }

@@ -4,7 +4,7 @@ import type { Box, Turns, Visit } from "./readings.ts";
 /** Of the bytes of a tensor that are read, the share that comes from memory: where copies have not been before in their turn, and where they come back. */
 export type Share = { readonly first: number; readonly again: number };
 
-/** The shares of a round, by tensor. Rounds of equal shares have the same object. */
+/** The shares of a round, by the names under which tensors are counted. Rounds of equal shares have the same object. */
 export type Shares = ReadonlyMap<string, Share>;
 
 export type Traffic = {
@@ -19,8 +19,8 @@ const levels = 8;
 
 /**
  * All groups take their turns side by side: what several read in one turn comes from memory once, and stays in the cache until
- * `capacity` bytes of younger boxes have followed (least recently used goes first). `groups` holds the turns of each group. As groups keep step only
- * about, rounds whose shares are nearly the same have the mean of them all.
+ * `capacity` bytes of younger boxes have followed (least recently used goes first). Copies that await what other cores bring of a tensor miss what these do not
+ * bring in the turn. `groups` holds the turns of each group. As groups keep step only about, rounds whose shares are nearly the same have the mean of them all.
  */
 export function trafficOf(groups: readonly Turns[], capacity: number): Traffic {
   const cache: Cache = { boxes: new Map(), held: 0, capacity };
@@ -41,20 +41,24 @@ export function trafficOf(groups: readonly Turns[], capacity: number): Traffic {
 type Cache = { readonly boxes: Map<Box, number>; held: number; readonly capacity: number };
 
 type Read = { bytes: number; missed: number };
+type Count = { readonly first: Read; readonly again: Read };
 /** What is read of each tensor in a round. */
-type Counts = ReadonlyMap<string, { readonly first: Read; readonly again: Read }>;
+type Counts = ReadonlyMap<string, Count>;
 
 /** What all groups read of a box in a round: the largest extent, and by each copy the most. */
-type Touched = { extent: number; readonly visits: Map<Visit, { first: number; again: number }> };
+type Touched = { extent: number; readonly visits: Map<Visit, Sums> };
+type Sums = { first: number; again: number };
+
+/** Of a tensor in a round, bytes that copies bring into the cache for others, and what these others would miss without. */
+type Brought = { bytes: number; readonly for: Map<Count, number> };
 
 function countsOf(groups: readonly Turns[], round: number, cache: Cache): Counts {
-  const counts = new Map<string, { readonly first: Read; readonly again: Read }>();
+  const counts = new Map<string, Count>();
   const boxes = new Map<Box, Touched>();
   for (const turns of groups)
     for (const { visit, extent, first, again } of turns[round] ?? []) {
       const { box } = visit;
-      let count = counts.get(box.tensor);
-      if (!count) counts.set(box.tensor, (count = { first: { bytes: 0, missed: 0 }, again: { bytes: 0, missed: 0 } })); // prettier-ignore
+      const count = countOf(counts, visit.counted);
       count.first.bytes += first;
       count.again.bytes += again;
       let touched = boxes.get(box);
@@ -68,20 +72,48 @@ function countsOf(groups: readonly Turns[], round: number, cache: Cache): Counts
   for (const { extent } of boxes.values()) together += extent;
   // What a turn comes back to is still there, unless the turns read more in between than the cache holds.
   const isKept = together <= cache.capacity;
+  const brought = new Map<string, Brought>();
   for (const [box, touched] of boxes) {
-    const count = counts.get(box.tensor);
     const fresh = 1 - use(cache, box, touched.extent) / touched.extent;
-    let [first, again] = [0, 0];
-    for (const it of touched.visits.values()) {
-      first += it.first;
-      again += it.again;
+    for (const [counted, { first, again, isBrought }] of copiesOf(touched)) {
+      const count = countOf(counts, counted);
+      const once = isKept ? Math.min(touched.extent, first) : first;
+      if (!isKept) count.again.missed += fresh * again;
+      const beside = broughtOf(brought, box.tensor);
+      if (isBrought) beside.for.set(count, (beside.for.get(count) ?? 0) + fresh * once);
+      else {
+        count.first.missed += fresh * once;
+        beside.bytes += once;
+      }
     }
-    if (!count) continue;
-    count.first.missed += fresh * (isKept ? Math.min(touched.extent, first) : first);
-    if (!isKept) count.again.missed += fresh * again;
   }
+  for (const { bytes, for: others } of brought.values())
+    for (const [count, missed] of others) count.first.missed += Math.max(0, missed - bytes);
   evict(cache);
   return counts;
+}
+
+/** What copies read of a box, those that are counted under one name together. */
+function copiesOf({ visits }: Touched): ReadonlyMap<string, Sums & { readonly isBrought: boolean }> {
+  const copies = new Map<string, Sums & { readonly isBrought: boolean }>();
+  for (const [{ counted, isBrought }, { first, again }] of visits) {
+    const known = copies.get(counted);
+    if (!known) copies.set(counted, { first, again, isBrought });
+    else Object.assign(known, { first: known.first + first, again: known.again + again });
+  }
+  return copies;
+}
+
+function countOf(counts: Map<string, Count>, name: string): Count {
+  let count = counts.get(name);
+  if (!count) counts.set(name, (count = { first: { bytes: 0, missed: 0 }, again: { bytes: 0, missed: 0 } })); // prettier-ignore
+  return count;
+}
+
+function broughtOf(brought: Map<string, Brought>, tensor: string): Brought {
+  let known = brought.get(tensor);
+  if (!known) brought.set(tensor, (known = { bytes: 0, for: new Map() }));
+  return known;
 }
 
 /** Use a box; gives the bytes of it that the cache had. */
@@ -106,15 +138,15 @@ const shareOf = ({ bytes, missed }: Read): number => (bytes > 0 ? missed / bytes
 const levelOf = (of: Read): number => Math.round(shareOf(of) * levels);
 
 const classOf = (counts: Counts): string =>
-  [...counts].map(([tensor, { first, again }]) => `${tensor} ${levelOf(first)} ${levelOf(again)}`).join();
+  [...counts].map(([name, { first, again }]) => `${name} ${levelOf(first)} ${levelOf(again)}`).join();
 
 /** The shares of several rounds together. */
 function sharesOf(rounds: readonly Counts[]): Shares {
-  const tensors = [...(rounds[0]?.keys() ?? [])];
-  const sum = (tensor: string, of: "first" | "again"): Read => {
-    const all = rounds.flatMap((it) => it.get(tensor)?.[of] ?? []);
+  const names = [...(rounds[0]?.keys() ?? [])];
+  const sum = (name: string, of: "first" | "again"): Read => {
+    const all = rounds.flatMap((it) => it.get(name)?.[of] ?? []);
     const add = (what: keyof Read): number => all.reduce((n, it) => n + it[what], 0);
     return { bytes: add("bytes"), missed: add("missed") };
   };
-  return new Map(tensors.map((it) => [it, { first: shareOf(sum(it, "first")), again: shareOf(sum(it, "again")) }])); // prettier-ignore
+  return new Map(names.map((it) => [it, { first: shareOf(sum(it, "first")), again: shareOf(sum(it, "again")) }])); // prettier-ignore
 }

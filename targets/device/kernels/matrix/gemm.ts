@@ -4,6 +4,7 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { named, typesOf } from "../name.ts";
 import { mostBlocks } from "../vector/row-blocks.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
+import { readAhead, readBehind, readOut } from "./ahead.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
 import { accumulatorFlags, emptied, held, product, stored, stores, straight, sumsBox } from "./product.ts";
@@ -197,6 +198,7 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
     `on ${matrix.core} {`,
     accumulatorFlags(profile, flow, tile, "set"),
     ...(flow.isMade ? free(vector.core, "signal", flow.load, "weights") : []),
+    readBehind(profile, flow, tile).begin,
     tasks(
       spec,
       tile,
@@ -215,5 +217,8 @@ function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readon
           "}",
         ]
       : []),
+    ...(tile.staged.ahead === undefined
+      ? []
+      : [`on ${vector.core} {`, tasks(spec, tile, readAhead(profile, flow, spec, tile)), readOut(profile, flow, tile), "}"]), // prettier-ignore
   ];
 }

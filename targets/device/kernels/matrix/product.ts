@@ -1,6 +1,7 @@
 /** The inner loops of a product: staging, fragments, matrix instructions. */
 import type { Profile } from "../../../../src/machine/profile.ts";
 import { lines } from "../vector/tile.ts";
+import { readBehind } from "./ahead.ts";
 import type { Flow } from "./flow.ts";
 import { depthOf, runOf, sumsOf, type GemmSpec } from "./spec.ts";
 import { lead, rowsBox } from "./tasks.ts";
@@ -142,6 +143,7 @@ export function product(
   const group = spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
   const { area, staged } = tile;
   const { pieces } = staged;
+  const behind = readBehind(profile, flow, tile);
   const weights = (width: number, depth: number, copies: number): string => weightsBuffer(flow, width, depth, copies); // prettier-ignore
   const run = (from: string, to: string): string => {
     const each = (reach: Reach): string => steps(profile, flow, spec, tile, reach, from, to);
@@ -149,9 +151,12 @@ export function product(
       accumulators(profile, flow, tile),
       `for k in ${from} .. ${to} step ${staged.k} {`,
       `let depth = min(${staged.k}, ${to} - k)`,
-      `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${stagedWidth(staged.k, spec.a.dtype)}]${times(staged.copies)}`,
-      `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
+      // The weights are more, and on their way while rows become fractals.
       !pieces && tile.runs === undefined && lines(weights(area.n, staged.k, staged.copies), supply),
+      `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${stagedWidth(staged.k, spec.a.dtype)}]${times(staged.copies)}`,
+      behind.before,
+      `copy ${rowsBox(spec, "a", "m : rows", "k : depth")} -> a1[0 : rows, 0 : depth]`,
+      behind.after,
       overParts(
         spec,
         tile,

@@ -4,6 +4,7 @@ import { spaceOf, usableBytes } from "../../../../src/machine/rates.ts";
 import { bufferBytes } from "../../../../src/machine/verify/capacity.ts";
 import type { DType } from "../../../../src/tensor/dtype.ts";
 import { castSteps, pitch } from "../vector/tile.ts";
+import { rowsAhead } from "./ahead.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { scaleCopies } from "./made.ts";
 import { sumsOf, type GemmSpec } from "./spec.ts";
@@ -102,5 +103,6 @@ export function vectorNeed(profile: Profile, spec: GemmSpec, tile: Tile): number
   return bytesOf(profile, [
     ...outgoing(profile, spec, flow, tile, rows.out),
     ...making(profile, spec, flow, tile, rows.made),
+    ...(tile.staged.ahead === undefined ? [] : [sized(spec.a.dtype, rowsAhead(profile, tile), tile.staged.k)]), // prettier-ignore
   ]);
 }

@@ -12,6 +12,8 @@ export type Staging = {
   readonly step: number;
   /** Weights that are stored are staged in shorter pieces than the rows they meet: their depth, and how many there is room for. */
   readonly pieces?: { readonly depth: number; readonly copies: number };
+  /** The vector cores read rows before the matrix unit's core does, up to so many stages ahead, so that it finds them in the chip's cache. */
+  readonly ahead?: number;
 };
 
 /** The accumulators: copies of them, or so many parts of the rows or columns with accumulators of their own, so that one is stored while another still sums. */
