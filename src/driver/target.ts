@@ -18,15 +18,21 @@ export function profileOf(target: string): Profile {
   return parseProfile(readProfile(target), target);
 }
 
-/** The device that a target's name means, or undefined for the CPU, which runs no schedules. */
+/** The target that runs no schedules. */
+const cpu = "cpu";
+
+/** The device that a target's name means, or undefined for the CPU. Throws `profile/field` where a profile of the user's own takes the CPU's name. */
 export function deviceOf(target: string): Profile | undefined {
+  if (target === cpu) return undefined;
   const profile = profileOf(target);
-  return profile.name === "cpu" ? undefined : profile;
+  if (profile.name === cpu)
+    return fail("profile/field", { kind: "json", file: target, pointer: "/name" }, "name", "no schedules are made for the CPU; give the device a name of its own, found cpu"); // prettier-ignore
+  return profile;
 }
 
 function readProfile(file: string): string {
   try {
-    return readFileSync(file, "utf8");
+    return readFileSync(file, "utf8").replace(/^\uFEFF/, ""); // editors and shells of Windows begin files so
   } catch (error) {
     return fail("usage/file", undefined, file, error instanceof Error ? error.message : String(error));
   }

@@ -41,7 +41,7 @@ export function parseProfile(text: string, file: string): Profile {
     throw new CompileError(
       parsed.issues.map((issue) => {
         const pointer = `/${(issue.path ?? []).map((it) => String(it.key)).join("/")}`;
-        return diag("profile/field", { kind: "json", file, pointer }, fieldOf(pointer), issue.message);
+        return diag("profile/field", { kind: "json", file, pointer }, fieldOf(pointer), whyOf(issue));
       }),
     );
   const faults = faultsOf(parsed.output, file);
@@ -54,7 +54,15 @@ const fieldOf = (pointer: string): string =>
   pointer
     .slice(1)
     .replace(/\/(\d+)(?=\/|$)/g, "[$1]")
-    .replaceAll("/", ".") || "the profile";
+    .replaceAll("/", ".");
+
+/** What is wrong with a field: that it is missing or unknown, else what was expected and what was found. */
+function whyOf({ type, message, expected, received }: v.BaseIssue<unknown>): string {
+  if (type === "strict_object" && expected === "never") return "there is no such field";
+  if (type === "strict_object" && received === "undefined") return "it is missing";
+  const found = received.length > 60 ? `${received.slice(0, 60)}…` : received;
+  return `${message.startsWith("Invalid ") ? `expected ${expected}` : message}, found ${found}`;
+}
 
 /** What the schema cannot say: names that must exist, be the only one, or be reached, and what no machine is without. */
 export function faultsOf(profile: Profile, file: string): readonly Diagnostic[] {
@@ -63,6 +71,7 @@ export function faultsOf(profile: Profile, file: string): readonly Diagnostic[] 
     ...missingNames(profile, file),
     ...needs(profile, file),
     ...reservedWhole(profile, file),
+    ...otherCapacity(profile, file),
     ...unreached(profile, file),
   ];
 }
@@ -141,6 +150,15 @@ function reservedWhole({ spaces }: Profile, file: string): Diagnostic[] {
     const pointer = `/spaces/${i}/reserved/value`;
     return [diag("profile/field", at(file, pointer), fieldOf(pointer), `must be less than the ${bytes.value} bytes of the space`)]; // prettier-ignore
   });
+}
+
+/** The chip's memory, told as a space and as a memory, is as large in both places. */
+function otherCapacity({ spaces, memory: { capacity } }: Profile, file: string): Diagnostic[] {
+  const i = spaces.findIndex((it) => it.name === globalSpace);
+  const bytes = spaces[i]?.bytes.value ?? capacity.value;
+  if (bytes === capacity.value) return [];
+  const pointer = "/memory/capacity/value";
+  return [diag("profile/field", at(file, pointer), fieldOf(pointer), `must be the ${bytes} of spaces[${i}].bytes, found ${capacity.value}`)]; // prettier-ignore
 }
 
 /** Spaces that nothing from the chip's memory comes to: no copy, and no matrix work. */

@@ -10,6 +10,7 @@ import { vectorWorkNames } from "./vector-work.ts";
 const name = v.pipe(
   v.string(),
   v.regex(/^[a-z][a-z0-9-]*$/, "a name is of small letters, digits and dashes"),
+  v.maxLength(64, "a name is of at most 64 letters"),
 );
 const dtype = v.picklist(dtypeNames);
 
@@ -17,7 +18,7 @@ const dtype = v.picklist(dtypeNames);
 export const layoutNames = ["nd", "nz", "zz", "zn"] as const;
 const layout = v.picklist(layoutNames);
 
-const finite = v.pipe(v.number(), v.finite());
+const finite = v.pipe(v.number(), v.finite("must be finite"));
 const positive = sourced(v.pipe(finite, v.gtValue(0, "must be above 0")));
 const atLeastZero = sourced(v.pipe(finite, v.minValue(0, "must not be below 0")));
 const share = sourced(v.pipe(finite, v.gtValue(0, "must be above 0"), v.maxValue(1, "must be at most 1")));

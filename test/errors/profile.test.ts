@@ -1,9 +1,15 @@
 /** A profile of the user's own that is wrong is refused with the name of the field. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { deviceOf, profileOf } from "../../src/driver/target.ts";
 import { parseProfile } from "../../src/machine/profile.ts";
 import { CompileError, formatDiagnostic } from "../../src/support/diagnostics.ts";
 import { ascend910b3 } from "../../targets/ascend/profiles/910.ts";
 import { withValue } from "../support/json-edit.ts";
+import { tempFolder } from "../support/temp.ts";
+
+const folder = tempFolder();
 
 function faultsIn(text: string): readonly string[] {
   try {
@@ -23,14 +29,19 @@ const wrongs: readonly (readonly [
   at: string,
   said: string,
 ])[] = [
+  ["/clock", undefined, "profile/field", "/clock", "clock of the profile is wrong: it is missing"],
+  ["/clock", null, "profile/field", "/clock", "expected Object, found null"],
+  ["/clock/value", "1800", "profile/field", "/clock/value", 'expected number, found "1800"'],
+  ["/clock/value", -3, "profile/field", "/clock/value", "must be above 0, found -3"],
+  ["/name", "x".repeat(99), "profile/field", "/name", "at most 64 letters, found 99"],
+  ["/name", "../x", "profile/field", "/name", 'small letters, digits and dashes, found "../x"'],
   [
-    "/clock",
-    undefined,
+    "/memory/capacity",
+    { value: 1024, source: "a data sheet", confidence: "vendor" },
     "profile/field",
-    "/clock",
-    'clock of the profile is wrong: Invalid key: Expected "clock"',
+    "/memory/capacity/value",
+    "must be the 68719476736 of spaces[0].bytes, found 1024",
   ],
-  ["/clock/value", "1800", "profile/field", "/clock/value", "clock.value of the profile is wrong"],
   ["/clock/confidence", "sure", "profile/field", "/clock/confidence", '"vendor" | "measured"'],
   ["/groups/value", 2.5, "profile/field", "/groups/value", "must be whole"],
   [
@@ -50,7 +61,7 @@ const wrongs: readonly (readonly [
     "/spaces/1/reserved/value",
     "spaces[1].reserved.value of the profile is wrong: must be less than the 524288",
   ],
-  ["/colour", "blue", "profile/field", "/colour", "colour of the profile is wrong"],
+  ["/colour", "blue", "profile/field", "/colour", "colour of the profile is wrong: there is no such field"],
   ["/energy/watts/source", "", "profile/field", "/energy/watts/source", "a figure needs its source"],
   ["/paths/0/engine", "mte4", "profile/name", "/paths/0/engine", "did you mean mte2?"],
   ["/paths/1/to", "l7x", "profile/name", "/paths/1/to", "names the space l7x, which there is not"],
@@ -94,5 +105,24 @@ test("what is no JSON is told as such", () => {
 
 test("a number too large for a float is refused", () => {
   const text = JSON.stringify(ascend910b3).replace('"clock":{"value":1800', '"clock":{"value":1e999');
-  expect(faultsIn(text)[0]).toContain("clock.value of the profile is wrong");
+  expect(faultsIn(text)[0]).toContain("clock.value of the profile is wrong: must be finite, found Infinity");
+});
+
+test("what is no object at all is told as such", () => {
+  expect(faultsIn("null")[0]).toContain(
+    "error[profile/field]: the profile is wrong: expected Object, found null",
+  );
+});
+
+test("a file may begin with a byte order mark", () => {
+  const file = join(folder, "marked.json");
+  writeFileSync(file, `\uFEFF${JSON.stringify(ascend910b3)}`);
+  expect(profileOf(file)).toEqual(ascend910b3);
+});
+
+test("a device of the user's own cannot pass for the CPU", () => {
+  const file = join(folder, "cpu.json");
+  writeFileSync(file, JSON.stringify(withValue(ascend910b3, "/name", "cpu")));
+  expect(() => deviceOf(file)).toThrow(/give the device a name of its own/);
+  expect(deviceOf("cpu")).toBeUndefined();
 });

@@ -8,6 +8,9 @@ import { factsOfVector, isVectorOp } from "./vector-ops.ts";
 
 type Box = { readonly dims: readonly Expr[] };
 
+/** Blocks and expressions are nested so deep at most; those of kernels are about ten deep. */
+const deepest = 256;
+
 /**
  * Parse the text of a kernel. Throws `schedule/syntax` with the line and column of the fault; names that are not declared are one.
  */
@@ -59,7 +62,18 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
     return found;
   };
 
-  const primary = (): Expr => {
+  let depth = 0;
+  /** What `parse` finds, one level deeper. */
+  const nested = <T>(parse: () => T): T => {
+    if (depth === deepest) return wrong(`at most ${deepest} levels of nesting`);
+    depth++;
+    const found = parse();
+    depth--;
+    return found;
+  };
+
+  const primary = (): Expr => nested(innermost);
+  const innermost = (): Expr => {
     if (skip("(")) {
       const inner = expression();
       expect(")");
@@ -77,14 +91,15 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
       ? binary(call, left, right)
       : wrong(`two arguments of ${call}`, token);
   };
-  const level = (depth: number): Expr => {
-    const operators: readonly string[] | undefined = infix[depth];
+  const level = (precedence: number): Expr => {
+    const operators: readonly string[] | undefined = infix[precedence];
     if (!operators) return primary();
-    let left = level(depth + 1);
-    while (peek().kind !== "end" && operators.includes(peek().text)) {
+    let left = level(precedence + 1);
+    for (let terms = 1; peek().kind !== "end" && operators.includes(peek().text); terms++) {
+      if (terms === deepest) return wrong(`at most ${deepest} terms`);
       const op = peek().text as BinaryOp; // one of `operators`
       at++;
-      left = binary(op, left, level(depth + 1));
+      left = binary(op, left, level(precedence + 1));
     }
     return left;
   };
@@ -122,7 +137,8 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
     return Number(found[1]);
   };
   const declare = (of: string, dims: readonly Expr[]): void => void boxes.at(-1)?.set(of, { dims });
-  const block = (): readonly Stmt[] => {
+  const block = (): readonly Stmt[] => nested(statements);
+  const statements = (): readonly Stmt[] => {
     boxes.push(new Map());
     expect("{");
     const body: Stmt[] = [];
@@ -145,7 +161,10 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
       const space = word("a space");
       const type = dtype();
       expect("[");
-      const [rows = 1, cols = 1] = list("]", () => whole("a size"));
+      const sides = peek();
+      const [rows = 0, cols = 0, ...more] = list("]", () => whole("a size"));
+      if (rows === 0 || cols === 0 || more.length > 0)
+        return wrong("its rows and its columns, 1 or more", sides);
       declare(of, [num(rows), num(cols)]);
       const turns = copies();
       return {

@@ -12,7 +12,7 @@ export const profileCatalog = {
   }),
   "profile/field": (field: string, why: string): Message => ({
     exit: "usage",
-    message: `${field} of the profile is wrong: ${why}`,
+    message: `${field === "" ? "the profile" : `${field} of the profile`} is wrong: ${why}`,
     hint: schema,
   }),
   "profile/name": (
