@@ -48,6 +48,20 @@ export function otherBands(spec: GemmSpec, tile: Tile): readonly Tile[] {
   return [...bands].filter((it) => it !== band).map((it) => ({ ...tile, band: it }));
 }
 
+/** A tile whose last turns are shorter, of one step and of two, staged further ahead where there is room: while they come, those before are still there. */
+export function tapering(profile: Profile, spec: GemmSpec, { staged, ...tile }: Tile): readonly Tile[] {
+  const { k, step, copies } = staged;
+  const fits = fitter(profile, spec);
+  return [step, 2 * step]
+    .filter((last) => last < k)
+    .flatMap((last) =>
+      [copies + 1, copies]
+        .map((ahead): Tile => ({ ...tile, staged: { ...staged, copies: ahead, last } }))
+        .filter(fits)
+        .slice(0, 1),
+    );
+}
+
 /**
  * A tile whose weights are held while rows pass by, where the machine can hold them: in the two numbers of runs that leave the busiest group of the chip the fewest
  * tiles. Rows are staged as before, in as many copies as there is room for.

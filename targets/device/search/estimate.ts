@@ -59,6 +59,7 @@ const rounds = { before: 2, of: 2 } as const;
  */
 function stager(profile: Profile, stage: Path, rate: number) {
   const ofCore = Math.min(rate, profile.memory.coreBytesPerCycle?.value ?? Infinity);
+  const latency = stage.latency?.value ?? 0;
   const copyOf = ({ bytes, missed, rows, instructions, isRearranged }: Staged, share: number) => {
     const { rowCycles, coreBytesPerCycle } = (isRearranged ? stage.rearranging : undefined) ?? {};
     const most = Math.min(ofCore, coreBytesPerCycle?.value ?? Infinity);
@@ -68,18 +69,20 @@ function stager(profile: Profile, stage: Path, rate: number) {
       own: stage.startup.value + Math.max(rows * (rowCycles?.value ?? 0), bytes / rate) / instructions,
       fetched: missed / ofMemory / instructions,
       hits: Math.max(0, bytes - missed) / rate / instructions,
-      ahead: (stage.latency?.value ?? 0) * (most / ofMemory - 1),
+      window: (latency * most) / ofMemory,
     };
   };
   return (a: Staged, w: Staged, share: number): number => {
     const [first, second] = [copyOf(a, share), copyOf(w, share)];
     const each = Math.max(1, Math.round(second.instructions / first.instructions));
     const round = [first, ...Array.from({ length: each }, () => second)];
-    let [engine, memory, from] = [0, 0, 0];
+    let [engine, memory, ahead, from] = [0, 0, 0, 0];
     for (let i = 0; i < rounds.before + rounds.of; i++) {
       if (i === rounds.before) from = engine;
-      for (const { own, fetched, hits, ahead } of round) {
+      for (const { own, fetched, hits, window } of round) {
         if (fetched > 0) memory = Math.max(memory, engine) + fetched;
+        // As in the simulator (bandwidth.ts, aheadOf): what little is asked for leaves the requests before it on the way.
+        if (fetched > 0 && window > 0) ahead += Math.min(1, fetched / window) * (window - latency - ahead);
         engine = Math.max(engine + own, fetched > 0 ? memory - ahead + hits : 0);
       }
     }

@@ -7,7 +7,7 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 
 /** What the search finds may change with it; entries of another version are not used. */
-const version = 14;
+const version = 15;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const tileSchema = v.strictObject({
@@ -20,6 +20,7 @@ const tileSchema = v.strictObject({
       copies: count,
       pieces: v.exactOptional(v.strictObject({ depth: count, copies: count })),
       ahead: v.exactOptional(count),
+      last: v.exactOptional(count),
     }),
     sums: v.strictObject({ parts: count, cut: v.picklist(["rows", "columns"]), copies: count }),
     band: v.exactOptional(count),

@@ -7,7 +7,7 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import { candidates, holding, otherBands, readingAhead } from "./candidates.ts";
+import { candidates, holding, otherBands, readingAhead, tapering } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { sturdiest } from "./uneven.ts";
@@ -106,7 +106,7 @@ function rankedTiles(profile: Profile, spec: GemmSpec, rows: number): readonly T
 }
 
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with weights that are held, and with rows that are read ahead; of experts one that is
+ * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with weights that are held, with rows that are read ahead, and with shorter last turns; of experts one that is
  * nearly as fast and bears uneven rows better. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
@@ -133,9 +133,13 @@ export function bestTile(
   const second = more(first, others, patience * trials, timeOf);
   const turned = second.best ? otherBands(spec, second.best.tile) : [];
   const third = more(second, turned, patience * trials, timeOf);
-  const holders = third.best ? holding(profile, spec, rows, third.best.tile) : [];
+  // How long a tile takes that stages weights anew tells little of one that holds them: the best by formula is tried besides.
+  const held = [third.best?.tile, ranked[0]].filter((it) => it !== undefined);
+  const holders = held.flatMap((it) => holding(profile, spec, rows, it));
   const fourth = more(third, holders, patience * trials, timeOf);
-  const { best } = more(fourth, ahead(profile, spec, rows, ranked, fourth), Infinity, timeOf);
+  const fifth = more(fourth, ahead(profile, spec, rows, ranked, fourth), Infinity, timeOf);
+  const shorter = fifth.best ? tapering(profile, spec, fifth.best.tile) : [];
+  const { best } = more(fifth, shorter, patience * trials, timeOf);
   if (!best)
     return fail(
       "device/no-tile",

@@ -70,6 +70,9 @@ describe.each(machines)("on %s", (name, profile) => {
     { sums: { parts: 2 }, bias: false, k: 128, pieces: { depth: 128, copies: 2 } },
     { sums: {}, bias: false, k: 128, pieces: { depth: 64, copies: 4 } },
     { sums: { parts: 2, cut: "rows" }, bias: false, k: 64, pieces: { depth: 32, copies: 2 } },
+    { sums: {}, bias: false, k: 128, last: 32 },
+    { sums: { parts: 2 }, bias: true, k: 64, last: 32, copies: 3 },
+    { sums: { parts: 2, cut: "rows" }, bias: false, k: 128, last: 64 },
   ] as const)("a product in parts, pieces and copies: %o", ({ sums, bias, ...staged }) => {
     if ("cut" in sums && profile.matrix.core === profile.vector.core) return;
     const [s, k, n] = [45, 300, 150];
@@ -100,7 +103,8 @@ describe.each(machines)("on %s", (name, profile) => {
     const [s, k, n] = [37, 300, 90];
     const w = { kind: "integer", dtype: bits === 8 ? "i8" : "i4", group } as const;
     const spec: GemmSpec = { a: { dtype: "i8", width: k }, w, out: { dtype: "f32", width: n }, bias };
-    const kernel = gemm(profile, spec, tile);
+    const last = group >= k ? { last: tile.staged.step } : {};
+    const kernel = gemm(profile, spec, { ...tile, staged: { ...tile.staged, ...last } });
     isLegal(kernel, profile, s);
     const groups = Math.ceil(k / group);
     const x = randomFloats("x", s * k);

@@ -30,7 +30,7 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
   const events = flags.perPair.value - flags.reserved.value;
   return (tile) => {
     const { m, n } = tile.area;
-    const { k, step, copies, pieces } = tile.staged;
+    const { k, step, copies, pieces, last } = tile.staged;
     const { parts, cut } = tile.sums;
     const [high, wide] = [partHeight(tile), partWidth(tile)];
     const apart = pieces?.depth ?? k;
@@ -40,6 +40,15 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     // Weights are held whole as they are stored, of one matrix that all rows take.
     const isOneMatrix = spec.experts === undefined && matricesOf(spec) === 1;
     if (tile.runs !== undefined && (pieces || isMade || !isOneMatrix || run < depthOf(spec))) return false;
+    if (copies > events) return false;
+    // The last turns are of one sum, rows and weights are staged together, and no other core counts their turns.
+    const isTogether =
+      !pieces &&
+      tile.runs === undefined &&
+      !isMade &&
+      tile.staged.ahead === undefined &&
+      run === depthOf(spec);
+    if (last !== undefined && (!isTogether || run <= k || k % last !== 0 || last % step !== 0)) return false;
     if (pieces && (isMade || copies + pieces.copies > events || k % apart !== 0 || apart % step !== 0))
       return false;
     if (

@@ -5,7 +5,15 @@ import { readBehind } from "./ahead.ts";
 import type { Flow } from "./flow.ts";
 import { depthOf, runOf, sumsOf, type GemmSpec } from "./spec.ts";
 import { lead, rowsBox } from "./tasks.ts";
-import { isPartByPart, partHeight, partWidth, pieceWidth, stagedWidth, type Tile } from "./tile.ts";
+import {
+  isPartByPart,
+  partHeight,
+  partWidth,
+  pieceWidth,
+  stagedWidth,
+  type Staging,
+  type Tile,
+} from "./tile.ts";
 
 /** The parts of a tile, each with accumulators that are filled and emptied on their own. */
 export const partsOf = (tile: Tile): readonly number[] =>
@@ -147,10 +155,7 @@ export function product(
   const weights = (width: number, depth: number, copies: number): string => weightsBuffer(flow, width, depth, copies); // prettier-ignore
   const run = (from: string, to: string): string => {
     const each = (reach: Reach): string => steps(profile, flow, spec, tile, reach, from, to);
-    return lines(
-      accumulators(profile, flow, tile),
-      `for k in ${from} .. ${to} step ${staged.k} {`,
-      `let depth = min(${staged.k}, ${to} - k)`,
+    const turns = lines(
       // The weights are more, and on their way while rows become fractals.
       !pieces && tile.runs === undefined && lines(weights(area.n, staged.k, staged.copies), supply),
       `buffer a1: ${flow.stage} ${spec.a.dtype}[${area.m}, ${stagedWidth(staged.k, spec.a.dtype)}]${times(staged.copies)}`,
@@ -173,9 +178,8 @@ export function product(
             )
           : each({ at: "k", depth: "depth" }),
       ),
-      "}",
-      leave,
     );
+    return lines(accumulators(profile, flow, tile), overDepth(staged, from, to, turns), leave);
   };
   if (sums === 1) return run("0", `${depthOf(spec)}`);
   return lines(
@@ -183,6 +187,24 @@ export function product(
     `let from = g * ${group}`,
     `let to = min(${depthOf(spec)}, from + ${group})`,
     run("from", "to"),
+    "}",
+  );
+}
+
+/** A loop over the turns in which `depth` from `k` on is staged: those of all the depth but the last, and what would be the last in shorter ones. */
+function overDepth({ k, last }: Staging, from: string, to: string, body: string): string {
+  if (last === undefined)
+    return lines(`for k in ${from} .. ${to} step ${k} {`, `let depth = min(${k}, ${to} - k)`, body, "}");
+  return lines(
+    `let whole = (ceil(${to} - ${from}, ${k}) - 1) * ${k}`,
+    "for late in 0 .. 2 {",
+    `let since = ${from} + late * whole`,
+    `let until = max(late * ${to}, ${from} + whole)`,
+    `let pace = ${k} - late * ${k - last}`,
+    "for k in since .. until step pace {",
+    "let depth = min(pace, until - k)",
+    body,
+    "}",
     "}",
   );
 }

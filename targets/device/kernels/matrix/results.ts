@@ -68,6 +68,12 @@ export function pieceWork(
   const whole = `total${p}[r : here, 0 : c${p}]`;
   const sum = flow.acc === "f32" ? box("y") : box("f");
   const target = rowsBox(spec, "out", "m + top + r : here", column);
+  const scales =
+    isInteger &&
+    lines(
+      make(`s${p}`, "f32", 1, width, besideCopies(flow)),
+      `copy scales[${lead(spec)}${isSummed ? "g" : "0"} : 1, ${column}] -> ${row("s")}`,
+    );
   const converted = (of: string): readonly string[] => [
     ...castSteps(profile, "f32", out.dtype).map((it) => make(`z_${it}_${p}`, it, rows, width)),
     make(`z${p}`, out.dtype, rows, width, 2),
@@ -92,13 +98,14 @@ export function pieceWork(
       bias && make(`b${p}`, "f32", 1, width, besideCopies(flow)),
       isInteger && `copy aScales[m + top : mine, 0 : 1] -> as${p}[0 : mine, 0 : 1]`,
       bias && `copy bias[${column}] -> ${row("b")}`,
+      // Those of one sum are on their way before it is there.
+      !isSummed && scales,
       isSummed && make(`total${p}`, "f32", own, width),
       isSummed && `vector fill -> total${p} with 0`,
     ),
     each: (from) =>
       lines(
-        isInteger && make(`s${p}`, "f32", 1, width, besideCopies(flow)),
-        isInteger && `copy scales[${lead(spec)}${isSummed ? "g" : "0"} : 1, ${column}] -> ${row("s")}`,
+        isSummed && scales,
         overRows(
           rows,
           lines(

@@ -9,7 +9,7 @@ import { flowOf, type Flow } from "./flow.ts";
 import { scaleCopies } from "./made.ts";
 import { sumsOf, type GemmSpec } from "./spec.ts";
 import { besideCopies, ownRows, piecesOf } from "./results.ts";
-import type { Tile } from "./tile.ts";
+import { roundedUp, type Tile } from "./tile.ts";
 
 type BufferSize = {
   readonly dtype: DType;
@@ -79,6 +79,13 @@ function bytesOf(profile: Profile, buffers: readonly BufferSize[]): number {
   return buffers.reduce((n, it) => n + it.copies * bufferBytes(it, space), 0);
 }
 
+/**
+ * The most rows that are taken at a time of a core's own: where they come through memory, half of them, so that the others are loaded while it works on these and
+ * stored behind them.
+ */
+const outAtOnce = ({ isWhole }: Flow, own: number): number =>
+  isWhole ? 64 : Math.min(64, roundedUp(Math.ceil(own / 2), 8));
+
 /** Rows of the result, and of weights being made, that the vector unit takes at a time. */
 export type VectorRows = { readonly out: number; readonly made: number };
 
@@ -90,10 +97,10 @@ export function vectorRows(profile: Profile, spec: GemmSpec, tile: Tile): Vector
   const most = (of: typeof outgoing, limit: number): number => {
     let rows = limit;
     while (rows > 8 && bytesOf(profile, of(profile, spec, flow, tile, rows)) > room)
-      rows = Math.floor(rows / 2);
+      rows = Math.max(8, Math.floor(rows / 16) * 8);
     return rows;
   };
-  return { out: most(outgoing, 64), made: most(making, 64) };
+  return { out: most(outgoing, outAtOnce(flow, ownRows(profile, flow, tile))), made: most(making, 64) };
 }
 
 /** Bytes that a tile takes of the vector unit's space. */

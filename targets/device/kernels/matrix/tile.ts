@@ -14,6 +14,8 @@ export type Staging = {
   readonly pieces?: { readonly depth: number; readonly copies: number };
   /** The vector cores read rows before the matrix unit's core does, up to so many stages ahead, so that it finds them in the chip's cache. */
   readonly ahead?: number;
+  /** The last that is staged comes in shorter turns, of so much depth each: when it is there, little is left to multiply. All turns are alike where absent. */
+  readonly last?: number;
 };
 
 /** The accumulators: copies of them, or so many parts of the rows or columns with accumulators of their own, so that one is stored while another still sums. */
