@@ -139,6 +139,9 @@ export type Stmt =
 /** The names that every schedule knows. */
 export const builtins = ["group", "groups", "core", "cores"] as const;
 
+/** Those of them that tell cores apart. */
+export const ownNames: ReadonlySet<string> = new Set(["group", "core"]);
+
 /** In a loop, how many turns of it were taken since the start of the kernel, over all its runs: what buffers and flags take turns by. */
 export const turnName = "turn";
 

@@ -28,6 +28,8 @@ export type Run = {
   readonly again: ReadonlyMap<Operation, readonly Loop[]>;
   /** Of copies from memory in loops, the names under which the traffic counts them. */
   readonly counted: ReadonlyMap<Operation, string>;
+  /** Of copies outside of loops that read the same for all cores, the share that misses. */
+  readonly alike: ReadonlyMap<Operation, number>;
   readonly reader: Reader;
   readonly onSlice: ((slice: Slice) => void) | undefined;
 };

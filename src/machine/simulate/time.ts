@@ -12,6 +12,7 @@ import { clockFor, engineOf, hold, seenOf, sumOf, type Clock } from "./clock.ts"
 import { issue, type Run, type Slice } from "./issue.ts";
 import type { Reader } from "./reader.ts";
 import { loadsOf, readTogether, type Loads } from "./reads/loads.ts";
+import { sharesOfAlike } from "./reads/alike.ts";
 import { broughtIn } from "./reads/brought.ts";
 import { againLoops, countedAs, outlinesOf, type Outline } from "./reads/nest.ts";
 import { readingsOf, type Boxes, type Turns } from "./reads/readings.ts";
@@ -59,6 +60,7 @@ export function time(
   const nests = [...outlines.values()].flat().flatMap((it) => it.nests);
   const again = new Map(nests.map((it) => [it.copy, againLoops(it)]));
   const counted = new Map(nests.map((it) => [it.copy, countedAs(it)]));
+  const alike = sharesOfAlike(parts, profile, loads.working);
   const cores = group(loads.busiest);
   const repeaters = onSlice
     ? cores.map(() => asItIs)
@@ -73,7 +75,7 @@ export function time(
       { clock: clockFor(profile, core, loads.working), ...(repeaters[i] ?? asItIs) },
     ]),
   );
-  walkThrough(kernel, timed, loads, { profile, traffic, again, counted, reader, onSlice });
+  walkThrough(kernel, timed, loads, { profile, traffic, again, counted, alike, reader, onSlice });
   const clocks = new Map([...timed].map(([core, { clock }]) => [core, clock]));
   return timingOf(profile, clocks, loads, traffic, turns.length);
 }

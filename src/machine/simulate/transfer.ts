@@ -24,8 +24,8 @@ export function transferred(core: Core, clock: Clock, it: Instruction, start: nu
   const rate = Math.min(bytesPerCycle, memory.cacheBytesPerCycle);
   const isShared = global.box.kind === "tensor" && global.box.decl.role === "shared";
   const known = isShared ? 0 : to === globalSpace ? undefined : shareOfMemory(core, clock, it, run);
-  if (known === undefined) totals.memoryBytes += bytes;
-  const share = known ?? 1;
+  const share = known ?? run.alike.get(it.operation) ?? 1;
+  if (known === undefined) totals.memoryBytes += bytes * share;
   if (to === globalSpace) {
     const next = begun + Math.max(transfer.least, occupied / rate);
     const served = isShared ? next : reserve(memory, start, occupied / memory.bytesPerCycle);

@@ -22,6 +22,9 @@ const sizes = 0.75;
 /** Instructions that are walked through, for each tile that is to be tried, before the search is content with what it has. */
 const patience = 10_000;
 
+/** Of products that are short to walk through, so many times as many sizes are timed, while that takes a small part of the patience. */
+const wide = 3;
+
 /** Tiles that are timed however many instructions they are. */
 const least = 4;
 
@@ -124,12 +127,12 @@ export function bestTile(
   const timeOf = (tile: Tile, offsets?: readonly number[]): Timing =>
     timed(profile, spec, tile, rows, offsets);
   const [published] = publishedTiles(profile, spec);
-  const promising = [
-    ...(published ? [published] : []),
-    ...diverse(ranked).slice(0, Math.ceil(trials * sizes)),
-  ];
-  const first = more({ timed: [], walked: 0 }, promising, patience * trials, timeOf);
-  const others = alike(ranked, first).slice(0, trials + 1 - first.timed.length);
+  const promising = diverse(ranked).slice(0, wide * trials);
+  const usual = Math.ceil(trials * sizes);
+  const none: Trials = { timed: [], walked: 0 };
+  const narrow = more(none, [...(published ? [published] : []), ...promising.slice(0, usual)], patience * trials, timeOf); // prettier-ignore
+  const first = more(narrow, promising.slice(usual), (patience * trials) / wide ** 2, timeOf);
+  const others = alike(ranked, first).slice(0, trials + 1 - usual);
   const second = more(first, others, patience * trials, timeOf);
   const turned = second.best ? otherBands(spec, second.best.tile) : [];
   const third = more(second, turned, patience * trials, timeOf);
