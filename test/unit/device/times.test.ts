@@ -59,3 +59,14 @@ describe.each(machines)("on %s", (_, profile) => {
     expect(found).toBeLessThan(1.01 * profile.memory.sustained.value);
   });
 });
+
+test("what every core reads of the same, before its loops, comes from memory once", () => {
+  const profile = machines[0]?.[1];
+  if (!profile) throw new Error("there is a machine");
+  const kernel = add(profile, { a: { dtype: "i32", width, isSums: true }, b: bf16, out: bf16 });
+  const moved = (tokens: number): number =>
+    time(kernel, profile, { sizes: new Map([["S", tokens]]) }).memoryBytes;
+  const scales = 4 * width;
+  // A row is its sums and their scale, what is added to it, and the result.
+  expect(moved(4096)).toBeCloseTo(scales + 4096 * (8 * width + 4), -3);
+});
