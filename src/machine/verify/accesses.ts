@@ -16,14 +16,11 @@ export type Access = Extent & {
 /** The accesses of one copy of a buffer, or of one tensor. */
 type Log = { entries: readonly Access[] };
 
-export type AccessLog = {
-  readonly logOf: (core: Core, place: Place) => Log;
-  /** Of the tensors of some names, what was written. */
-  readonly writes: (names: ReadonlySet<string>) => ReadonlyMap<string, readonly Access[]>;
-};
+/** The log of what a place is of: each core has its own buffers, and all share tensors. */
+export type Logs = (core: Core, place: Place) => Log;
 
-/** A log in which nothing was touched. */
-export function accessLog(): AccessLog {
+/** Logs in which nothing was touched. */
+export function emptyLogs(): Logs {
   const tensors = new Map<string, Log>();
   const buffers = new Map<Core, Log[][]>();
   const tensor = (name: string): Log => {
@@ -31,20 +28,12 @@ export function accessLog(): AccessLog {
     tensors.set(name, log);
     return log;
   };
-  return {
-    logOf: (core, { box, copy }) => {
-      if (box.kind === "tensor") return tensor(box.decl.name);
-      const own = buffers.get(core) ?? [];
-      buffers.set(core, own);
-      const copies = (own[box.index] ??= []);
-      return (copies[copy] ??= { entries: [] });
-    },
-    writes: (names) =>
-      new Map(
-        [...tensors]
-          .filter(([name]) => names.has(name))
-          .map(([name, { entries }]) => [name, entries.filter((it) => it.writes)]),
-      ),
+  return (core, { box, copy }) => {
+    if (box.kind === "tensor") return tensor(box.decl.name);
+    const own = buffers.get(core) ?? [];
+    buffers.set(core, own);
+    const copies = (own[box.index] ??= []);
+    return (copies[copy] ??= { entries: [] });
   };
 }
 

@@ -12,7 +12,7 @@ export function copyFaults(kernel: Kernel, profile: Profile): readonly Diagnosti
     return [
       ...idle(kernel, part.body),
       ...lookingBack(kernel, part.body),
-      ...bodiesOf(part.body).flatMap((body) => handedBack(body, scope)),
+      ...bodiesOf(part.body).flatMap((body) => [...unlike(kernel, body), ...handedBack(body, scope)]),
     ];
   });
 }
@@ -33,6 +33,21 @@ const idle = (kernel: Kernel, body: readonly Stmt[]): readonly Diagnostic[] =>
       ),
     ];
   });
+
+/** Sets and waits of one flag that take turns differently in one loop, so that they part company in a turn that is yet to come. */
+function unlike(kernel: Kernel, body: readonly Stmt[]): readonly Diagnostic[] {
+  const flags = ofTurn(body).filter((it): it is FlagStmt => it.kind === "set" || it.kind === "wait");
+  return flags.flatMap((it, i) => {
+    const other = flags.slice(i + 1).find((of) => of.from === it.from && of.to === it.to && of.id === it.id && of.copies !== it.copies); // prettier-ignore
+    if (!other) return [];
+    const what = `and \`${printStmt(other, kernel)}\` takes turns through ${other.copies}`;
+    return [diag("schedule/copies", undefined, kernel.name, `\`${printStmt(it, kernel)}\``, it.copies, what)];
+  });
+}
+
+/** The statements that take turns by one loop: those of its body, and of conditions there. */
+const ofTurn = (body: readonly Stmt[]): readonly Stmt[] =>
+  body.flatMap((it) => (it.kind === "if" ? [it, ...ofTurn(it.body)] : [it]));
 
 /** The bodies of all loops. */
 const bodiesOf = (body: readonly Stmt[]): readonly (readonly Stmt[])[] =>

@@ -5,7 +5,7 @@
 import type { Diagnostic } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
-import type { Turns } from "./order.ts";
+import type { Coverage } from "./order.ts";
 import type { Trial } from "./verify.ts";
 
 /** How many times larger such launches are, one after another until all loops have gone round. */
@@ -37,7 +37,7 @@ export const grown = (trial: Trial, by: number): Trial => ({
 });
 
 /** Whether all loops took turns enough that each copy of what takes turns in them was used again. */
-export const haveComeRound = (parts: readonly PreparedPart[], turns: Turns): boolean =>
+export const haveComeRound = (parts: readonly PreparedPart[], turns: Coverage["turns"]): boolean =>
   parts.every((part) => part.loops.every((loop) => (turns.get(loop) ?? 0) > loop.period));
 
 /** A chip of one group. */

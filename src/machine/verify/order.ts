@@ -7,11 +7,10 @@ import type { Profile } from "../profile.ts";
 import { coresIn, runCores, type Core } from "../schedule/cores.ts";
 import { constantOf, namesOf, type Expr } from "../schedule/expr.ts";
 import { statements, type Kernel } from "../schedule/kernel.ts";
-import { lcm, type Loop, type PreparedPart } from "../schedule/prepare.ts";
+import { lcm, type Loop, type Operation, type PreparedPart } from "../schedule/prepare.ts";
 import { printStmt } from "../schedule/printer.ts";
 import type { Instruction, Place, Turn } from "../schedule/walk.ts";
-import { accessLog, record, type Access } from "./accesses.ts";
-import { overlap } from "./boxes.ts";
+import { emptyLogs, record, type Access } from "./accesses.ts";
 import { flagStates } from "./flag-states.ts";
 import { lanesOf, type Clock } from "./lanes.ts";
 import { misaligned, outside, unevenRows } from "./places.ts";
@@ -24,49 +23,32 @@ import type { Trial } from "./verify.ts";
 /** Turns of a loop that are followed at its beginning, and at its end. */
 const followed = 5;
 
-/** The most turns of each loop since the kernel's start. */
-export type Turns = Map<Loop, number>;
+/** How much of a kernel was followed: the most turns of each loop since the kernel's start, and what had work to do. */
+export type Coverage = { readonly turns: Map<Loop, number>; readonly reached: Set<Operation> };
 
-/** Faults found in one run of some groups; the first of each kind is enough. `turns` grows to what their loops took. */
+/** Faults found in one run of some groups; the first of each kind is enough. `coverage` grows by what they came through. */
 export function orderFaults(
   kernel: Kernel,
   parts: readonly PreparedPart[],
   profile: Profile,
   trial: Trial,
   groups: readonly number[],
-  turns: Turns,
+  { turns, reached }: Coverage,
 ): readonly Diagnostic[] {
   const faults: Diagnostic[] = [];
   const tell = (fault: Diagnostic): void =>
     void (faults.some((it) => it.code === fault.code) || faults.push(fault));
   const reader = trial.reader?.(trial.sizes) ?? (() => 0);
-  const written = groups.map((group) => {
+  for (const group of groups) {
     const cores = coresIn(parts, profile, trial.sizes, group);
-    const own = runGroup(kernel, parts, profile, reader, cores, tell);
+    runGroup(kernel, parts, profile, reader, cores, tell, reached);
     for (const { part, env } of cores)
       for (const loop of part.loops) turns.set(loop, Math.max(turns.get(loop) ?? 0, env[loop.turn] ?? 0));
-    return own;
-  });
-  if (faults.length === 0) faults.push(...foreignWrites(kernel, written));
+  }
   return faults;
 }
 
-/** Boxes of tensors that two groups write, though nothing orders groups. */
-function foreignWrites(
-  kernel: Kernel,
-  written: readonly ReadonlyMap<string, readonly Access[]>[],
-): readonly Diagnostic[] {
-  const pairs = written.flatMap((first, i) => written.slice(i + 1).map((second) => [first, second] as const));
-  for (const [first, second] of pairs)
-    for (const [tensor, accesses] of first)
-      for (const a of accesses)
-        for (const b of second.get(tensor) ?? [])
-          if (overlap(a, b) && !(a.adds && b.adds))
-            return [diag("schedule/two-writers", undefined, kernel.name, printStmt(a.it.operation.stmt, kernel), tensor)]; // prettier-ignore
-  return [];
-}
-
-/** Run the cores of one group; gives what it writes to tensors that other groups see. */
+/** Run the cores of one group. */
 function runGroup(
   kernel: Kernel,
   parts: readonly PreparedPart[],
@@ -74,7 +56,8 @@ function runGroup(
   reader: Reader,
   cores: readonly Core[],
   tell: (fault: Diagnostic) => void,
-): ReadonlyMap<string, readonly Access[]> {
+  reached: Set<Operation>,
+): void {
   // Parts that signal to one another leave out the same turns, after which what they share lies where it did.
   const common = [...parts.flatMap((it) => it.loops).map((it) => it.period), ...placesInTurn(kernel)].reduce(lcm, 1); // prettier-ignore
   const lead = leadOf(kernel);
@@ -82,7 +65,7 @@ function runGroup(
   const flags = flagStates(kernel, lanes);
   const signals = signalCounts(profile, lanes);
   const most = profile.flags.cross?.counterMax.value ?? Infinity;
-  const log = accessLog();
+  const logOf = emptyLogs();
   const numbers = numbersRead(reader);
   const text = (it: Instruction): string => printStmt(it.operation.stmt, kernel);
 
@@ -104,11 +87,11 @@ function runGroup(
     const time = lanes.clockOf(lane)[lane] ?? 0;
     const adds = stmt.kind === "copy" && stmt.add;
     const own: Access = { at: place.at, size: place.size, lane, time, writes, adds, it };
-    const { unordered: other, isWritten } = record(log.logOf(core, place), own, lanes);
+    const { unordered: other, isWritten } = record(logOf(core, place), own, lanes);
     if (other) {
       const isPassed = box.kind === "buffer" || box.decl.role === "shared";
       if (writes && other.writes && !isPassed && lanes.ownerOf(other.lane) !== core)
-        tell(diag("schedule/two-writers", undefined, kernel.name, text(it), box.decl.name));
+        tell(diag("schedule/two-writers", undefined, kernel.name, text(other.it), text(it), box.decl.name));
       else tell(diag("schedule/race", undefined, kernel.name, text(other.it), text(it), box.decl.name));
     }
     const isFilled = box.kind === "tensor" && box.decl.role === "inout";
@@ -138,6 +121,7 @@ function runGroup(
     },
     instruction: (core, it) => {
       const { stmt, engine } = it.operation;
+      reached.add(it.operation);
       const fault = flags.pass(core, it);
       if (fault) tell(fault);
       lanes.tick(lanes.laneOf(core, engine));
@@ -153,7 +137,6 @@ function runGroup(
   });
   for (const flag of [...flags.left(), ...left])
     tell(diag("schedule/left-set", undefined, kernel.name, flag));
-  return log.writes(new Set(kernel.tensors.filter((it) => it.role !== "shared").map((it) => it.name)));
 }
 
 /** After how many turns a loop comes back to places that it takes in turn: n of each `i mod n` by its own counter, offset or not. */

@@ -2,12 +2,10 @@ import { diag, type Diagnostic } from "../../support/diagnostics.ts";
 import type { DType } from "../../tensor/dtype.ts";
 import { globalSpace, type Path, type Profile } from "../profile.ts";
 import { type CopyStmt, type Kernel, type MatmulStmt, type VectorStmt } from "../schedule/kernel.ts";
-import { pathOf, type Operation, type Prepared, type PreparedPart } from "../schedule/prepare.ts";
+import { pathOf, type Operation, type PreparedPart } from "../schedule/prepare.ts";
 import type { VectorOp } from "../schedule/vector-ops.ts";
 import { printStmt } from "../schedule/printer.ts";
-
-const operations = (body: readonly Prepared[]): readonly Operation[] =>
-  body.flatMap((it) => (it.kind === "operation" ? [it] : it.kind === "let" ? [] : operations(it.body)));
+import { operations } from "./operations.ts";
 
 type End = { readonly space: string; readonly dtype: DType };
 
@@ -106,6 +104,8 @@ function vectorFault(
   const strange = ends.find((it) => !vector.dtypes.value.includes(it.dtype));
   if (strange) return `the vector unit does not calculate in ${strange.dtype}`;
   // Where a row's element stands is a whole number beside whatever the elements are.
+  const index = isIndexed(op) ? ends[1] : undefined;
+  if (index && index.dtype !== "i32") return `the vector unit counts elements in i32, not in ${index.dtype}`;
   const elements = isIndexed(op) ? ends.filter((_, i) => i !== 1) : ends;
   const other = elements.find((it) => it.dtype !== elements[0]?.dtype);
   return other && `the vector unit does not calculate in ${elements[0]?.dtype} and ${other.dtype} at once`;

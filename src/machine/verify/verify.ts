@@ -9,8 +9,10 @@ import { capacityFaults } from "./capacity.ts";
 import { alone, growth, grown, isJudged, largest, haveComeRound } from "./endless.ts";
 import { copyFaults } from "./copies.ts";
 import { flagFaults } from "./flags.ts";
-import { orderFaults, type Turns } from "./order.ts";
+import { groupFaults } from "./groups.ts";
+import { orderFaults, type Coverage } from "./order.ts";
 import { statementFaults } from "./statements.ts";
+import { fixedFaults, groupsReaching, unreached } from "./unreached.ts";
 
 /** Sizes at which a schedule is looked at; what its `read`s find in tensors, copied to buffers or not, and in buffers that it fills itself, made anew for each look. */
 export type Trial = {
@@ -37,22 +39,42 @@ export function verifyKernel(
     ...flagFaults(kernel, profile),
   ];
   if (still.length > 0) return still;
-  const turns: Turns = new Map();
-  const run = (machine: Profile, trial: Trial, groups: readonly number[]): readonly Diagnostic[] => {
-    const moving = caught(() => orderFaults(kernel, parts, machine, trial, groups, turns));
-    return "faults" in moving ? moving.faults : moving.value;
+  const moving = movingFaults(kernel, parts, profile, trials);
+  return moving.length > 0 ? moving : copyFaults(kernel, profile);
+}
+
+/** Faults that show when a kernel is run through, at the first sizes at which there are any. */
+function movingFaults(
+  kernel: Kernel,
+  parts: readonly PreparedPart[],
+  profile: Profile,
+  trials: readonly Trial[],
+): readonly Diagnostic[] {
+  const coverage: Coverage = { turns: new Map(), reached: new Set() };
+  const follow = (machine: Profile, trial: Trial, groups: readonly number[]): readonly Diagnostic[] => {
+    const found = caught(() => orderFaults(kernel, parts, machine, trial, groups, coverage));
+    return "faults" in found ? found.faults : found.value;
   };
   for (const [i, trial] of trials.entries()) {
-    const faults = run(profile, trial, groupsOf(profile, i));
+    const faults = follow(profile, trial, groupsOf(profile, i));
+    if (faults.length > 0) return faults;
+  }
+  for (const trial of trials) {
+    const left = unreached(parts, coverage.reached);
+    const faults = left.length > 0 ? follow(profile, trial, groupsReaching(left, parts, profile, trial)) : [];
+    if (faults.length > 0) return faults;
+  }
+  for (const trial of trials) {
+    const faults = groupFaults(kernel, parts, profile, trial);
     if (faults.length > 0) return faults;
   }
   const trial = largest(trials);
   for (const times of growth) {
-    if (!trial || haveComeRound(parts, turns)) break;
-    const faults = run(alone(profile), grown(trial, times), [0]).filter(isJudged);
+    if (!trial || haveComeRound(parts, coverage.turns)) break;
+    const faults = follow(alone(profile), grown(trial, times), [0]).filter(isJudged);
     if (faults.length > 0) return faults;
   }
-  return copyFaults(kernel, profile);
+  return fixedFaults(kernel, unreached(parts, coverage.reached), profile);
 }
 
 /** Groups that are looked at in a trial: neighbours, and the last one, which may have work of its own. */

@@ -113,9 +113,9 @@ export const scheduleCatalog = {
     message: `${kernel}: ${buffer} has ${copies === 1 ? "1 copy" : `${copies} copies`}, ${what}`,
     hint: "a buffer needs as many copies as its flags let be under way",
   }),
-  "schedule/two-writers": (kernel: string, stmt: string, tensor: string): Message => ({
+  "schedule/two-writers": (kernel: string, first: string, second: string, tensor: string): Message => ({
     exit: "model",
-    message: `${kernel}: two cores write the same part of ${tensor} by \`${stmt}\``,
+    message: `${kernel}: two cores write the same part of ${tensor}, by \`${first}\` and \`${second}\``,
     hint: "let each write its own, or add",
   }),
   "schedule/unwritten": (kernel: string, stmt: string, buffer: string): Message => ({
