@@ -33,10 +33,20 @@ describe.each(machines)("on %s", (_, profile) => {
     expect(farthest(moved, places.map(([row, head, c]) => bf16(x[row * from.rowStride + head * width + c] ?? 0)))).toBe(0); // prettier-ignore
   });
 
-  test("a run repeated for every head", () => {
-    const kernel = copyRows(profile, { from: { dtype: "bf16", width: 16, heads: 3, rowStride: 16, headStride: 0 }, to: { dtype: "bf16", width: 16, heads: 3 } }); // prettier-ignore
-    const { to = [] } = runKernel(kernel, profile, { S: 2 }, { from: Float32Array.from({ length: 32 }, (_x, i) => i) }); // prettier-ignore
-    expect([...to].slice(32, 64)).toEqual([...to].slice(0, 16).concat(Array.from({ length: 16 }, (_x, i) => 16 + i))); // prettier-ignore
+  test.each([
+    [3, 2, "bf16"],
+    [40, 1, "f32"],
+    [40, 90, "bf16"],
+  ] as const)("a run repeated for each of %d heads, of %d rows, as %s", (heads, s, dtype) => {
+    const [width, rowStride] = [16, 24];
+    const to = { dtype, width, heads, rowStride: 3 * heads * width, headStride: 2 * width } as const;
+    const kernel = copyRows(profile, { from: { dtype: "f32", width, heads, rowStride, headStride: 0 }, to });
+    expect(faultsOf(kernel, profile, trials)).toEqual([]);
+    const x = randomFloats("x", s * rowStride);
+    const { to: found = [] } = runKernel(kernel, profile, { S: s }, { from: x });
+    const places = Array.from({ length: s * heads * width }, (_x, i) => [Math.floor(i / heads / width), Math.floor(i / width) % heads, i % width] as const); // prettier-ignore
+    const moved = places.map(([row, head, c]) => found[row * to.rowStride + head * to.headStride + c] ?? 0);
+    expect(farthest(moved, places.map(([row, , c]) => roundingTo(dtype)(x[row * rowStride + c] ?? 0)))).toBe(0); // prettier-ignore
   });
 
   test("rows behind those of a cache", () => {

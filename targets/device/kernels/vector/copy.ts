@@ -10,20 +10,19 @@ const bytes = (dtype: DType): number => dtypes[dtype].bits / 8;
 function passage(profile: Profile, from: DType, to: DType) {
   const make = buffer(profile);
   const between = from === to ? [] : castSteps(profile, from, to);
-  const last = from === to ? "x0" : "y";
   const whole = (name: string): string => `${name}[0 : lines, 0 : cols]`;
   return {
     chunk:
       copies * bytes(from) + (from === to ? 0 : 2 * bytes(to)) + between.reduce((n, it) => n + bytes(it), 0),
     buffer: (rows: number, { cols }: Tile) => make("x0", from, rows, cols, copies),
-    /** From `x0` to an operand. */
-    out: (rows: number, { cols }: Tile, target: string) =>
+    /** Makes of `x0` what leaves: the box `left`. */
+    made: (rows: number, { cols }: Tile) =>
       lines(
         ...between.map((it) => make(`as_${it}`, it, rows, cols)),
         from !== to && make("y", to, rows, cols, 2),
         from !== to && cast(profile, { box: whole("x0"), dtype: from }, { box: whole("y"), dtype: to }, (it) => whole(`as_${it}`)), // prettier-ignore
-        `copy ${whole(last)} -> ${target}`,
       ),
+    left: whole(from === to ? "x0" : "y"),
   };
 }
 
@@ -57,7 +56,8 @@ const copied = (
         lines(
           way.buffer(rows, tile),
           `copy ${box("from", from)} -> x0[0 : lines, 0 : cols]`,
-          way.out(rows, tile, box("to", to, first === "" ? undefined : `${first} + row : rows`)),
+          way.made(rows, tile),
+          `copy ${way.left} -> ${box("to", to, first === "" ? undefined : `${first} + row : rows`)}`,
         ),
       ),
       "}",
@@ -65,8 +65,56 @@ const copied = (
   );
 };
 
+/** Heads that a core is sent for at least: fewer take little less time. */
+const worthCore = 16;
+
+/** Rows that all heads share: loaded once, and stored for each head. Where there are fewer rows than cores, several share the heads of a row. */
+function spread(profile: Profile, { from, to }: CopySpec): Kernel {
+  const { width, rowStride = width } = from;
+  const heads = headsOf(to);
+  const way = passage(profile, from.dtype, to.dtype);
+  const tile = tileOf(profile, width, 1, { chunk: way.chunk });
+  return kernelOf(
+    profile,
+    lines(
+      `kernel ${named("spread", sizeOf(to), typesOf(from.dtype, to.dtype))} for ${profile.name}`,
+      "size S",
+      tensor("from", { dtype: from.dtype, width, rowStride }, "in"),
+      tensor("to", to, "out"),
+      `on ${profile.vector.core} {
+      let all = groups * cores
+      let share = ceil(S, all)
+      let step = ceil(share, max(1, ceil(share, ${tile.rows})))
+      let cuts = max(1, min(${Math.ceil(heads / worthCore)}, all / S))
+      let wide = ceil(${heads}, cuts)
+      for t in group * cores + core .. ceil(S, step) * cuts step all {
+      let row = t / cuts * step
+      let rows = min(step, S - row)
+      let lines = rows
+      let first = t mod cuts * wide`,
+      overColumns(
+        tile,
+        width,
+        lines(
+          way.buffer(tile.rows, tile),
+          "copy from[row : rows, c : cols] -> x0[0 : lines, 0 : cols]",
+          way.made(tile.rows, tile),
+          `for head in first .. min(${heads}, first + wide) {`,
+          `copy ${way.left} -> to[row : rows, head, c : cols]`,
+          "}",
+        ),
+      ),
+      "}",
+      "}",
+    ),
+  );
+}
+
 /** Rows from one view to another, as reshapes, concatenations and casts ask for. Tensors: `from`, `to`. */
-export const copyRows = (profile: Profile, spec: CopySpec): Kernel => copied(profile, spec, "copy", "size S", ""); // prettier-ignore
+export const copyRows = (profile: Profile, spec: CopySpec): Kernel =>
+  headsOf(spec.from) > 1 && spec.from.headStride === 0
+    ? spread(profile, spec)
+    : copied(profile, spec, "copy", "size S", "");
 
 /** S rows behind the P that a cache holds. Tensors: `from` of S rows, `to` of P + S. */
 export const appendRows = (profile: Profile, spec: CopySpec): Kernel =>
@@ -103,7 +151,8 @@ export function gatherRows(
             "read id = wanted[0, at + r]",
             "copy table[id, c : cols] -> x0[r, 0 : cols]",
             "}",
-            way.out(tile.rows, tile, box("out", out)),
+            way.made(tile.rows, tile),
+            `copy ${way.left} -> ${box("out", out)}`,
           ),
         ),
       ),
