@@ -27,6 +27,8 @@ export type DeviceView = View & {
   readonly sums?: { readonly columns: DeviceView; readonly rows: DeviceView };
   /** What its only reader adds to it as it loads it. */
   readonly more?: DeviceView;
+  /** Columns behind its own that all heads share and that lie elsewhere; only attention reads such keys. */
+  readonly tail?: DeviceView;
   /** Some of its slots are of experts elsewhere, and -1 here. */
   readonly partial?: boolean;
 };

@@ -72,10 +72,14 @@ export function cacheType(
   return result && readers.get(result)?.has("dequantizeRows") ? "f32" : operand;
 }
 
-/** The place in the body of the last operator that reads a value or a view of it. */
+/** The place in the body of the last operator that reads a value or a view of it; what reads a concatenation may read its parts where they lie. */
 export const lastReader = (func: Func, value: Value): number =>
   func.body.reduce((last, node, i) => {
     if (!node.operands.includes(value)) return last;
     const [view] = node.results;
-    return Math.max(last, i, view && passing.has(node.op) ? lastReader(func, view) : 0);
+    return Math.max(
+      last,
+      i,
+      view && (passing.has(node.op) || isOp(node, "concat")) ? lastReader(func, view) : 0,
+    );
   }, 0);

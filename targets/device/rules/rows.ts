@@ -10,6 +10,7 @@ import { roundRows } from "../kernels/vector/elementwise.ts";
 import { restoreRows } from "../kernels/vector/restore-rows.ts";
 import { rope as ropeKernel, rotationTable } from "../kernels/vector/rope.ts";
 import type { View } from "../kernels/vector/tile.ts";
+import { keysApart } from "./attention.ts";
 import { alike, headsView, rowsIn, rowsView } from "./views.ts";
 import { weightOf } from "./rowwise.ts";
 
@@ -26,7 +27,10 @@ function moved(a: DeviceView, b: DeviceView): CopySpec {
   return { from, to };
 }
 
-const concat: DeviceRule<NodeOf<"concat">> = (cx, { operands, results: [result], attrs: { axis } }) => {
+const concat: DeviceRule<NodeOf<"concat">> = (cx, node) => {
+  const { operands, results: [result], attrs: { axis } } = node; // prettier-ignore
+  const apart = keysApart(cx, node);
+  if (apart) return cx.bind(result, apart);
   const whole = cx.output(result);
   let at = 0;
   for (const part of operands) {

@@ -56,6 +56,32 @@ describe.each(machines)("on %s", (_, profile) => {
   );
 
   test.each([
+    ["f32", 4, 4, 16, 8, 37, 5],
+    ["f32", 4, 2, 128, 64, 9, 140],
+  ] as const)(
+    "keys in two parts give what whole ones do, to the last bit: %s, %d heads in %d groups of %d and %d columns",
+    (dtype, heads, groups, first, rest, s, past) => {
+      const [t, dim] = [past + s, first + rest];
+      const heading = (count: number, width: number) => ({ dtype, heads: count, width });
+      const spec = { q: heading(heads, dim), v: heading(groups, 24), out: heading(heads, 24), scale: 0.3, queries: s }; // prettier-ignore
+      const apart = kept(profile, { ...spec, k: { ...heading(groups, first), headStride: first + 24, rowStride: groups * (first + 24) }, tail: { dtype, heads: 1, width: rest, rowStride: 2 * rest } }); // prettier-ignore
+      expect(faultsOf(apart, profile, [{ B: 1, S: 1, P: 0 }, { B: 1, S: 90, P: 40 }])).toEqual([]); // prettier-ignore
+      const own = randomFloats("k", t * groups * (first + 24));
+      const tail = randomFloats("tail", 2 * t * rest);
+      const whole = Float32Array.from({ length: t * groups * dim }, (_x, i) => {
+        const [row, column] = [Math.floor(i / dim), i % dim];
+        const there = column < first ? own[row * (first + 24) + column] : tail[2 * Math.floor(row / groups) * rest + column - first]; // prettier-ignore
+        return there ?? 0;
+      });
+      const [q, v] = [randomFloats("q", s * heads * dim), randomFloats("v", t * groups * 24)];
+      const sizes = { B: 1, S: s, P: past };
+      const found = runKernel(apart, profile, sizes, { q, k: own, tail, v }).out;
+      const together = kept(profile, { ...spec, k: heading(groups, dim) });
+      expect(found).toEqual(runKernel(together, profile, sizes, { q, k: whole, v }).out);
+    },
+  );
+
+  test.each([
     ["f32", 16, 48, 32, 3, 1, 90],
     ["bf16", 128, 576, 512, 1, 1, 80],
     ["bf16", 20, 576, 512, 2, 2, 33],

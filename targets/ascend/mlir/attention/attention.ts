@@ -50,10 +50,17 @@ function madeHere(
   item: Item,
 ): (at: Keys) => Tensor {
   const { w } = scope;
-  const q = load(w, "q", rowsBox(scope, spec, "q", spec.q, item, rows));
+  const { q: queries, k, tail } = spec;
+  const own = k.width;
+  const q = load(w, "q", rowsBox(scope, spec, "q", queries, item, rows, [0, own]));
+  const last = tail && load(w, "q", rowsBox(scope, spec, "q", queries, item, rows, [own, tail.width]));
   return (at) => {
-    const k = transposed(w, "k.turned", load(w, "k", keysBox(scope, "k", spec.k, item, at, keys)));
-    return multiplied(w, "scores", q, k, filled(w, "scores.none", 0, [rows, keys], "f32"));
+    const turned = transposed(w, "k.turned", load(w, "k", keysBox(scope, "k", k, item, at, keys)));
+    const scores = multiplied(w, "scores", q, turned, filled(w, "scores.none", 0, [rows, keys], "f32"));
+    if (!tail || !last) return scores;
+    // All heads share it: it has one group.
+    const box = keysBox(scope, "tail", tail, { ...item, group: 0 }, at, keys);
+    return multiplied(w, "scores.all", last, transposed(w, "tail.turned", load(w, "tail", box)), scores);
   };
 }
 

@@ -21,6 +21,8 @@ import { isFused, type AttentionShape, type AttentionTile } from "./tile.ts";
 export type AttentionSpec = {
   readonly q: View;
   readonly k: View;
+  /** The last columns of the keys where all heads share these and they lie apart; `k` has the first. */
+  readonly tail?: View;
   readonly v?: View;
   readonly out: View;
   readonly scale: number;
@@ -32,13 +34,14 @@ export type AttentionSpec = {
 };
 
 /** What attention of a specification is. */
-export const shapeOf = ({ q, k, v, out, ...sizes }: AttentionSpec): AttentionShape => ({
+export const shapeOf = ({ q, k, tail, v, out, ...sizes }: AttentionSpec): AttentionShape => ({
   dtype: q.dtype,
   out: out.dtype,
   heads: headsOf(q),
   groups: headsOf(k),
   dim: q.width,
   width: out.width,
+  ...(tail && { tail: tail.width }),
   isLatent: v === undefined,
   queries: sizes.queries,
   ...(sizes.sequences !== undefined && { sequences: sizes.sequences }),
@@ -50,13 +53,13 @@ export type AttentionCut = AttentionTile | StoredTile | SlicedTile | DealtTile;
 
 /**
  * Causal attention: of B sequences with P keys each in the cache and S queries behind, query s sees keys 0 to P + s. Tensors: `q` [B, S, heads,
- * dim], `k` [B, P + S, groups, dim], `v` [B, P + S, groups, width], `out` [B, S, heads, width]. Where the tile cuts keys in pieces, instead of
+ * dim], `k` [B, P + S, groups, dim], or its first columns and `tail` [B, P + S, 1, rest], `v` [B, P + S, groups, width], `out` [B, S, heads, width]. Where the tile cuts keys in pieces, instead of
  * `out` what `combine` takes: f32 `partial` [pieces, B, S, heads, width], `weights` and `maxima` [pieces, B, S, heads, 1]. Where it deals out
  * columns, instead of `q` and `k` what `attentionScores` gives.
  */
 export function attention(profile: Profile, spec: AttentionSpec, tile: AttentionCut): Kernel {
   if (isDealt(tile)) return attentionSums(profile, spec, tile);
-  const { q, k, v, out } = spec;
+  const { q, k, tail, v, out } = spec;
   const shape = shapeOf(spec);
   const piece = (name: string, width: number): string =>
     `tensor ${name}: f32[${tile.pieces}, B, S, ${shape.heads}, ${width}] out`;
@@ -67,6 +70,7 @@ export function attention(profile: Profile, spec: AttentionSpec, tile: Attention
       "size B\nsize S\nsize P",
       tensor("q", q, "S", "in"),
       tensor("k", k, "P + S", "in"),
+      tail && tensor("tail", tail, "P + S", "in"),
       v && tensor("v", v, "P + S", "in"),
       tile.pieces > 1
         ? lines(piece("partial", shape.width), piece("weights", 1), piece("maxima", 1))

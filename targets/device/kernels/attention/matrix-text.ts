@@ -5,11 +5,19 @@ import { overChunks, type Cut } from "./cut.ts";
 export const queryText = ({ shape, make }: Cut): string =>
   lines(make("q1"), `copy q[b, s : queries, head : heads, 0 : ${shape.dim}] -> q1[0 : rows, 0 : ${shape.dim}]`); // prettier-ignore
 
-/** Scores of the turn's keys, into `sc`. */
-export const scoresText = ({ shape: { dim }, tile: { depth }, make }: Cut): string =>
+/** The turn's keys, into `k1`. */
+const keysText = ({ shape: { dim, tail = 0 }, make }: Cut): string =>
   lines(
     make("k1"),
-    `copy k[b, t : n, g, 0 : ${dim}] -> k1[0 : n, 0 : ${dim}]`,
+    `copy k[b, t : n, g, 0 : ${dim - tail}] -> k1[0 : n, 0 : ${dim - tail}]`,
+    tail > 0 && `copy tail[b, t : n, 0, 0 : ${tail}] -> k1[0 : n, ${dim - tail} : ${tail}]`,
+  );
+
+/** Scores of the turn's keys, into `sc`. */
+export const scoresText = (cut: Cut): string => {
+  const { shape: { dim }, tile: { depth }, make } = cut; // prettier-ignore
+  return lines(
+    keysText(cut),
     make("sc"),
     `for d in 0 .. ${dim} step ${depth} {`,
     `let some = min(${depth}, ${dim} - d)`,
@@ -20,6 +28,7 @@ export const scoresText = ({ shape: { dim }, tile: { depth }, make }: Cut): stri
     "matmul q0[0 : rows, 0 : some], k0[0 : n, 0 : some] -> sc[0 : rows, 0 : n] first d == 0",
     "}",
   );
+};
 
 /** Weights of an earlier turn, from `p1`, times their values; `each` takes every chunk of sums from `oc`. */
 export function valuesText(cut: Cut, p1: string, each: string): string {

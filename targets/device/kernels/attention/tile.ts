@@ -16,6 +16,8 @@ export type AttentionShape = {
   /** Columns of a query and key, and of a value. */
   readonly dim: number;
   readonly width: number;
+  /** The last columns of a key that all heads share and that lie apart; none where a key is one run. */
+  readonly tail?: number;
   /** Values are the first columns of the keys. */
   readonly isLatent: boolean;
   /** The most queries of a sequence in one launch. */
