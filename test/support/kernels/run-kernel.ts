@@ -6,10 +6,9 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { compileExpr, type Expr } from "../../../src/machine/schedule/expr.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { executable } from "../../../src/machine/simulate/execute.ts";
-import type { Reader } from "../../../src/machine/simulate/reader.ts";
 import { rowMajor, valuesFor, type Bound, type Values } from "../../../src/machine/simulate/memory.ts";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import { verifyKernel } from "../../../src/machine/verify/verify.ts";
+import { verifyKernel, type Trial } from "../../../src/machine/verify/verify.ts";
 import { rowBlocks } from "../../../src/plan/program/row-blocks.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
@@ -57,12 +56,12 @@ export const faultsOf = (
   kernel: Kernel,
   profile: Profile,
   trials: readonly Sizes[],
-  reader?: Reader,
+  reader?: Trial["reader"],
 ): readonly string[] =>
   verifyKernel(
     kernel,
     profile,
-    trials.map((it) => ({ sizes: new Map(Object.entries(it)), ...(reader && { reader: () => reader }) })),
+    trials.map((it) => ({ sizes: new Map(Object.entries(it)), ...(reader && { reader }) })),
   ).map((it) => `${it.code}: ${it.message}`);
 
 /** What the interpreter's kernel of an operator gives. */

@@ -1,8 +1,7 @@
 /** Rows brought to their experts and back, on data. */
-import { verifyKernel } from "../../../src/machine/verify/verify.ts";
 import { describe, expect, test } from "vitest";
 import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import type { Reader } from "../../../src/machine/simulate/reader.ts";
+import type { Trial } from "../../../src/machine/verify/verify.ts";
 import { distinctReader } from "../../../src/plan/program/readers.ts";
 import { rowBlocks, type RowBlock } from "../../../src/plan/program/row-blocks.ts";
 import { groupSlots } from "../../../targets/device/kernels/vector/group-slots.ts";
@@ -47,9 +46,11 @@ describe.each(machines)("on %s", (_, profile) => {
     const share = (row: number): number => indices.slice(row * topK, (row + 1) * topK).reduce((n, e, j) => n + (e < 0 ? 0 : (weights[row * topK + j] ?? 0)), 0); // prettier-ignore
     expect(farthest(out, Float32Array.from(x, (it, i) => it * share(Math.floor(i / width))))).toBeLessThan(1e-5); // prettier-ignore
     for (const kernel of [grouped, moved, back]) {
-      const distinct = distinctReader(kernel, new Map([["S", 300]]));
-      const reader: Reader = (name, at) => (name === "expert" ? ((at.at(-1) ?? 0) % 2) - 1 : distinct(name, at)); // prettier-ignore
-      expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
+      const elsewhere: Trial["reader"] = (sizes) => {
+        const distinct = distinctReader(kernel, sizes);
+        return (name, at) => (name === "expert" ? ((at.at(-1) ?? 0) % 2) - 1 : distinct(name, at));
+      };
+      expect(faultsOf(kernel, profile, [{ S: 300 }], elsewhere)).toEqual([]);
     }
   });
 
@@ -65,10 +66,12 @@ describe.each(machines)("on %s", (_, profile) => {
     const indices = choices(s, topK, experts);
     const order = sorted(indices);
     const offsets = Array.from({ length: experts + 1 }, (_x, e) => indices.filter((it) => it < e).length);
-    for (const S of [1, 2000]) expect(faultsOf(kernel, profile, [{ S }], distinctReader(kernel, new Map([["S", S]])))).toEqual([]); // prettier-ignore
-    const distinct = distinctReader(kernel, new Map([["S", 2000]]));
-    let chunks = 0; // in every other there is none
-    const sparse: Reader = (name, at) => (name === "within" && chunks++ % 2 === 0 ? 0 : distinct(name, at));
+    for (const S of [1, 2000]) expect(faultsOf(kernel, profile, [{ S }], (sizes) => distinctReader(kernel, sizes))).toEqual([]); // prettier-ignore
+    const sparse: Trial["reader"] = (sizes) => {
+      const distinct = distinctReader(kernel, sizes);
+      let chunks = 0; // in every other there is none
+      return (name, at) => (name === "within" && chunks++ % 2 === 0 ? 0 : distinct(name, at));
+    };
     expect(faultsOf(kernel, profile, [{ S: 2000 }], sparse)).toEqual([]);
     const found = runKernel(kernel, profile, { S: s }, { indices });
     expect([...(found.offsets ?? [])]).toEqual(offsets);
@@ -82,8 +85,7 @@ describe.each(machines)("on %s", (_, profile) => {
   ] as const)("rows of %s, %d wide, in the order of their groups", (dtype, width, scaled) => {
     const [s, topK] = [dtype === "f32" ? 3 : 50, 3];
     const kernel = permuteRows(profile, { x: { dtype, width }, topK, scaled, partial: false, blocks: { experts: 1, heights: [16] } }); // prettier-ignore
-    const reader = distinctReader(kernel, new Map([["S", 300]]));
-    expect(faultsOf(kernel, profile, [{ S: 300 }], reader)).toEqual([]);
+    expect(faultsOf(kernel, profile, [{ S: 300 }], (sizes) => distinctReader(kernel, sizes))).toEqual([]);
     const x = randomFloats("x", s * width, 50).map(roundingTo(dtype));
     const scales = randomFloats("s", s);
     const order = sorted(choices(s, topK, 9));
@@ -104,11 +106,7 @@ describe.each(machines)("on %s", (_, profile) => {
     const [rows, experts, heights] = [offsets.at(-1) ?? 0, offsets.length - 1, [16, 48]];
     const kernel = permuteRows(profile, { x: { dtype: "f32", width: 8 }, topK: 1, scaled: false, partial: false, blocks: { experts, heights } }); // prettier-ignore
     const S = Math.max(1, rows);
-    const trial = {
-      sizes: new Map([["S", S]]),
-      reader: (sizes: ReadonlyMap<string, number>) => distinctReader(kernel, sizes),
-    };
-    expect(verifyKernel(kernel, profile, [trial])).toEqual([]);
+    expect(faultsOf(kernel, profile, [{ S }], (sizes) => distinctReader(kernel, sizes))).toEqual([]);
     const place = Array.from({ length: S }, (_x, i) => i);
     const found = runKernel(kernel, profile, { S }, { place, offsets });
     for (const height of heights) expect(blocksIn(found, height)).toEqual(rowBlocks(offsets, height));

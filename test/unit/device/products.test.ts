@@ -244,7 +244,7 @@ describe.each(machines)("on %s", (name, profile) => {
     };
     const kernel = gemm(profile, spec, tile);
     const { m } = tile.area;
-    expect(faultsOf(kernel, profile, [{ S: s }], blockReader(offsets, m))).toEqual([]);
+    expect(faultsOf(kernel, profile, [{ S: s }], () => blockReader(offsets, m))).toEqual([]);
     const [a, w] = integer
       ? [codes("a", s * k, 127), codes("w", experts * n * k, 127)]
       : [eighths("a", s * k), eighths("w", experts * n * k)];

@@ -64,7 +64,7 @@ describe("over a latent cache", () => {
     const spec = latent(128, 576, 512, 2);
     const kernel = attention(profile, spec, { ...storedOf(spec), pieces });
     const trials = [{ B: 1, S: 1, P: 0 }, { B: 30, S: 2, P: 1700 }]; // prettier-ignore
-    for (const rises of [0, 1]) expect(faultsOf(kernel, profile, trials, () => rises)).toEqual([]);
+    for (const rises of [0, 1]) expect(faultsOf(kernel, profile, trials, () => () => rises)).toEqual([]);
   });
 });
 

@@ -63,7 +63,9 @@ describe.each(machines)("on %s", (_, profile) => {
     const legal = specs.map((spec) => candidates(profile, spec, s));
     const run = (spec: GemmSpec, tile: Tile): ArrayLike<number> => {
       const kernel = gemm(profile, spec, tile);
-      expect(faultsOf(kernel, profile, [{ S: s }], blockReader(inputs.offsets, tile.area.m))).toEqual([]);
+      expect(faultsOf(kernel, profile, [{ S: s }], () => blockReader(inputs.offsets, tile.area.m))).toEqual(
+        [],
+      );
       const known = kernel.tensors.filter((it) => it.role === "in").map((it) => it.name);
       const all = { ...inputs, ...blockInputs(inputs.offsets, tile.area.m) };
       const given = Object.fromEntries(Object.entries(all).filter(([name]) => known.includes(name)));
