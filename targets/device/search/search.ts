@@ -6,7 +6,7 @@ import { blockReader, evenOffsets } from "../../../src/plan/program/row-blocks.t
 import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
-import type { Tile } from "../kernels/matrix/tile.ts";
+import type { Area, Tile } from "../kernels/matrix/tile.ts";
 import { candidates, holding, otherBands, readingAhead, tapering } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
@@ -77,11 +77,13 @@ function more(
   return { timed: all, walked, ...(best && { best }) };
 }
 
-/** Tiles that have not been timed of the size that was fastest: how they are staged is what the formula tells least well. */
+/** The tiles of one size: how they are staged is what the formula tells least well. */
+const ofSize = (tiles: readonly Tile[], { m, n }: Area): readonly Tile[] =>
+  tiles.filter(({ area }) => area.m === m && area.n === n);
+
+/** Tiles that have not been timed of the size that was fastest. */
 const alike = (ranked: readonly Tile[], { timed: before, best }: Trials): readonly Tile[] =>
-  ranked.filter(
-    (it) => it.area.m === best?.tile.area.m && it.area.n === best.tile.area.n && !before.includes(it),
-  );
+  best ? ofSize(ranked, best.tile.area).filter((it) => !before.includes(it)) : [];
 
 /** The fastest tile with rows that are read ahead, and the best few by formula of its size: while rows are missed, how they are staged makes little difference. */
 const ahead = (
@@ -93,10 +95,9 @@ const ahead = (
 ): readonly Tile[] => {
   if (!best) return [];
   const { tile, cycles } = best;
-  const like = ranked
-    .filter((it) => it.area.m === tile.area.m && it.area.n === tile.area.n)
-    .map((it): Tile => ({ ...it, ...(tile.band && { band: tile.band }) }));
-  return readingAhead(profile, spec, rows, cycles, [tile, ...like.slice(0, least)]);
+  const like = ofSize(ranked, tile.area).slice(0, least);
+  const inOrder = like.map((it): Tile => ({ ...it, ...(tile.band && { band: tile.band }) }));
+  return readingAhead(profile, spec, rows, cycles, [tile, ...inOrder]);
 };
 
 /** Legal tiles, the best by formula first. Equals stay in the order of the candidates. */

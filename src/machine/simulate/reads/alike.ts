@@ -3,7 +3,7 @@ import type { Profile } from "../../profile.ts";
 import { coresOf } from "../../schedule/cores.ts";
 import { ownNames } from "../../schedule/kernel.ts";
 import type { Operation, PreparedPart } from "../../schedule/prepare.ts";
-import { tensorOf } from "./brought.ts";
+import { tensorOf } from "./names.ts";
 
 /** Of such copies, the share of each core that misses, where so many groups have work. */
 export const sharesOfAlike = (

@@ -1,18 +1,13 @@
 /** What cores of a group bring into the chip's cache for others, which await that: these find it there. */
 import type { Operation, Prepared, PreparedPart } from "../../schedule/prepare.ts";
+import { tensorOf } from "./names.ts";
 
 /** By signal, the tensors that are read from memory before it, wherever it is given: what stands before it in its body. */
 export type Brought = ReadonlyMap<string, ReadonlySet<string>>;
 
 const channel = (from: string, to: string, id: number): string => `${from} ${to} #${id}`;
 
-/** The tensor that a copy reads; scratch does not leave the cache. */
-export function tensorOf({ stmt, regions: [source] }: Operation): string | undefined {
-  const isOfMemory =
-    stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
-  return isOfMemory ? source.box.decl.name : undefined;
-}
-
+/** What the parts of a kernel bring, by the signals that they give of it. */
 export function broughtIn(parts: readonly PreparedPart[]): Brought {
   const brought = new Map<string, Set<string>>();
   const visit = (core: string, body: readonly Prepared[]): void => {

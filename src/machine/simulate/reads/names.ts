@@ -1,4 +1,4 @@
-/** Names of a body that tell what is done in it, and the statements that give them their numbers. */
+/** What names the copies of a body read: tensors, and the names that tell where, with the statements that give these their numbers. */
 import type { Env } from "../../schedule/expr.ts";
 import type { Operation, Prepared, Uses } from "../../schedule/prepare.ts";
 import type { Reader } from "../reader.ts";
@@ -12,6 +12,13 @@ export const isSaying = (it: Prepared): it is Said =>
 /** The slots that tell what an operation reads first. */
 export const readUses = ({ regions: [source] }: Operation): Uses =>
   source ? [...source.uses.at.flat(), ...source.uses.size] : [];
+
+/** The tensor that a copy reads; scratch does not leave the cache. */
+export function tensorOf({ stmt, regions: [source] }: Operation): string | undefined {
+  const isOfMemory =
+    stmt.kind === "copy" && source?.box.kind === "tensor" && source.box.decl.role !== "shared";
+  return isOfMemory ? source.box.decl.name : undefined;
+}
 
 export const usesOf = (it: Said): Uses => (it.kind === "let" ? it.uses : readUses(it));
 

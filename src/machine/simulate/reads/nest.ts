@@ -1,7 +1,7 @@
 /** Copies from memory, each with the loops around it: which of these go over what it reads, and which come back to it. */
 import type { Loop, Operation, Prepared, PreparedPart, Uses } from "../../schedule/prepare.ts";
-import { isBrought, tensorOf, type Brought } from "./brought.ts";
-import { readUses, said, usesOf, type Said } from "./names.ts";
+import { isBrought, type Brought } from "./brought.ts";
+import { readUses, said, tensorOf, usesOf, type Said } from "./names.ts";
 
 /**
  * How a loop stands to a copy in it:
