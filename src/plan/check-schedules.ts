@@ -4,7 +4,7 @@ import type { Kernel } from "../machine/schedule/kernel.ts";
 import { verifyKernel, type Trial } from "../machine/verify/verify.ts";
 import type { Diagnostic } from "../support/diagnostics.ts";
 import { isLaunch, launchSizes, type Call, type DevicePlan } from "./program/device.ts";
-import { distinctReader } from "./program/readers.ts";
+import { distinctTrial } from "./program/readers.ts";
 import type { Verifier } from "./verified-kernels.ts";
 
 /** Calls that a program is looked at in: the shortest, the longest, and one in which nothing divides evenly. */
@@ -42,8 +42,7 @@ export function scheduleFaults(
 ): readonly ScheduleFault[] {
   return [...launchesOf(plans, context)].flatMap(([name, launches]) => {
     const kernel = kernels.get(name);
-    const trials = (of: Kernel): readonly Trial[] =>
-      launches.map((sizes) => ({ sizes, reader: (own) => distinctReader(of, own) }));
+    const trials = (of: Kernel): readonly Trial[] => launches.map((sizes) => distinctTrial(of, sizes));
     const faults = kernel ? verify(kernel, profile, trials(kernel)) : [];
     return faults.map((fault) => ({ kernel: name, fault }));
   });

@@ -9,21 +9,24 @@ import { capacityFaults } from "./capacity.ts";
 import { alone, growth, grown, isJudged, largest, haveComeRound } from "./endless.ts";
 import { copyFaults } from "./copies.ts";
 import { flagFaults } from "./flags.ts";
-import { groupFaults } from "./groups.ts";
+import { groupFaults } from "./across/groups.ts";
 import { orderFaults, type Coverage } from "./order.ts";
 import { statementFaults } from "./statements.ts";
 import { fixedFaults, groupsReaching, unreached } from "./unreached.ts";
 
-/** Sizes at which a schedule is looked at; what its `read`s find in tensors, copied to buffers or not, and in buffers that it fills itself, made anew for each look. */
 export type Trial = {
+  /** Sizes at which a schedule is looked at. */
   readonly sizes: ReadonlyMap<string, number>;
+  /** What its `read`s find in tensors, copied to buffers or not, and in buffers that it fills itself, made anew for each look. */
   readonly reader?: (sizes: Trial["sizes"]) => Reader;
+  /** Whether what they find makes a tensor whole that is written where they say. Nothing is known of such tensors without. */
+  readonly fills?: (tensor: string) => boolean;
 };
 
 /**
  * Every fault of a schedule: names and paths that the machine lacks, dtypes that its engines do not take, buffers that do not fit or are
  * not aligned, flags beyond the budget; and, run through at the sizes of each trial, boxes beyond their tensors, reads of what nobody
- * wrote, accesses that nothing orders, flags that do not pair, and standstills. None means that the schedule is legal.
+ * wrote, results that nobody writes, accesses that nothing orders, flags that do not pair, and standstills. None means that the schedule is legal.
  */
 export function verifyKernel(
   kernel: Kernel,

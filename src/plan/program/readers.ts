@@ -3,6 +3,7 @@ import { compileExpr } from "../../machine/schedule/expr.ts";
 import { statements, type BufferStmt, type Kernel } from "../../machine/schedule/kernel.ts";
 import type { Choices } from "./device.ts";
 import type { Reader } from "../../machine/simulate/reader.ts";
+import type { Trial } from "../../machine/verify/verify.ts";
 import { blockHeight, blockReader, evenOffsets } from "./row-blocks.ts";
 
 type Sizes = ReadonlyMap<string, number>;
@@ -60,6 +61,16 @@ const bufferOf = ({ parts }: Kernel, name: string): BufferStmt | undefined =>
 
 /** Slots of one expert that a sort is taken to find at a time: more than it handles in one turn. */
 const foundAtOnce = 70;
+
+/**
+ * A launch of some sizes as verifiers look at it. The numbers that they assume make whole all that is written where numbers say, but for what a kernel
+ * writes by what it has found itself: the places of a sort, of which a part is found, and lists of blocks, which have room for more.
+ */
+export const distinctTrial = (kernel: Kernel, sizes: Sizes): Trial => ({
+  sizes,
+  reader: (own) => distinctReader(kernel, own),
+  fills: (tensor) => tensor !== "place" && !tensor.startsWith("blocks"),
+});
 
 /**
  * What verifiers assume: the first experts have rows, however few there are. Each slot has a place of its own, as no two may meet: what lies in

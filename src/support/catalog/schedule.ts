@@ -118,6 +118,11 @@ export const scheduleCatalog = {
     message: `${kernel}: two cores write the same part of ${tensor}, by \`${first}\` and \`${second}\``,
     hint: "let each write its own, or add",
   }),
+  "schedule/unfilled": (kernel: string, box: string): Message => ({
+    exit: "model",
+    message: `${kernel}: nothing writes ${box}`,
+    hint: "a loop ends too early, or a box is too small",
+  }),
   "schedule/unwritten": (kernel: string, stmt: string, buffer: string): Message => ({
     exit: "model",
     message: `${kernel}: \`${stmt}\` reads of ${buffer} what nothing has written`,

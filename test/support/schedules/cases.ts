@@ -14,7 +14,7 @@ import { rope } from "../../../targets/device/kernels/vector/rope.ts";
 import { router } from "../../../targets/device/kernels/vector/router.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
-import { distinctReader } from "../../../src/plan/program/readers.ts";
+import { distinctTrial } from "../../../src/plan/program/readers.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { parseKernel } from "../../../src/machine/schedule/parser.ts";
 import type { Trial } from "../../../src/machine/verify/verify.ts";
@@ -65,14 +65,7 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
   const [heads, groups, dim] = [4, 2, 64];
   const attrs = { topK: 4, groups: 4, topGroups: 2, scoring: "sigmoid", groupScore: "top2", normalize: true, scale: 2.5 } as const; // prettier-ignore
   const placed = (name: string, kernel: Kernel, ...rows: readonly number[]): ScheduleCase =>
-    on(
-      name,
-      kernel,
-      ...rows.map((n): Trial => {
-        const sizes = new Map([["S", n]]);
-        return { sizes, reader: () => distinctReader(kernel, sizes) };
-      }),
-    );
+    on(name, kernel, ...rows.map((n): Trial => distinctTrial(kernel, new Map([["S", n]]))));
   const attending = {
     q: view("bf16", dim, heads),
     k: view("bf16", dim, groups),

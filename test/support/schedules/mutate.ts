@@ -1,6 +1,7 @@
 /** Faults put into correct schedules, by what is wrong with them. */
 import type { Fault } from "./faults/fault.ts";
 import { flagFaults, signalFaults } from "./faults/flags.ts";
+import { resultFaults } from "./faults/results.ts";
 import { alignmentFaults, copyFaults, dtypeFaults, sizeFaults } from "./faults/tiles.ts";
 import { writerFaults } from "./faults/writers.ts";
 
@@ -12,4 +13,5 @@ export const faultClasses: Readonly<Record<string, readonly Fault[]>> = {
   "a misaligned copy": alignmentFaults,
   "a wrong dtype": dtypeFaults,
   "two writers": writerFaults,
+  "a result not whole": resultFaults,
 };

@@ -47,7 +47,7 @@ const copied = (
       `kernel ${named(name, sizeOf(from), typesOf(from.dtype, to.dtype))} for ${profile.name}`,
       sizes,
       tensor("from", from, "in"),
-      tensor("to", to, "out", first === "" ? "S" : `${first} + S`),
+      first === "" ? tensor("to", to, "out") : tensor("to", to, "inout", `${first} + S`),
       `on ${profile.vector.core} {`,
       overElements(
         tile,
