@@ -5,6 +5,7 @@ import { createLog, loadPaint } from "../support/log.ts";
 import { commands } from "./commands.ts";
 import { failureOf } from "./errors.ts";
 import { parseCall } from "./program.ts";
+import { speaker } from "./speaker.ts";
 import { packageVersion } from "./version.ts";
 
 /** The world that a command line runs in. */
@@ -48,15 +49,9 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
 /** Run as the process's own command line. */
 export async function runProcess(argv: readonly string[]): Promise<void> {
   process.on("SIGINT", () => process.exit(exitCodes.interrupted));
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error: NodeJS.ErrnoException) => {
-      if (error.code !== "EPIPE") throw error;
-      process.exit(exitCodes.done); // the reader has what it wanted
-    });
-  }
   process.exitCode = await main(argv, {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+    out: speaker(process.stdout, "standard output"),
+    err: speaker(process.stderr, "standard error"),
     terminal: process.stderr.isTTY === true,
     env: process.env,
   });

@@ -1,8 +1,9 @@
 /** A plan written in parts, each on a machine of its own, and brought together where all can be read. */
-import { copyFileSync, existsSync, linkSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, existsSync, linkSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import * as v from "valibot";
 import { fail } from "../support/diagnostics.ts";
+import { makeFolder, writing } from "../tensor/sink.ts";
 import { partFormat, partSchema, type Manifest, type Part } from "./manifest.ts";
 import { shardWeights } from "./shards.ts";
 import {
@@ -103,10 +104,10 @@ export async function linkParts(dir: string, from: readonly string[]): Promise<n
 /** The same file under another name where both are on one disk, else a copy of it. */
 function takeFile(from: string, to: string): void {
   if (!existsSync(from)) fail("plan/damaged", { kind: "file", file: from }, from, "it is missing");
-  mkdirSync(dirname(to), { recursive: true });
+  makeFolder(dirname(to));
   try {
     linkSync(from, to);
   } catch {
-    copyFileSync(from, to); // another disk, or one without links
+    writing(to, () => copyFileSync(from, to)); // another disk, or one without links
   }
 }

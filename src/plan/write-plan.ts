@@ -1,27 +1,16 @@
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs"; // prettier-ignore
 import { dirname, join, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { fail } from "../support/diagnostics.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
+import { makeFolder, writeAnew, writing } from "../tensor/sink.ts";
 import type { Manifest, Part } from "./manifest.ts";
 import { roundingCode } from "../quant/rounding/rounding-code.ts";
 import type { Assemble } from "../wasm/assemble.ts";
 import { packHere, type PackTeam } from "./packing/pack-team.ts";
-import { firstFault } from "./packing/pack-shards.ts";
+import { beginNone, firstFault } from "./packing/pack-shards.ts";
 import { packerCode } from "./packing/packer.ts";
 import { shardWeights, type Shard } from "./shards.ts";
 import type { WeightRequest } from "./weights.ts";
@@ -50,33 +39,42 @@ export type PlanContent = Omit<Manifest, "data">;
 /**
  * Write a plan so that it appears whole or not at all. All files go to a folder named by their content; plan.json, which
  * names that folder, is put in place last, by rename. Whatever plan was there stays valid until that moment.
- * Gives the bytes written.
+ * Gives the bytes written. Throws `plan/write`.
  */
 export async function writePlan(dir: string, parts: PlanParts, means: WriteMeans): Promise<number> {
   refuseForeign(dir);
   return inPartial(dir, async (partial) => {
     const shards = shardWeights(parts.weights);
-    const packing = writeShards(partial, shards, parts.tensors, means);
-    packing.catch(() => {}); // awaited below, whatever the files do meanwhile
-    const files = await writeFiles(partial, parts.files, means);
-    const weights = await packing;
+    const next = firstShard();
+    const packing = writeShards(partial, shards, parts.tensors, means, next);
+    const making = writeFiles(partial, parts.files, means);
+    making.catch(() => beginNone(next, shards));
+    await Promise.allSettled([packing, making]); // nothing writes into the folder any more when it goes
+    const [weights, files] = [await packing, await making];
     await putInPlace(dir, partial, "plan.json", { ...parts.head, weights, files });
     return weights.reduce((n, w) => n + w.bytes, 0);
   });
 }
 
-/** Work in a folder inside `dir` that is gone at the end, however that comes about. */
+/** Where the file that tells what a folder holds waits to be put in place. */
+const manifestOf = (partial: string): string => `${partial}.json`;
+
+/** Work in a folder inside `dir` that is gone at the end, however that comes about; so is `dir` where it is new and nothing is in it. */
 export async function inPartial<T>(dir: string, work: (partial: string) => Promise<T>): Promise<T> {
-  mkdirSync(dir, { recursive: true });
+  const isNew = !existsSync(dir);
+  makeFolder(dir);
   const partial = join(dir, `.partial-${process.pid}`);
-  const clear = () => rmSync(partial, { recursive: true, force: true });
+  const clear = () => {
+    for (const it of [partial, manifestOf(partial)]) rmSync(it, { recursive: true, force: true });
+    if (isNew && readdirSync(dir).length === 0) rmdirSync(dir);
+  };
   process.once("exit", clear); // an interrupt ends the process without coming back here
   try {
-    mkdirSync(partial, { recursive: true });
+    writing(dir, () => mkdirSync(partial, { recursive: true }));
     return await work(partial);
   } finally {
     process.off("exit", clear);
-    clear();
+    writing(dir, clear);
   }
 }
 
@@ -89,6 +87,7 @@ export async function writeFiles(
   const files: Manifest["files"] = {};
   for (const [name, make] of makers) {
     const bytes = await make(assemble);
+    makeFolder(dirname(join(dir, name)));
     writeDurably(join(dir, name), bytes);
     files[name] = { bytes: bytes.byteLength, crc32: hex(crc32(bytes)) };
   }
@@ -104,19 +103,22 @@ export async function putInPlace(
 ): Promise<void> {
   const data = createHash("sha256").update(JSON.stringify(content)).digest("hex").slice(0, 16);
   await setImmediate(); // an interrupt that came meanwhile is heard now, before anything is put in place
-  install(dir, partial, data, name, `${JSON.stringify({ ...content, data }, null, 1)}\n`);
+  writing(dir, () => install(dir, partial, data, name, `${JSON.stringify({ ...content, data }, null, 1)}\n`));
 }
 
 /** A folder with other things in it is not ours to write into. */
 export function refuseForeign(dir: string): void {
   if (!existsSync(dir)) return;
   const isFolder = statSync(dir).isDirectory();
-  const entries = isFolder ? readdirSync(dir) : [];
+  const entries = isFolder ? writing(dir, () => readdirSync(dir)) : [];
   const isOurs = entries.every(
     (name) => name.startsWith(".partial-") || /^(plan\.json|part\.json|[0-9a-f]{16})$/.test(name),
   );
   if (!isFolder || !isOurs) fail("plan/exists", { kind: "file", file: dir }, dir);
 }
+
+/** The counter that tells threads which shard is next. */
+const firstShard = () => new Int32Array(new SharedArrayBuffer(4));
 
 /** Pack weights into their shards in `dir`; gives what plan.json says of each weight. */
 export async function writeShards(
@@ -124,8 +126,8 @@ export async function writeShards(
   shards: readonly Shard[],
   tensors: PlanParts["tensors"],
   means: WriteMeans,
+  next = firstShard(),
 ): Promise<Manifest["weights"]> {
-  const next = new Int32Array(new SharedArrayBuffer(4));
   const code = { packer: await packerCode(means.assemble), rounding: await roundingCode(means.assemble) };
   const pack = shards.length === 1 ? packHere : means.pack;
   const outcomes = await pack({ dir, shards, tensors, next, code });
@@ -142,30 +144,24 @@ export async function writeShards(
   );
 }
 
-function writeDurably(file: string, bytes: Uint8Array | string): void {
-  mkdirSync(dirname(file), { recursive: true });
-  const fd = openSync(file, "w");
-  try {
-    writeFileSync(fd, bytes);
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
+const writeDurably = (file: string, bytes: Uint8Array | string): void =>
+  writeAnew(file, ({ append, settle }) => {
+    append(bytes);
+    settle();
+  });
 
 /** Name the finished folder by its content, switch `name` to it, and clear what nothing names any more. */
 function install(dir: string, partial: string, data: string, name: string, manifest: string): void {
   const target = join(dir, data);
   const current = join(dir, name);
+  writeDurably(manifestOf(partial), manifest); // while nothing has been put in place that a full disk would leave there
   if (existsSync(target)) {
     const isCurrent = existsSync(current) && readFileSync(current, "utf8") === manifest;
     // The same content under the same name: replace it only where no valid plan can be reading it.
     if (!isCurrent || !sameSizes(target, partial)) rmSync(target, { recursive: true });
   }
   if (!existsSync(target)) renameSync(partial, target);
-  const next = join(dir, `.partial-${process.pid}.json`);
-  writeDurably(next, manifest);
-  renameSync(next, current);
+  renameSync(manifestOf(partial), current);
   for (const entry of readdirSync(dir))
     if (entry !== name && entry !== data && resolve(dir, entry) !== resolve(partial))
       rmSync(join(dir, entry), { recursive: true, force: true });

@@ -1,10 +1,10 @@
-import { writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { dtypes } from "../tensor/dtype.ts";
 import { blockRows, type PackedType } from "../tensor/pack.ts";
 import { cast, type Recipe } from "../tensor/recipe.ts";
 import { rowBytes, rowCount, rowWidth, type RowReader } from "../tensor/recipe-rows.ts";
 import type { Scratch } from "../tensor/scratch.ts";
+import type { Sink } from "../tensor/sink.ts";
 import type { Packer } from "./packing/packer.ts";
 import { matrices, storedForm } from "./stored-weight.ts";
 import type { WeightRequest } from "./weights.ts";
@@ -16,13 +16,12 @@ export type Tools = { readonly reader: RowReader; readonly memory: Scratch; read
 const chunkBytes = 1 << 19;
 
 /** Run one weight's recipe into the file at `offset`, some rows at a time. Gives the crc32 of what was written. */
-export function writeWeight(fd: number, offset: number, w: WeightRequest, tools: Tools): number {
+export function writeWeight(sink: Sink, offset: number, w: WeightRequest, tools: Tools): number {
   let at = offset;
   let crc = 0;
   weightBytes(w, tools, (bytes) => {
     crc = crc32(bytes, crc);
-    for (let done = 0; done < bytes.byteLength;)
-      done += writeSync(fd, bytes, done, bytes.byteLength - done, at + done);
+    sink.putAt(bytes, at);
     at += bytes.byteLength;
   });
   return crc;

@@ -1,5 +1,5 @@
-import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { displayName, type DType } from "./dtype.ts";
+import { writeWhole } from "./sink.ts";
 
 /** A tensor's place in a file that is being laid out. */
 export type LayoutEntry = {
@@ -44,7 +44,7 @@ export function layoutSafetensors(
   return { header, offsets, totalBytes: header.length + at };
 }
 
-/** Write a small safetensors file whole, by rename. */
+/** Write a small safetensors file, whole or not at all. Throws `plan/write`. */
 export function writeSafetensors(
   file: string,
   tensors: readonly {
@@ -59,14 +59,7 @@ export function writeSafetensors(
     tensors.map((t) => ({ ...t, bytes: t.data.byteLength })),
     metadata,
   );
-  const partial = `${file}.partial-${process.pid}`;
-  const fd = openSync(partial, "w");
-  try {
-    for (const bytes of [header, ...tensors.map((t) => t.data)]) writeFileSync(fd, bytes);
-    closeSync(fd);
-    renameSync(partial, file);
-  } catch (error) {
-    rmSync(partial, { force: true });
-    throw error;
-  }
+  writeWhole(file, ({ append }) => {
+    for (const bytes of [header, ...tensors.map((t) => t.data)]) append(bytes);
+  });
 }

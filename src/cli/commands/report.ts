@@ -5,7 +5,7 @@ import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { deviceReport, type PhaseReport } from "../../report/device.ts";
 import { loadDevice } from "../../runtime/device/device.ts";
 import { fail } from "../../support/diagnostics.ts";
-import { writeText } from "../files/write-text.ts";
+import { writeWhole } from "../../tensor/sink.ts";
 import type { CommandSpec } from "../command.ts";
 
 type Options = { readonly output: string };
@@ -43,7 +43,8 @@ export const reportCommand: CommandSpec<Options> = {
     const { machine, target, model, quantization } = plan.manifest;
     if (machine === undefined) fail("run/no-device", { kind: "file", file: path }, target);
     const phases = phasesOf(plan);
-    writeText(output, deviceReport(`${basename(resolve(path))}: ${model.family}, ${quantization}, on ${machine}`, phases)); // prettier-ignore
+    const page = deviceReport(`${basename(resolve(path))}: ${model.family}, ${quantization}, on ${machine}`, phases); // prettier-ignore
+    writeWhole(output, ({ append }) => append(page));
     if (cx.json)
       cx.stdout.write(`${JSON.stringify({ output, phases: phases.map(({ phase, microseconds }) => ({ phase, microseconds })) }, undefined, 2)}\n`); // prettier-ignore
     else cx.log.info(`wrote ${output}`);

@@ -12,7 +12,7 @@ import type { RankTime } from "../../runtime/device/step.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { number, table } from "../../support/text.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
-import { writePieces } from "../files/write-text.ts";
+import { writeWhole } from "../../tensor/sink.ts";
 import { caution, duration, enginesText, kernelTable, limitsExplained, pathsText, percent } from "../reports/kernels.ts"; // prettier-ignore
 
 type Options = {
@@ -194,7 +194,8 @@ export const simulateCommand: CommandSpec<Options> = {
     const found = simulatePlan(plan, phase, call, cluster === undefined ? undefined : clusterFrom(cluster));
     const shown = rank ?? busiestRank(found.ranks);
     const [loaded, time] = [found.loaded[shown], found.ranks[shown]];
-    if (trace !== undefined && loaded && time) writePieces(trace, (put) => writeTrace(loaded, time, put));
+    if (trace !== undefined && loaded && time)
+      writeWhole(trace, ({ append }) => writeTrace(loaded, time, append));
     cx.stdout.write(cx.json ? `${JSON.stringify(reportOf(found, shown, phase, call), undefined, 2)}\n` : textOf(found, shown)); // prettier-ignore
     return Promise.resolve(0);
   },

@@ -1,7 +1,8 @@
 /** Where moec keeps what later runs need not find out again. */
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { makeFolder } from "../../tensor/sink.ts";
 import { packageVersion } from "../version.ts";
 
 /** The folder for caches of this user: XDG Base Directory Specification, else as the platform has it. */
@@ -15,7 +16,7 @@ function cacheHome({ XDG_CACHE_HOME, LOCALAPPDATA }: NodeJS.ProcessEnv, platform
 export function userCache(name: string): string | undefined {
   try {
     const folder = join(cacheHome(process.env, process.platform), "moec", packageVersion(), name);
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     accessSync(folder, constants.W_OK);
     return folder;
   } catch {

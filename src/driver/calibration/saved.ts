@@ -1,8 +1,9 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { readHeader } from "../../frontend/safetensors/header.ts";
 import { noMoments, type Moments } from "../../quant/moments.ts";
 import { writeSafetensors } from "../../tensor/safetensors-file.ts";
+import { makeFolder } from "../../tensor/sink.ts";
 import { readRegion } from "../../tensor/source.ts";
 import type { Sensitivity } from "./sensitivity.ts";
 
@@ -21,8 +22,12 @@ function packed(tokens: number, weight: number, sum: Float64Array): Uint8Array {
   return new Uint8Array(values.buffer);
 }
 
-/** Open the folder for a model and a text of this fingerprint. Files of others stay as they are. */
+/**
+ * Open the folder for a model and a text of this fingerprint; it is made, so that what cannot be kept is known before it is learned. Files of
+ * others stay as they are. Throws `plan/write`.
+ */
 export function savedCalibration(dir: string, fingerprint: string): SavedCalibration {
+  makeFolder(dir);
   const file = join(dir, `${fingerprint}.safetensors`);
   return {
     load: () => {
@@ -37,8 +42,7 @@ export function savedCalibration(dir: string, fingerprint: string): SavedCalibra
       }
       return found;
     },
-    save: (sensitivity) => {
-      mkdirSync(dir, { recursive: true });
+    save: (sensitivity) =>
       writeSafetensors(
         file,
         [...sensitivity].map(([name, { sum, tokens, weight }]) => ({
@@ -47,7 +51,6 @@ export function savedCalibration(dir: string, fingerprint: string): SavedCalibra
           shape: [sum.length + 2],
           data: packed(tokens, weight, sum),
         })),
-      );
-    },
+      ),
   };
 }

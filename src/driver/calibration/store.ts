@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 import { readHeader } from "../../frontend/safetensors/header.ts";
@@ -7,7 +7,8 @@ import { formatNames, formats, groupCount, type FormatName, type Quantized } fro
 import { inFormat, source, type QuantizedPart, type Recipe } from "../../tensor/recipe.ts";
 import type { StoredTensor } from "../../tensor/recipe-rows.ts";
 import { bytesOfPart } from "../../tensor/stored-parts.ts";
-import { layoutSafetensors } from "../../tensor/safetensors-file.ts";
+import { writeSafetensors } from "../../tensor/safetensors-file.ts";
+import { makeFolder, writing } from "../../tensor/sink.ts";
 
 /** A quantized matrix and its format. */
 export type Matrix = {
@@ -45,13 +46,13 @@ export type Store = {
 
 const fileOf = (segment: number): string => `segment-${String(segment).padStart(5, "0")}.safetensors`;
 
-/** Open the store in `dir` for work of this fingerprint; what other work left there is cleared. */
+/** Open the store in `dir` for work of this fingerprint; what other work left there is cleared. Throws `plan/write`. */
 export function openStore(dir: string, fingerprint: string): Store {
   const folder = join(dir, fingerprint);
   if (existsSync(dir))
     for (const name of readdirSync(dir))
-      if (name !== fingerprint) rmSync(join(dir, name), { recursive: true });
-  mkdirSync(folder, { recursive: true });
+      if (name !== fingerprint) writing(dir, () => rmSync(join(dir, name), { recursive: true }));
+  makeFolder(folder);
   const tensors = new Map<string, StoredTensor>();
   const reports: QuantReport[] = [];
   const read = (file: string): void => {
@@ -69,11 +70,10 @@ export function openStore(dir: string, fingerprint: string): Store {
     }),
     put: (segment, matrices, coverage) => {
       const file = join(folder, fileOf(segment));
-      writeMatrices(`${file}.partial`, matrices, coverage);
-      renameSync(`${file}.partial`, file);
+      writeMatrices(file, matrices, coverage);
       read(file);
     },
-    remove: () => rmSync(dir, { recursive: true, force: true }),
+    remove: () => writing(dir, () => rmSync(dir, { recursive: true, force: true })),
   };
 }
 
@@ -100,7 +100,7 @@ function writeMatrices(file: string, matrices: readonly Matrix[], coverage: read
     const codes = formats[format].codes === "e2m1" ? ("f4e2m1" as const) : ("i8" as const);
     const part = (of: QuantizedPart, dtype: DType, width: number) => {
       const data = bytesOfPart(found, of, formats[format]);
-      return { name: partName(name, of), dtype, shape: [rows, width], data, bytes: data.byteLength };
+      return { name: partName(name, of), dtype, shape: [rows, width], data };
     };
     return [
       part("codes", codes, cols),
@@ -109,11 +109,7 @@ function writeMatrices(file: string, matrices: readonly Matrix[], coverage: read
     ];
   });
   const told = matrices.map(({ name, format, rows, cols, error }) => ({ name, format, rows, cols, error }));
-  const metadata = { [reportKey]: JSON.stringify({ matrices: told, coverage }) };
-  writeFileSync(
-    file,
-    Buffer.concat([layoutSafetensors(parts, metadata).header, ...parts.map((it) => it.data)]),
-  );
+  writeSafetensors(file, parts, { [reportKey]: JSON.stringify({ matrices: told, coverage }) });
 }
 
 /** A stored matrix as a recipe, or undefined where the store does not hold it in that format. */

@@ -1,5 +1,4 @@
 /** `--emit mlir`: the kernels of a plan as text for Huawei's compiler, one a file, and a list of them. */
-import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { chipOf, compilerOptions } from "../../../targets/ascend/mlir/compiler.ts";
 import { storedElement } from "../../../targets/ascend/mlir/elements.ts";
@@ -12,7 +11,8 @@ import type { Module } from "../../ir/graph.ts";
 import type { Profile } from "../../machine/profile.ts";
 import type { Kernel, Tensor } from "../../machine/schedule/kernel.ts";
 import { isLaunch } from "../../plan/program/device.ts";
-import { diag, fail } from "../../support/diagnostics.ts";
+import { diag } from "../../support/diagnostics.ts";
+import { makeFolder, writeWhole } from "../../tensor/sink.ts";
 import type { PlanSizes } from "../cpu-parts.ts";
 import { shardModule, type Parallel } from "../ranks/ranks.ts";
 import { deviceCode, type Device } from "./parts.ts";
@@ -142,12 +142,8 @@ export function kernelsOf(
   return mlirOf(deviceCode(ranks, device, { isQuantized, context, batchTokens, groups: parallel.mesh.dp }), profile); // prettier-ignore
 }
 
-/** Write texts into a folder, which is made where there is none. Throws `emit/write`. */
+/** Write texts into a folder, which is made where there is none. Throws `plan/write`. */
 export function writeTexts(dir: string, files: ReadonlyMap<string, string>): void {
-  try {
-    mkdirSync(dir, { recursive: true });
-    for (const [name, text] of files) writeFileSync(join(dir, name), text);
-  } catch (error) {
-    fail("emit/write", undefined, dir, error instanceof Error ? error.message : String(error));
-  }
+  makeFolder(dir);
+  for (const [name, text] of files) writeWhole(join(dir, name), ({ append }) => append(text));
 }

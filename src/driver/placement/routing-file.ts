@@ -35,11 +35,7 @@ export function writeRouting(
     experts: String(facts.experts),
     groups: String(facts.groups),
   };
-  try {
-    writeSafetensors(file, tensors, metadata);
-  } catch (error) {
-    fail("plan/write", { kind: "file", file }, file, error instanceof Error ? error.message : String(error));
-  }
+  writeSafetensors(file, tensors, metadata);
 }
 
 /**

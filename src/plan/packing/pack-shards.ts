@@ -1,10 +1,10 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { quantizer } from "../../quant/quantizer.ts";
 import { createRowRounder } from "../../quant/rounding/row-rounder.ts";
 import { rowReader, type StoredTensor } from "../../tensor/recipe-rows.ts";
 import { CompileError, type Diagnostic } from "../../support/diagnostics.ts";
 import { scratch } from "../../tensor/scratch.ts";
+import { writeAnew } from "../../tensor/sink.ts";
 import { createPacker } from "./packer.ts";
 import type { Shard } from "../shards.ts";
 import { writeWeight, type Tools } from "../write-weight.ts";
@@ -39,6 +39,10 @@ export function firstFault(outcomes: readonly PackOutcome[]): unknown {
   return first && ("diagnostics" in first ? new CompileError(first.diagnostics) : first.error);
 }
 
+/** Let threads end the shards that they are at, and begin none of the others. */
+export const beginNone = (next: PackShare["next"], shards: readonly Shard[]): void =>
+  void Atomics.store(next, 0, shards.length);
+
 /** Write shards until none is left or one cannot be written; then no thread begins another. */
 export function packShards(share: PackShare): PackOutcome {
   const stored = (name: string): StoredTensor => {
@@ -57,7 +61,7 @@ export function packShards(share: PackShare): PackOutcome {
       try {
         written.push({ shard: number, crcs: writeShard(join(share.dir, shard.file), shard, tools) });
       } catch (error) {
-        Atomics.store(share.next, 0, share.shards.length);
+        beginNone(share.next, share.shards);
         const why = error instanceof CompileError ? { diagnostics: error.diagnostics } : { error };
         return { written, fault: { shard: number, ...why } };
       }
@@ -67,17 +71,13 @@ export function packShards(share: PackShare): PackOutcome {
   }
 }
 
-function writeShard(file: string, shard: Shard, tools: Tools): readonly number[] {
-  const fd = openSync(file, "w");
-  try {
-    writeSync(fd, shard.header);
-    let at = shard.header.byteLength;
-    return shard.weights.map(({ weight, bytes }) => {
-      const crc = writeWeight(fd, at, weight, tools);
+const writeShard = (file: string, { header, weights }: Shard, tools: Tools): readonly number[] =>
+  writeAnew(file, (sink) => {
+    sink.putAt(header, 0);
+    let at = header.byteLength;
+    return weights.map(({ weight, bytes }) => {
+      const crc = writeWeight(sink, at, weight, tools);
       at += bytes;
       return crc;
     });
-  } finally {
-    closeSync(fd);
-  }
-}
+  });

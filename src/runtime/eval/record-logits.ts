@@ -1,5 +1,4 @@
 import { writeSafetensors } from "../../tensor/safetensors-file.ts";
-import { fail } from "../../support/diagnostics.ts";
 import type { LogitsSink } from "../session.ts";
 
 /** Keeps the logits of every position it sees. */
@@ -10,7 +9,7 @@ export function logitsRecorder(): LogitsRecorder {
   return { rows, add: (logits) => void rows.push(new Uint8Array(logits.slice().buffer)) };
 }
 
-/** Write what was recorded, each under its name, [positions, vocab] F32. Throws `plan/write` where the file cannot be written. */
+/** Write what was recorded, each under its name, [positions, vocab] F32. Throws `plan/write`. */
 export function writeLogits(
   file: string,
   vocab: number,
@@ -20,10 +19,5 @@ export function writeLogits(
     const data = Buffer.concat(rows);
     return { name, dtype: "f32" as const, shape: [rows.length, vocab], data };
   });
-  try {
-    writeSafetensors(file, tensors);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    fail("plan/write", { kind: "file", file }, file, why);
-  }
+  writeSafetensors(file, tensors);
 }

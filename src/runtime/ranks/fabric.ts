@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, writeSync } from "node:fs";
 import type { Channel } from "../../plan/program/channels.ts";
+import { writing } from "../../tensor/sink.ts";
 
 /** Memory that ranks share: a file, where the system has it in memory, of one place for each channel. */
 export type FabricPlan = {
@@ -84,7 +85,7 @@ export function openFabric(plan: FabricPlan, rank: number, patience: Patience): 
   };
   const write = (bytes: Uint8Array, at: number): void => {
     for (let done = 0; done < bytes.byteLength;)
-      done += writeSync(fd, bytes, done, bytes.byteLength - done, at + done);
+      done += writing(plan.file, () => writeSync(fd, bytes, done, bytes.byteLength - done, at + done));
   };
   const connect = (group: readonly number[]): Endpoint => {
     const channel = plan.channels.find((it) => String(it.group) === String(group));

@@ -3,6 +3,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { placeOf, rankAt, tokenGroup, type Mesh } from "../../cluster/mesh.ts";
 import type { Plan } from "../../plan/read-plan.ts";
+import { writing } from "../../tensor/sink.ts";
 import type { Look, Seen } from "../probe.ts";
 import type { Feeding } from "../session.ts";
 import { planFabric, type FabricPlan } from "./fabric.ts";
@@ -40,15 +41,26 @@ function sharedFolder(bytes: number): string {
   return bavail * bsize > bytes ? inMemory : tmpdir();
 }
 
+function makeSized({ file, bytes }: FabricPlan): void {
+  const fd = openSync(file, "w");
+  ftruncateSync(fd, bytes);
+  closeSync(fd);
+}
+
 /** Make the file that ranks share. It has no name any more once all have opened it, so that nothing stays behind. */
 function shareFile(plan: Plan): { readonly fabric: FabricPlan; readonly remove: () => void } {
   const { bytes } = planFabric("", plan.manifest.channels);
-  const dir = mkdtempSync(join(sharedFolder(bytes), `moec-ranks-${process.pid}-`));
+  const folder = sharedFolder(bytes);
+  const dir = writing(folder, () => mkdtempSync(join(folder, `moec-ranks-${process.pid}-`)));
+  const remove = (): void => rmSync(dir, { recursive: true, force: true });
   const fabric = planFabric(join(dir, "memory"), plan.manifest.channels);
-  const fd = openSync(fabric.file, "w");
-  ftruncateSync(fd, bytes);
-  closeSync(fd);
-  return { fabric, remove: () => rmSync(dir, { recursive: true, force: true }) };
+  try {
+    writing(fabric.file, () => makeSized(fabric));
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { fabric, remove };
 }
 
 /** Looking again and again only pays where every thread has a core to itself. */

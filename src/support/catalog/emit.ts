@@ -20,8 +20,4 @@ export const emitCatalog = {
     message: `${kernels.length} ${kernels.length === 1 ? "kernel is" : "kernels are"} not written: ${kernels.join(", ")}`,
     hint: `${file} says why`,
   }),
-  "emit/write": (file: string, why: string): Message => ({
-    exit: "usage",
-    message: `cannot write ${file}: ${why}`,
-  }),
 } as const;

@@ -1,6 +1,23 @@
 import { number } from "../text.ts";
 import type { Message } from "../diagnostics.ts";
 
+/** What to do where the system refuses to write, by its own code. */
+const whatToDo = new Map([
+  ["ENOSPC", "make room on that disk, or choose a place on another"],
+  ["EDQUOT", "make room in your quota, or choose a place on another disk"],
+  [
+    "EFBIG",
+    "raise the limit on the size of a file (ulimit -f), or choose a file system that takes larger ones",
+  ],
+  ["EACCES", "choose a place that you may write to, or change its permissions"],
+  ["EPERM", "choose a place that you may write to, or change its permissions"],
+  ["EROFS", "that file system is mounted to be read only: choose another"],
+  ["EIO", "the disk itself failed: choose another"],
+  ["ENOENT", "make the folder that it is to stand in, or choose another place"],
+  ["ENOTDIR", "one of the folders in that path is a file: choose another place"],
+  ["EISDIR", "a folder stands there: choose another name"],
+]);
+
 /** Faults of plans on disk and of running them. */
 export const planCatalog = {
   "plan/not-a-plan": (why: string): Message => ({
@@ -33,9 +50,10 @@ export const planCatalog = {
     message: `${dir} exists and is not a moec plan; it was left as it is`,
     hint: "choose another -o",
   }),
-  "plan/write": (file: string, why: string): Message => ({
+  "plan/write": (file: string, why: string, code = ""): Message => ({
     exit: "usage",
     message: `cannot write ${file}: ${why}`,
+    hint: whatToDo.get(code) ?? "choose another place",
   }),
   "target/activations": (machine: string): Message => ({
     exit: "model",

@@ -1,0 +1,130 @@
+/**
+ * Where bytes go: folders and files on disk. Whatever the system refuses, a full disk or a folder that is not ours, is a diagnostic, and a file that is
+ * replaced is there whole, as it was or as it becomes.
+ */
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
+import { dirname, resolve } from "node:path";
+import { getSystemErrorMessage } from "node:util";
+import { CompileError, diag } from "../support/diagnostics.ts";
+
+/** A file that is being written. */
+export type Sink = {
+  readonly append: (piece: Uint8Array | string) => void;
+  readonly putAt: (bytes: Uint8Array, at: number) => void;
+  /** Come back when what was written so far is on the disk itself. */
+  readonly settle: () => void;
+};
+
+/** Whether it is the system that refused something. */
+const isRefusal = (error: unknown): error is NodeJS.ErrnoException & { code: string } =>
+  error instanceof Error && "syscall" in error && "code" in error;
+
+/** What the system says against it, in its own words and its code. */
+const reasonOf = ({ errno, code, message }: NodeJS.ErrnoException & { code: string }): string =>
+  errno === undefined ? message : `${getSystemErrorMessage(errno)} (${code})`;
+
+/** What a refusal of the system becomes; any other error stays what it is. */
+export function refusalOf(path: string, error: unknown): unknown {
+  if (!isRefusal(error)) return error;
+  const where = { kind: "file", file: path } as const;
+  return new CompileError([diag("plan/write", where, path, reasonOf(error), error.code)]);
+}
+
+/** Do something to what is written at `path`. Throws `plan/write` where the system does not let it. */
+export function writing<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw refusalOf(path, error);
+  }
+}
+
+const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/** Make a folder and those that it stands in. Node's own way does not come back where a system makes none, as in /proc. */
+function makeFolders(folder: string): void {
+  if (isFolder(folder)) return;
+  const parent = dirname(folder);
+  if (parent !== folder) makeFolders(parent);
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    if (!isFolder(folder)) throw error; // else another process was faster
+  }
+}
+
+/** Make a folder, and those that it stands in, where there is none. Throws `plan/write`. */
+export const makeFolder = (folder: string): void => writing(folder, () => makeFolders(resolve(folder)));
+
+/** A file as it is made: where its bytes go, what it is called where they cannot, and who may read it. */
+type Target = { readonly path: string; readonly name: string; readonly mode: number };
+
+/** Write all of some bytes, where the file is at or at a place of their own: the system may take fewer at a time. */
+function put(fd: number, name: string, bytes: Uint8Array, at?: number): void {
+  for (let done = 0; done < bytes.byteLength;) {
+    const place = at === undefined ? null : at + done;
+    done += writing(name, () => writeSync(fd, bytes, done, bytes.byteLength - done, place));
+  }
+}
+
+/** Append a text to what is open already. Throws `plan/write`, with the name that it goes by. */
+export const appendText = (fd: number, name: string, text: string): void => put(fd, name, Buffer.from(text));
+
+function writeTo<T>({ path, name, mode }: Target, fill: (sink: Sink) => T): T {
+  const fd = writing(name, () => openSync(path, "w", mode));
+  try {
+    return fill({
+      append: (piece) => put(fd, name, typeof piece === "string" ? Buffer.from(piece) : piece),
+      putAt: (bytes, at) => put(fd, name, bytes, at),
+      settle: () => writing(name, () => fsyncSync(fd)),
+    });
+  } finally {
+    writing(name, () => closeSync(fd)); // some systems say only here that there was no room
+  }
+}
+
+const forAll = 0o666;
+
+/** Write a file that nothing reads before it is done. Throws `plan/write`. */
+export const writeAnew = <T>(file: string, fill: (sink: Sink) => T): T =>
+  writeTo({ path: file, name: file, mode: forAll }, fill);
+
+/** What the process has open itself: to put another file in its place would lose what is written to it besides. */
+const isOpened = (file: string): boolean => /^\/(dev\/(std(in|out|err)$|fd\/)|proc\/)/.test(resolve(file));
+
+/** The file that stands, or will stand, under a name and can be replaced; undefined for a device, a pipe and the like. */
+function replaceable(file: string): string | undefined {
+  if (isOpened(file)) return undefined;
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found) return found.isFile() ? realpathSync(file) : undefined;
+  const isDangling = lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+  return isDangling ? undefined : file;
+}
+
+/**
+ * Write a file whole, by rename, or not at all: what was there stays where that fails. `mode` is for a file that is new. Devices and pipes
+ * take what comes. Throws `plan/write`.
+ */
+export function writeWhole(file: string, fill: (sink: Sink) => void, mode = forAll): void {
+  const target = writing(file, () => replaceable(file));
+  if (target === undefined) return writeTo({ path: file, name: file, mode }, fill);
+  const partial = `${target}.partial-${process.pid}`;
+  const before = statSync(target, { throwIfNoEntry: false })?.mode;
+  try {
+    writeTo({ path: partial, name: file, mode: before ?? mode }, fill);
+    writing(file, () => renameSync(partial, target));
+  } finally {
+    writing(file, () => rmSync(partial, { force: true }));
+  }
+}
