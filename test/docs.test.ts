@@ -18,3 +18,7 @@ test("every link between pages leads somewhere", () => {
       expect(existsSync(join(root, dirname(page), target)), `${page} links to ${target}`).toBe(true);
   }
 });
+
+test("defaults are told in the words of a command line", async () => {
+  for (const [name, text] of await pages()) expect(text, name).not.toContain("[object ");
+});

@@ -90,7 +90,7 @@ export const verify: CommandSpec<Options> = {
     tokens: { flags: "--tokens <n>", help: "how many tokens", default: 32, parse: wholeNumber(1) },
     tolerance: {
       flags: "--tolerance <share>",
-      help: "the most error of an operator's output, as a share of its size (default: 0.001, where weights are codes of eight bits 0.05, of four 0.4); beyond it the exit code is 5",
+      help: "the most error of an operator's output, as a share of its size (default: 0.001, in floats of 16 bits 0.02, where weights are codes of eight bits 0.05, of four 0.4); beyond it the exit code is 5",
       parse: decimal(0, 1e9),
     },
   },
