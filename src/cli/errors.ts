@@ -7,15 +7,18 @@ export type Failure = { readonly exit: number; readonly text: string; readonly j
 
 const document = (error: readonly object[]): string => `${JSON.stringify({ error }, undefined, 2)}\n`;
 
+/** As many as one reads; the JSON has all. */
+const mostShown = 20;
+
 function ofDiagnostics(diagnostics: readonly Diagnostic[], paint: Paint): Failure {
-  const text = diagnostics
-    .map((it) => {
-      const lines = [`${paint.error(`error[${it.code}]:`)} ${it.message}`];
-      if (it.where) lines.push(`  ${paint.place(`--> ${formatWhere(it.where)}`)}`);
-      if (it.hint) lines.push(`  ${paint.hint("hint:")} ${it.hint}`);
-      return `${lines.join("\n")}\n`;
-    })
-    .join("");
+  const shown = diagnostics.slice(0, mostShown).map((it) => {
+    const lines = [`${paint.error(`error[${it.code}]:`)} ${it.message}`];
+    if (it.where) lines.push(`  ${paint.place(`--> ${formatWhere(it.where)}`)}`);
+    if (it.hint) lines.push(`  ${paint.hint("hint:")} ${it.hint}`);
+    return `${lines.join("\n")}\n`;
+  });
+  const rest = diagnostics.length - shown.length;
+  const text = shown.join("") + (rest > 0 ? `and ${rest} more; --json tells all\n` : "");
   const json = document(
     diagnostics.map(({ code, message, where, hint }) => ({
       code,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Quantization } from "../../passes/index.ts";
 import {
   autoScheme,
@@ -9,6 +9,7 @@ import {
   type Scheme,
 } from "../quant/scheme.ts";
 import type { FormatChoice } from "./calibration/observe.ts";
+import { readDescription } from "./text-file.ts";
 import { fail } from "../support/diagnostics.ts";
 import { formats, usualRounding, type Rounding } from "../tensor/format.ts";
 import { rotationOf } from "../tensor/hadamard.ts";
@@ -17,7 +18,7 @@ import { quantized, rotate, takesWidth } from "../tensor/recipe.ts";
 /** What a compile quantizes, and how the plan calls it. */
 export type PlannedQuantization = Quantization & { readonly name: string };
 
-/** The scheme of a name or of a recipe file, `bits` for auto; undefined for none. Throws `quant/scheme` and `quant/recipe`. */
+/** The scheme of a name or of a recipe file, `bits` for auto; undefined for none. Throws `quant/scheme`, `quant/recipe` and `usage/file`. */
 export function schemeFrom(text: string, bits?: number): Scheme | undefined {
   if (bits !== undefined && text !== "auto")
     return fail("usage/missing", { kind: "flag", flag: "--quant" }, "auto, for which --bits is");
@@ -28,7 +29,7 @@ export function schemeFrom(text: string, bits?: number): Scheme | undefined {
       : autoScheme(bits);
   const named = namedScheme(text);
   if (named) return named;
-  if (existsSync(text)) return parseRecipeFile(readFileSync(text, "utf8"), text);
+  if (existsSync(text)) return parseRecipeFile(readDescription(text), text);
   return fail("quant/scheme", { kind: "flag", flag: "--quant" }, text, nearestScheme(text), schemeNames);
 }
 

@@ -1,9 +1,9 @@
 /** The device that `--target` means: one that moec knows, or a profile of the user's own. */
-import { readFileSync } from "node:fs";
 import { profiles } from "../../targets/index.ts";
 import { parseProfile, type Profile } from "../machine/profile.ts";
 import { fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
+import { readDescription } from "./text-file.ts";
 
 /**
  * The profile of a name (`ascend-910b3`) or of a JSON file (`./chip.json`).
@@ -15,7 +15,7 @@ export function profileOf(target: string): Profile {
   const names = profiles.map((it) => it.name);
   if (!/\.json$|[/\\]/.test(target))
     return fail("usage/unknown", undefined, "target", target, nearest(target, names), names);
-  return parseProfile(readProfile(target), target);
+  return parseProfile(readDescription(target), target);
 }
 
 /** The target that runs no schedules. */
@@ -28,12 +28,4 @@ export function deviceOf(target: string): Profile | undefined {
   if (profile.name === cpu)
     return fail("profile/field", { kind: "json", file: target, pointer: "/name" }, "name", "no schedules are made for the CPU; give the device a name of its own, found cpu"); // prettier-ignore
   return profile;
-}
-
-function readProfile(file: string): string {
-  try {
-    return readFileSync(file, "utf8").replace(/^\uFEFF/, ""); // editors and shells of Windows begin files so
-  } catch (error) {
-    return fail("usage/file", undefined, file, error instanceof Error ? error.message : String(error));
-  }
 }

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { CompileError, diag, fail, type Diagnostic } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
+import { repeatedKey } from "../support/repeated-key.ts";
 import { profileSchema } from "./schema.ts";
 
 export type Profile = v.InferOutput<typeof profileSchema>;
@@ -36,6 +37,9 @@ export function parseProfile(text: string, file: string): Profile {
       error instanceof Error ? error.message : String(error),
     );
   }
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined)
+    return fail("profile/field", at(file, repeated), fieldOf(repeated), "it is given twice");
   const parsed = v.safeParse(profileSchema, json);
   if (!parsed.success)
     throw new CompileError(

@@ -1,5 +1,6 @@
 /** JSON from outside, checked once at the border. */
 import * as v from "valibot";
+import { repeatedKey } from "./repeated-key.ts";
 
 /** Read a text as what a schema says. `wrong` is told of the first fault: its place as a JSON pointer, and why. */
 export function parseJson<S extends v.GenericSchema>(
@@ -13,6 +14,8 @@ export function parseJson<S extends v.GenericSchema>(
   } catch (error) {
     return wrong("", error instanceof Error ? error.message : String(error));
   }
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined) return wrong(repeated, "it is given twice");
   const parsed = v.safeParse(schema, json);
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;

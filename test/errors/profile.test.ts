@@ -114,6 +114,26 @@ test("what is no object at all is told as such", () => {
   );
 });
 
+test.each([
+  ['"clock":{', '"clock":{"value":1,', "/clock/value"],
+  ['"name":"l1"', '"name":"l1","name":"l1"', "/spaces/1/name"],
+])("%s is not given twice", (once, twice, pointer) => {
+  const [fault = "", ...others] = faultsIn(JSON.stringify(ascend910b3).replace(once, twice));
+  expect(fault).toContain("it is given twice");
+  expect(fault).toContain(`--> chip.json at ${pointer}`);
+  expect(others).toEqual([]);
+});
+
+test.each([
+  ["what is larger than any profile", Buffer.alloc((16 << 20) + 1, " "), "it has more than 16 MiB"],
+  ["what is not UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), "it is not UTF-8"],
+])("%s is not read as one", (_, bytes, why) => {
+  const file = join(folder, "odd.json");
+  writeFileSync(file, bytes);
+  expect(() => profileOf(file)).toThrow(`cannot read ${file}: ${why}`);
+  expect(() => profileOf(`${folder}/`)).toThrow(`cannot read ${folder}/: EISDIR`);
+});
+
 test("a file may begin with a byte order mark", () => {
   const file = join(folder, "marked.json");
   writeFileSync(file, `\uFEFF${JSON.stringify(ascend910b3)}`);

@@ -1,6 +1,7 @@
 /** `moec eval PLAN --text FILE`: how well a plan foretells a text, and how near it is to its model. */
 import { basename } from "node:path";
 import { referencePlan } from "../../driver/reference.ts";
+import { readText } from "../../driver/text-file.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { addTally, emptyTally, judge, judgement, type Judgement } from "../../runtime/eval/judge.ts";
 import { perplexity, windowsOf, type Perplexity } from "../../runtime/eval/perplexity.ts";
@@ -10,7 +11,6 @@ import { CompileError, exitCodes, fail } from "../../support/diagnostics.ts";
 import { number } from "../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { exceeded, limits, type Limits } from "../limits.ts";
-import { readText } from "../files/read-text.ts";
 
 type Options = {
   readonly text: readonly string[];

@@ -1,9 +1,9 @@
 /** `moec opt FILE.mir --pass NAME`: passes on an IR text, as compiler people test them. */
 import { optimize } from "../../driver/known.ts";
+import { readText } from "../../driver/text-file.ts";
 import { parseModule } from "../../ir/parser.ts";
 import { printModule } from "../../ir/printer.ts";
 import { listed, type CommandSpec } from "../command.ts";
-import { readText } from "../files/read-text.ts";
 import { formatRuns, passReport } from "../reports/passes.ts";
 
 type Options = {

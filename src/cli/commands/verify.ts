@@ -1,5 +1,6 @@
 /** `moec verify PLAN --against MODEL`: whether a plan's schedules are legal; layer by layer, where a plan is not what its model is. */
 import { referencePlan } from "../../driver/reference.ts";
+import { readText } from "../../driver/text-file.ts";
 import { scheduleFaults } from "../../plan/check-schedules.ts";
 import { scheduleFile } from "../../plan/program/device.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
@@ -11,7 +12,6 @@ import { CompileError, diag, exitCodes, fail } from "../../support/diagnostics.t
 import { createRandom } from "../../support/random.ts";
 import { table } from "../../support/text.ts";
 import { decimal, idList, wholeNumber, type CommandSpec } from "../command.ts";
-import { readText } from "../files/read-text.ts";
 
 type Options = {
   readonly against: string | undefined;

@@ -5,10 +5,10 @@ import { workFolder, type Calibration } from "../../driver/calibration/compile-c
 import type { CompileOptions } from "../../driver/compile.ts";
 import { planQuantization, schemeFrom } from "../../driver/quantize.ts";
 import type { Parallel } from "../../driver/ranks/ranks.ts";
+import { readDescription, readText } from "../../driver/text-file.ts";
 import type { Scheme } from "../../quant/scheme.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { isRounding, type Rounding } from "../../tensor/format.ts";
-import { readText } from "../files/read-text.ts";
 import type { Options } from "./options.ts";
 
 /** Tokens of a sequence of the calibration text. */
@@ -62,7 +62,7 @@ export function parallelOf({ parallel, redundantExperts, placement }: Options): 
       "given beside --placement",
       "one of the two: a placement says itself which experts are held twice",
     );
-  const map = parseExpertMap(readText(placement), placement);
+  const map = parseExpertMap(readDescription(placement), placement);
   return { mesh: parallel ?? { ...oneDevice, ep: map.ranks }, redundantExperts: 0, placement: map };
 }
 

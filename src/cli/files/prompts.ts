@@ -2,9 +2,9 @@
 import type { Plan } from "../../plan/read-plan.ts";
 import { loadChatTemplate } from "../../runtime/chat.ts";
 import type { Tokenizer } from "../../runtime/tokenizer.ts";
+import { readText } from "../../driver/text-file.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { idList, type OptionSpec } from "../command.ts";
-import { readText } from "./read-text.ts";
 
 export type PromptOptions = {
   readonly prompt: readonly string[];

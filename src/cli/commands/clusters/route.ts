@@ -1,6 +1,7 @@
 /** `moec route PLAN --text FILE -o routing.safetensors`: which experts each token of a text takes. */
 import { basename, extname } from "node:path";
 import { writeRouting } from "../../../driver/placement/routing-file.ts";
+import { readText } from "../../../driver/text-file.ts";
 import { readPlan, type Plan } from "../../../plan/read-plan.ts";
 import { windowsOf } from "../../../runtime/eval/perplexity.ts";
 import { recordRoutes, routersOf, type RecordedRoutes } from "../../../runtime/eval/record-routes.ts";
@@ -9,7 +10,6 @@ import { loadTokenizer } from "../../../runtime/tokenizer.ts";
 import { fail } from "../../../support/diagnostics.ts";
 import { number } from "../../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec } from "../../command.ts";
-import { readText } from "../../files/read-text.ts";
 
 type Options = {
   readonly text: readonly string[];
