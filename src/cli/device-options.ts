@@ -3,6 +3,8 @@ import type { Device } from "../driver/device/parts.ts";
 import type { Placed } from "../driver/device/placed.ts";
 import { deviceOf, profileOf } from "../driver/target.ts";
 import { forgetful, memoryIn, type DeviceMemory } from "../driver/device/tile-memory.ts";
+import { warningText } from "../support/diagnostics.ts";
+import type { Log } from "../support/log.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
 import { userCache } from "./files/user-cache.ts";
 
@@ -22,9 +24,9 @@ export const deviceOptions: { readonly [K in keyof DeviceOptions]-?: OptionSpec<
 };
 
 /** What earlier compiles found out, as far as it is remembered. */
-export function remembered({ tileCache }: DeviceOptions): DeviceMemory {
+export function remembered({ tileCache }: DeviceOptions, { warn }: Pick<Log, "warn">): DeviceMemory {
   const folder = tileCache === undefined ? userCache("tiles") : tileCache === "none" ? undefined : tileCache;
-  return folder === undefined ? forgetful() : memoryIn(folder);
+  return folder === undefined ? forgetful() : memoryIn(folder, (found) => warn(warningText(found)));
 }
 
 /**
@@ -35,11 +37,12 @@ export function deviceFrom(
   target: string | undefined,
   placed: Placed | undefined,
   options: DeviceOptions,
+  log: Pick<Log, "warn">,
 ): { readonly device: Device; readonly keep: () => void } | undefined {
   const own = placed?.devices.map(({ rank, profile }) => ({ number: rank, profile: profileOf(target ?? profile) })); // prettier-ignore
   const profile = deviceOf(target ?? placed?.devices[0]?.profile ?? "cpu");
   if (!profile) return undefined;
   const fleet = placed && own && { cluster: placed.cluster, devices: own };
-  const { tiles, verified, keep } = remembered(options);
+  const { tiles, verified, keep } = remembered(options, log);
   return { device: { profile, tiles, trials: options.tune, verified, ...(fleet && { fleet }) }, keep };
 }

@@ -2,7 +2,7 @@
 import { fstatSync } from "node:fs";
 import { exitCodes } from "../support/diagnostics.ts";
 import { noPaint } from "../support/log.ts";
-import { appendText, refusalOf } from "../tensor/sink.ts";
+import { appendText, writeFault } from "../tensor/sink.ts";
 import { failureOf } from "./errors.ts";
 
 /** End the process where there is no room for what it says. */
@@ -16,7 +16,7 @@ function end(error: unknown): never {
 export function speaker(stream: NodeJS.WriteStream & { fd: 1 | 2 }, name: string): (text: string) => void {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(exitCodes.done); // the reader has what it wanted
-    end(refusalOf(name, error));
+    end(writeFault(name, error));
   });
   if (!fstatSync(stream.fd).isFile()) return (text) => void stream.write(text);
   return (text) => {

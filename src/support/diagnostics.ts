@@ -109,3 +109,7 @@ export function formatDiagnostic(d: Diagnostic): string {
   if (d.hint) lines.push(`  hint: ${d.hint}`);
   return lines.join("\n");
 }
+
+/** A diagnostic that stops nothing, as one sentence. */
+export const warningText = ({ message, hint }: Diagnostic): string =>
+  hint ? `${message}; ${hint}` : message;

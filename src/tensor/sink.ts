@@ -26,19 +26,21 @@ export type Sink = {
   readonly settle: () => void;
 };
 
-/** Whether it is the system that refused something. */
-const isRefusal = (error: unknown): error is NodeJS.ErrnoException & { code: string } =>
-  error instanceof Error && "syscall" in error && "code" in error;
+/** What the system says against something, in its own words and its code; undefined for any other error. */
+export function refusalIn(error: unknown): { readonly why: string; readonly code: string } | undefined {
+  if (!(error instanceof Error && "syscall" in error && "code" in error)) return undefined;
+  const code = String(error.code);
+  const number = "errno" in error && typeof error.errno === "number" ? error.errno : undefined;
+  return { why: number === undefined ? error.message : `${getSystemErrorMessage(number)} (${code})`, code };
+}
 
-/** What the system says against it, in its own words and its code. */
-const reasonOf = ({ errno, code, message }: NodeJS.ErrnoException & { code: string }): string =>
-  errno === undefined ? message : `${getSystemErrorMessage(errno)} (${code})`;
-
-/** What a refusal of the system becomes; any other error stays what it is. */
-export function refusalOf(path: string, error: unknown): unknown {
-  if (!isRefusal(error)) return error;
-  const where = { kind: "file", file: path } as const;
-  return new CompileError([diag("plan/write", where, path, reasonOf(error), error.code)]);
+/** What a refusal of the system becomes where something is written; any other error stays what it is. */
+export function writeFault(path: string, error: unknown): unknown {
+  const refusal = refusalIn(error);
+  if (!refusal) return error;
+  return new CompileError([
+    diag("plan/write", { kind: "file", file: path }, path, refusal.why, refusal.code),
+  ]);
 }
 
 /** Do something to what is written at `path`. Throws `plan/write` where the system does not let it. */
@@ -46,16 +48,16 @@ export function writing<T>(path: string, act: () => T): T {
   try {
     return act();
   } catch (error) {
-    throw refusalOf(path, error);
+    throw writeFault(path, error);
   }
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
-/** Make a folder and those that it stands in. Node's own way does not come back where a system makes none, as in /proc. */
-function makeFolders(folder: string): void {
+/** Make a folder, and those that it stands in, where there is none. Node's own way does not come back where a system makes none, as in /proc. */
+export function makeFolders(folder: string): void {
   if (isFolder(folder)) return;
-  const parent = dirname(folder);
+  const parent = dirname(resolve(folder));
   if (parent !== folder) makeFolders(parent);
   try {
     mkdirSync(folder);
@@ -64,8 +66,8 @@ function makeFolders(folder: string): void {
   }
 }
 
-/** Make a folder, and those that it stands in, where there is none. Throws `plan/write`. */
-export const makeFolder = (folder: string): void => writing(folder, () => makeFolders(resolve(folder)));
+/** Make a folder to write into, and those that it stands in, where there is none. Throws `plan/write`. */
+export const makeFolder = (folder: string): void => writing(folder, () => makeFolders(folder));
 
 /** A file as it is made: where its bytes go, what it is called where they cannot, and who may read it. */
 type Target = { readonly path: string; readonly name: string; readonly mode: number };

@@ -8,6 +8,7 @@ import { executable, moec, root, type Outcome } from "../support/moec.ts";
 import { tempFolder } from "../support/temp.ts";
 
 const temp = tempFolder();
+const cache = { XDG_CACHE_HOME: join(temp, "cache") };
 
 /** Run moec where no file may grow beyond so many blocks of 512 bytes. */
 function within(blocks: number, args: readonly string[], into = ""): Outcome {
@@ -15,7 +16,7 @@ function within(blocks: number, args: readonly string[], into = ""): Outcome {
   const done = spawnSync("sh", ["-c", script, process.execPath, executable, ...args], {
     cwd: root,
     encoding: "utf8",
-    env: { ...process.env, XDG_CACHE_HOME: temp },
+    env: { ...process.env, ...cache },
   });
   return { code: done.status, out: done.stdout, err: done.stderr };
 }
@@ -28,7 +29,8 @@ const refused = (file: string) => [
 const tiny = ["fixtures/tiny/v3", "--quiet", "--context", "64", "--tune", "1"];
 const device = join(temp, "device");
 beforeAll(() => {
-  expect(moec(["compile", ...tiny, "--target", "ascend-910b3", "-o", device]).code).toBe(0);
+  const { code } = moec(["compile", ...tiny, "--target", "ascend-910b3", "-o", device], { env: cache }); // prettier-ignore
+  expect(code).toBe(0);
 });
 
 describe("a plan that the disk does not take leaves the plan that was there and nothing else", () => {
@@ -57,6 +59,12 @@ describe("a plan that the disk does not take leaves the plan that was there and 
     expect([code, err]).toEqual(refused(device));
     expect(contents(device)).toEqual(before);
   });
+});
+
+test("tiles that the disk does not take are forgotten, and stop no compile", () => {
+  const tiles = join(temp, "tiles");
+  const { code, err } = within(0, ["compile", ...tiny, "--target", "ascend-910b3", "--dry-run", "--tile-cache", tiles]); // prettier-ignore
+  expect([code, err]).toEqual([0, expect.stringContaining(`warning: the tile cache ${tiles} cannot be used: file too large (EFBIG)`)]); // prettier-ignore
 });
 
 test("a folder that cannot be made is told, wherever it is", () => {

@@ -1,5 +1,5 @@
 /** `moec targets`, and profiles of the user's own. */
-import { existsSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { confidences } from "../../src/support/figure.ts";
@@ -52,7 +52,7 @@ test("an unknown device and a file that is not there are told apart", () => {
   expect(moec(["targets", "./nowhere.json"]).err).toContain("error[usage/file]: cannot read ./nowhere.json");
 });
 
-test("a chip with too little room is told of what, and a cache of tiles that cannot be kept before tiles are searched for", () => {
+test("a chip with too little room is told of what", () => {
   const profile: unknown = JSON.parse(moec(["targets", "biren-br100", "--json"]).out);
   const compile = (...more: readonly string[]) => moec(["compile", "fixtures/tiny/v3", "--dry-run", "--tune", "1", "--context", "64", ...more]); // prettier-ignore
   writeFileSync(file, JSON.stringify(withValue(profile, "/spaces/1/bytes/value", 1024)));
@@ -64,8 +64,6 @@ test("a chip with too little room is told of what, and a cache of tiles that can
   writeFileSync(file, JSON.stringify(withValue(profile, "/flags/perPair/value", 3)));
   const few = compile("--target", file);
   expect([few.code, few.err]).toEqual([4, expect.stringMatching(/device.no-attention.* flags .* of which 3 may be used/)]); // prettier-ignore
-  const kept = compile("--target", "biren-br100", "--tile-cache", file);
-  expect([kept.code, kept.err]).toEqual([2, expect.stringContaining("usage/tile-cache")]);
   const slip = compile("--target", "biren-br10");
   expect([slip.code, slip.err]).toEqual([2, expect.stringContaining("did you mean biren-br100?")]);
 });
@@ -80,4 +78,22 @@ test("what a compile finds out is remembered in the user's cache folder, unless 
     moec(["compile", "fixtures/tiny/v3", "--dry-run", "--tune", "1", "--context", "64", "--target", "ascend-910b3", ...more], { env: { XDG_CACHE_HOME: cache } }).code; // prettier-ignore
   expect([compileIn(home, "--tile-cache", "none"), existsSync(kept)]).toEqual([0, false]);
   expect([compileIn(blocked), compileIn(home), existsSync(kept)]).toEqual([0, 0, true]);
+});
+
+test("a folder of tiles that cannot be used is told once and stops no compile", () => {
+  const home = tempFolder();
+  const at = (name: string): string => join(home, name);
+  writeFileSync(at("file"), "");
+  symlinkSync(at("nowhere"), at("dangling"));
+  mkdirSync(at("folders/tiles.jsonl"), { recursive: true });
+  const warnings = (cache: string) => {
+    const { code, err } = moec(["compile", "fixtures/tiny/v3", "--dry-run", "--quiet", "--tune", "1", "--context", "64", "--target", "ascend-910b3", "--tile-cache", cache]); // prettier-ignore
+    return [code, err.split("\n").filter((line) => line.startsWith("warning: the tile cache"))];
+  };
+  const told = (file: string, why: string) => `warning: the tile cache ${file} cannot be used: ${why}; what is found out is not kept; give --tile-cache a folder that can be written to, or none`; // prettier-ignore
+  const exists = "file already exists (EEXIST)";
+  expect(warnings(at("file"))).toEqual([0, [told(at("file"), exists)]]);
+  expect(warnings(at("dangling"))).toEqual([0, [told(at("dangling"), exists)]]);
+  expect(warnings("/proc/nope")).toEqual([0, [told("/proc/nope", "no such file or directory (ENOENT)")]]);
+  expect(warnings(at("folders"))).toEqual([0, [told(at("folders"), "illegal operation on a directory (EISDIR)")]]); // prettier-ignore
 });

@@ -81,8 +81,8 @@ function forecastOf(path: string, options: Options): ClusterForecast | undefined
 }
 
 /** A forecast whose chosen layouts are also told with kernels timed on schedules. */
-function simulatedToo(forecast: ClusterForecast, options: Options): ClusterForecast {
-  const { tiles, keep } = remembered(options);
+function simulatedToo(forecast: ClusterForecast, options: Options, { log }: Context): ClusterForecast {
+  const { tiles, keep } = remembered(options, log);
   const repriced = reprice(forecast.chosen, { tiles, trials: options.tune });
   keep();
   return { ...forecast, repriced };
@@ -143,7 +143,7 @@ function jsonOf({ emitted, calibrated }: Result, { runs }: PassReport, options: 
 /** Make a plan, say what it is, and write it unless this is a rehearsal. Gives what scripts read of it. */
 async function makePlan(path: string, options: Options, { parallel, placed }: Ranks, cx: Context) {
   const output = options.dryRun ? undefined : options.output;
-  const target = deviceFrom(options.target, placed, options);
+  const target = deviceFrom(options.target, placed, options, cx.log);
   const started = performance.now();
   const crew =
     output !== undefined && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
@@ -215,7 +215,7 @@ export const compileCommand: CommandSpec<Options> = {
     const { output, dryRun, emit: form } = options;
     if (form) {
       const profile = profileOf(options.target ?? "cpu");
-      const { tiles, verified, keep } = remembered(options);
+      const { tiles, verified, keep } = remembered(options, cx.log);
       const device = { profile, tiles, trials: options.tune, verified };
       const code = await emitCode(path, settingsOf(options), { device, dir: options.emitDir }, cx);
       keep();
@@ -224,7 +224,7 @@ export const compileCommand: CommandSpec<Options> = {
     if (output === undefined && !dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
     const analytic = forecastOf(path, options);
-    const forecast = analytic && simulatedToo(analytic, options);
+    const forecast = analytic && simulatedToo(analytic, options, cx);
     if (forecast && dryRun) show(forecast, cx);
     else await makePlans(path, options, forecast, cx);
     return 0;

@@ -5,7 +5,7 @@ import { kernelsOf, writeTexts } from "../../driver/device/emit-mlir.ts";
 import type { Device } from "../../driver/device/parts.ts";
 import { alone } from "../../driver/ranks/ranks.ts";
 import { isOnnx } from "../../driver/model.ts";
-import { diag, fail } from "../../support/diagnostics.ts";
+import { diag, fail, warningText } from "../../support/diagnostics.ts";
 import { number } from "../../support/text.ts";
 import type { Context } from "../command.ts";
 
@@ -39,8 +39,7 @@ export async function emitCode(
   cx.log.info(`${number(index.kernels.length)} kernels for ${index.chip} in ${dir}`);
   if (index.left.length > 0) {
     const names = index.left.map((it) => it.name);
-    const { message, hint } = diag("emit/left-out", undefined, names, "index.json");
-    cx.log.warn(`${message}; ${hint}`);
+    cx.log.warn(warningText(diag("emit/left-out", undefined, names, "index.json")));
   }
   if (cx.json) cx.stdout.write(`${JSON.stringify(index, undefined, 2)}\n`);
   return 0;

@@ -9,7 +9,7 @@ export const usageCatalog = {
   "usage/tile-cache": (file: string, why: string): Message => ({
     exit: "usage",
     message: `the tile cache ${file} cannot be used: ${why}`,
-    hint: "give --tile-cache a folder that can be written to",
+    hint: "what is found out is not kept; give --tile-cache a folder that can be written to, or none",
   }),
   "usage/value": (flag: string, found: string, expected: string): Message => ({
     exit: "usage",

@@ -21,6 +21,7 @@ import { pingPong, publishedTiles } from "../../../targets/device/search/publish
 import { bestTile, productLaunch, timed } from "../../../targets/device/search/search.ts";
 import { blockReader } from "../../../src/plan/program/row-blocks.ts";
 import { blockInputs, faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
+import { noWarning } from "../../support/no-warning.ts";
 
 const machines = [ascend910b3, birenBr100].map((it) => [it.name, it] as const);
 const bf16 = (n: number, k: number): GemmSpec => ({
@@ -188,11 +189,11 @@ describe("the search", () => {
   test("remembers what it found in a folder, and does not mind a torn line there", () => {
     const folder = mkdtempSync(join(tmpdir(), "moec-tiles-"));
     try {
-      const { tiles, keep } = memoryIn(folder);
+      const { tiles, keep } = memoryIn(folder, noWarning);
       const found = bestTile(ascend910b3, bf16(512, 512), 64, 2, tiles);
       keep();
       appendFileSync(join(folder, "tiles.jsonl"), '{"key":"half');
-      const later = memoryIn(folder).tiles;
+      const later = memoryIn(folder, noWarning).tiles;
       expect(later.size).toBe(1);
       expect(bestTile(ascend910b3, bf16(512, 512), 64, 2, later)).toEqual(found);
       expect(bestTile({ ...ascend910b3, name: "other" }, bf16(512, 512), 64, 2, later) && later.size).toBe(2);

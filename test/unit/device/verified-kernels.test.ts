@@ -8,6 +8,7 @@ import { profileOf } from "../../../src/driver/target.ts";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";
 import { rememberingVerifier, type VerifiedKernels } from "../../../src/plan/verified-kernels.ts";
 import { root } from "../../support/moec.ts";
+import { noWarning } from "../../support/no-warning.ts";
 import { scheduleCases } from "../../support/schedules/cases.ts";
 import { flagFaults } from "../../support/schedules/faults/flags.ts";
 import { tempFolder } from "../../support/temp.ts";
@@ -29,14 +30,14 @@ if (!first) throw new Error("no schedules to look at");
 
 test("every kernel is looked at once, in this run or an earlier one", () => {
   const folder = join(temp, "kept");
-  const { verified: now, keep } = memoryIn(folder);
+  const { verified: now, keep } = memoryIn(folder, noWarning);
   const cold = counting(now);
   for (const { kernel, profile, trials } of scheduleCases) cold.verify(kernel, profile, trials);
   keep();
   expect(cold.looks()).toBe(now.size);
   expect(now.size).toBeGreaterThan(1);
   appendFileSync(join(folder, "verified.txt"), "0123abc");
-  const later = memoryIn(folder).verified;
+  const later = memoryIn(folder, noWarning).verified;
   expect(later).toEqual(now);
   const warm = counting(later);
   for (const { kernel, profile, trials } of scheduleCases)
