@@ -17,6 +17,18 @@ export type Visitor<Token> = {
   readonly turn: (core: Core, it: Turn) => number;
   readonly signal: (core: Core, it: Instruction) => Token;
   readonly take: (core: Core, it: Instruction, tokens: readonly Token[]) => void;
+  /** Where the cores wait for one another; nowhere where it is absent. */
+  readonly meeting?: Meeting<Token>;
+};
+
+/** Signals that were given and not taken, oldest first, by who gave them to whom. */
+export type Signals<Token> = Map<string, Token[]>;
+
+/** Cores that are not done stand still where they begin certain turns, until none of them can go on. */
+export type Meeting<Token> = {
+  readonly isAt: (core: Core, it: Turn) => boolean;
+  /** Cores that stand before turns, all that are not done unless `isWhole` says otherwise: how many turns each leaves out. */
+  readonly held: (standing: ReadonlyMap<Core, Turn>, signals: Signals<Token>, isWhole: boolean) => number;
 };
 
 /** How many cores of a kind a group has. */
@@ -42,9 +54,17 @@ export const coresIn = (
     });
   });
 
-type Runner = { readonly core: Core; readonly steps: Walk; waiting: Instruction | undefined; done: boolean };
+type Runner = {
+  readonly core: Core;
+  readonly steps: Walk;
+  /** What it awaits, or the turn before which it waits for others. */
+  waiting: Instruction | Turn | undefined;
+  answer: number | undefined;
+  done: boolean;
+};
 
-const signalName = (from: string, index: number, to: string, toIndex: number, id: number): string =>
+/** What signals with a number from one core to another are called. */
+export const signalName = (from: string, index: number, to: string, toIndex: number, id: number): string =>
   `${from}.${index} ${to}.${toIndex} #${id}`;
 
 /** Run the cores of a group to their end; gives the signals that nobody has taken. Throws `schedule/deadlock` where all that are left await. */
@@ -54,7 +74,7 @@ export function runCores<Token>(
   cores: readonly Core[],
   visitor: Visitor<Token>,
 ): readonly string[] {
-  const signals = new Map<string, Token[]>();
+  const signals: Signals<Token> = new Map();
   const give = (core: Core, it: Instruction): void => {
     const { stmt } = it.operation;
     if (stmt.kind !== "signal") return;
@@ -77,19 +97,27 @@ export function runCores<Token>(
     visitor.take(core, it, given.flatMap((tokens) => tokens?.splice(0, 1) ?? [])); // prettier-ignore
     return true;
   };
+  const { meeting } = visitor;
   const advance = (runner: Runner): boolean => {
     const { core, steps } = runner;
-    if (runner.done || (runner.waiting && !take(core, runner.waiting))) return false;
+    if (runner.done || runner.waiting?.kind === "turn") return false;
+    if (runner.waiting && !take(core, runner.waiting)) return false;
     runner.waiting = undefined;
-    for (let answer: number | undefined; ;) {
+    for (let { answer } = runner; ;) {
+      runner.answer = undefined;
       const it = steps(answer);
       if (!it) {
         runner.done = true;
         return true;
       }
       answer = undefined;
-      if (it.kind === "turn") answer = visitor.turn(core, it);
-      else if (it.operation.stmt.kind === "signal") give(core, it);
+      if (it.kind === "turn") {
+        if (meeting?.isAt(core, it) === true) {
+          runner.waiting = it;
+          return true;
+        }
+        answer = visitor.turn(core, it);
+      } else if (it.operation.stmt.kind === "signal") give(core, it);
       else if (it.operation.stmt.kind !== "await") answer = visitor.instruction(core, it);
       else if (!take(core, it)) {
         runner.waiting = it;
@@ -97,9 +125,19 @@ export function runCores<Token>(
       }
     }
   };
-  const runners = cores.map((core): Runner => ({ core, steps: walk(core.part.body, core.env), waiting: undefined, done: false })); // prettier-ignore
+  const runners = cores.map((core): Runner => ({ core, steps: walk(core.part.body, core.env), waiting: undefined, answer: undefined, done: false })); // prettier-ignore
+  /** Let those that wait for one another go on; whether there are any. */
+  const release = (): boolean => {
+    const standing = new Map(runners.flatMap(({ core, waiting: it }) => (it?.kind === "turn" ? [[core, it]] : []))); // prettier-ignore
+    if (!meeting || standing.size === 0) return false;
+    const isWhole = runners.every((it) => it.done || it.waiting?.kind === "turn");
+    const answer = meeting.held(standing, signals, isWhole);
+    for (const it of runners)
+      if (it.waiting?.kind === "turn") Object.assign(it, { waiting: undefined, answer });
+    return true;
+  };
   while (runners.some((it) => !it.done)) {
-    if (runners.map(advance).includes(true)) continue;
+    if (runners.map(advance).includes(true) || release()) continue;
     const stuck = runners.flatMap((it) => (it.waiting ? [`${it.core.part.core} ${it.core.index}`] : []));
     fail("schedule/deadlock", undefined, kernel.name, stuck);
   }

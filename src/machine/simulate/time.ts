@@ -7,6 +7,7 @@ import { memoryBytesPerCycle } from "../rates.ts";
 import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
+import type { Turn } from "../schedule/walk.ts";
 import { ratesOf } from "./bandwidth.ts";
 import { clockFor, engineOf, hold, seenOf, sumOf, type Clock } from "./clock.ts";
 import { issue, type Run, type Slice } from "./issue.ts";
@@ -17,8 +18,7 @@ import { broughtIn } from "./reads/brought.ts";
 import { againLoops, countedAs, outlinesOf, type Outline } from "./reads/nest.ts";
 import { readingsOf, type Boxes, type Turns } from "./reads/readings.ts";
 import { trafficOf, type Shares, type Traffic } from "./reads/traffic.ts";
-import { asItIs, repeatersOf } from "./turns/left-out.ts";
-import type { Repeater } from "./turns/repeat.ts";
+import { leavingOut, type LeftOut } from "./turns/left-out.ts";
 
 export type TimedLaunch = { readonly sizes: ReadonlyMap<string, number>; readonly reader?: Reader };
 
@@ -62,21 +62,15 @@ export function time(
   const counted = new Map(nests.map((it) => [it.copy, countedAs(it)]));
   const alike = sharesOfAlike(parts, profile, loads.working);
   const cores = group(loads.busiest);
-  const repeaters = onSlice
-    ? cores.map(() => asItIs)
-    : repeatersOf(parts, cores, group(loads.busiest), {
+  const clocks = new Map(cores.map((it) => [it, clockFor(profile, it, loads.working)]));
+  const leftOut = onSlice
+    ? undefined
+    : leavingOut(parts, clocks, group(loads.busiest), profile, {
         reader,
         of: conditionsOf(loads, traffic),
         again: new Set([...again.values()].flat()),
       });
-  const timed = new Map(
-    cores.map((core, i) => [
-      core,
-      { clock: clockFor(profile, core, loads.working), ...(repeaters[i] ?? asItIs) },
-    ]),
-  );
-  walkThrough(kernel, timed, loads, { profile, traffic, again, counted, alike, reader, onSlice });
-  const clocks = new Map([...timed].map(([core, { clock }]) => [core, clock]));
+  walkThrough(kernel, clocks, leftOut, loads, { profile, traffic, again, counted, alike, reader, onSlice });
   return timingOf(profile, clocks, loads, traffic, turns.length);
 }
 
@@ -100,32 +94,51 @@ function conditionsOf({ inTurn }: Loads, { rounds }: Traffic): (round: number) =
   return (round) => `${inTurn[round]} ${kinds.get(rounds[round])}`;
 }
 
-type Timed = { readonly clock: Clock } & Repeater;
-
 /** Let the cores of a group go through a kernel. */
-function walkThrough(kernel: Kernel, timed: ReadonlyMap<Core, Timed>, { inTurn }: Loads, run: Run): void {
+function walkThrough(
+  kernel: Kernel,
+  clocks: ReadonlyMap<Core, Clock>,
+  leftOut: LeftOut | undefined,
+  { inTurn }: Loads,
+  run: Run,
+): void {
   const { profile } = run;
-  const of = (core: Core): Timed => {
-    const it = timed.get(core);
+  const of = (core: Core): Clock => {
+    const it = clocks.get(core);
     if (!it) throw new Error("a core has its clock");
     return it;
   };
-  runCores<number>(kernel, profile, [...timed.keys()], {
+  /** A core goes on to a turn, so many being left out before it. */
+  const begin = (core: Core, { loop, left }: Turn, skipped: number): void => {
+    if (!core.part.body.includes(loop)) return;
+    const clock = of(core);
+    clock.round += Math.min(skipped + 1, left);
+    const sharing = inTurn[clock.round];
+    if (sharing !== undefined)
+      Object.assign(clock.memory, ratesOf(profile, sharing * coresOf(profile, core.part.core)));
+  };
+  const { meeting } = leftOut ?? {};
+  runCores<number>(kernel, profile, [...clocks.keys()], {
     turn: (core, turn) => {
-      const { clock, skip } = of(core);
-      const skipped = skip(turn, clock);
-      if (!core.part.body.includes(turn.loop)) return skipped;
-      clock.round += Math.min(skipped + 1, turn.left);
-      const sharing = inTurn[clock.round];
-      if (sharing !== undefined)
-        Object.assign(clock.memory, ratesOf(profile, sharing * coresOf(profile, core.part.core)));
+      const skipped = leftOut?.from(core, turn) ?? 0;
+      begin(core, turn, skipped);
       return skipped;
     },
-    instruction: (core, it) => issue(core, of(core).clock, it, run),
-    signal: (core, { operation }) => seenOf(engineOf(of(core).clock, operation.engine)),
-    take: (core, { operation }, at) => hold(engineOf(of(core).clock, operation.engine), Math.max(...at)),
+    ...(meeting && {
+      meeting: {
+        isAt: meeting.isAt,
+        held: (standing, signals, isWhole) => {
+          const skipped = meeting.held(standing, signals, isWhole);
+          for (const [core, turn] of standing) begin(core, turn, skipped);
+          return skipped;
+        },
+      },
+    }),
+    instruction: (core, it) => issue(core, of(core), it, run),
+    signal: (core, { operation }) => seenOf(engineOf(of(core), operation.engine)),
+    take: (core, { operation }, at) => hold(engineOf(of(core), operation.engine), Math.max(...at)),
   });
-  for (const { clock, settle } of timed.values()) settle(clock);
+  leftOut?.settle();
 }
 
 function timingOf(

@@ -19,7 +19,7 @@ import { dealtTiles, isDealt } from "../kernels/attention/dealt.ts";
 import { slicedTiles } from "../kernels/attention/sliced-tile.ts";
 import { storedTile } from "../kernels/attention/stored-tile.ts";
 import { risen } from "../kernels/attention/stored.ts";
-import { attentionTiles, lacking, type AttentionShape } from "../kernels/attention/tile.ts";
+import { attentionTiles, lacking } from "../kernels/attention/tile.ts";
 import { attentionKey, type TileMemory } from "./remembered.ts";
 import { headsOf } from "../kernels/vector/tile.ts";
 
@@ -32,19 +32,21 @@ const enough = 1024;
 /** Sequences for each group and keys of each that are timed where nobody says how many there are. */
 const usual = { sequences: 2, keys: 2048 };
 
-/** Cuts worth timing. What can be cut in pieces keeps room for results of four bytes; where there are many queries, tiles without that room are tried too. */
-function candidates(profile: Profile, shape: AttentionShape): readonly AttentionCut[] {
+/** All cuts worth timing. What can be cut in pieces keeps room for results of four bytes; where there are many queries, tiles without that room are tried too. */
+export function attentionCuts(profile: Profile, spec: AttentionSpec): readonly AttentionCut[] {
+  const shape = shapeOf(spec);
   const stored = storedTile(profile, shape)?.tile;
   const sliced = slicedTiles(profile, shape, trials);
   const { sequences, keys: _keys, ...whole } = shape;
   const wholes = sequences !== undefined && shape.queries > 1 && sliced.length === 0 ? attentionTiles(profile, whole, trials) : []; // prettier-ignore
-  return [
+  const found = [
     ...attentionTiles(profile, shape, trials),
     ...(stored ? [stored] : []),
     ...sliced,
     ...wholes,
     ...dealtTiles(profile, shape, trials),
   ];
+  return found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
 }
 
 /** The fastest cut; deterministic. What `memory` has is taken from there, and what is found is added. Throws `device/no-attention` where none fits. */
@@ -53,11 +55,9 @@ export function bestAttention(
   spec: AttentionSpec,
   memory: TileMemory = new Map(),
 ): AttentionCut {
-  const shape = shapeOf(spec);
-  const found = candidates(profile, shape);
-  const cuts = found.flatMap((it) => (it.pieces > 1 ? [it, { ...it, pieces: 1 }] : [it]));
+  const cuts = attentionCuts(profile, spec);
   const [first] = cuts;
-  if (!first) return fail("device/no-attention", undefined, profile.name, shape.dim, lacking(profile, shape));
+  if (!first) return fail("device/no-attention", undefined, profile.name, spec.q.width, lacking(profile, shapeOf(spec))); // prettier-ignore
   if (cuts.length === 1) return first;
   const key = attentionKey(profile, spec);
   const known = memory.get(key);

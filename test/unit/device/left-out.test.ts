@@ -4,6 +4,8 @@ import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import { time, type TimedLaunch } from "../../../src/machine/simulate/time.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
+import { drawKernels } from "../../../fixtures/scripts/random-kernels.ts";
+import { wholeTime } from "../../../fixtures/scripts/whole-time.ts";
 import { raggedOffsets } from "../../../fixtures/scripts/ragged-rows.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import { bestTile, productLaunch } from "../../../targets/device/search/search.ts";
@@ -48,3 +50,18 @@ test.each(machines)("on %s, a cache that is read once is read whole, though a pi
   const queries = 16 * (576 + 512);
   expect(memoryBytes / (2 * sequences * (keys * 576 + queries))).toBeCloseTo(1, 2);
 }); // prettier-ignore
+
+/** Instructions of kernels that are walked through here, and how many kernels each seed draws. */
+const [affordable, ofSeed] = [20_000, 4];
+
+test("kernels drawn at random, on any device", () => {
+  let compared = 0;
+  for (let seed = 1; compared < 24; seed++)
+    for (const { name, profile, kernel, launch } of drawKernels(seed, ofSeed)) {
+      const whole = wholeTime(kernel, profile, launch, affordable);
+      if (whole === undefined) continue;
+      const error = Math.abs(time(kernel, profile, launch).cycles / whole - 1);
+      expect(error, `seed ${seed}: ${name}`).toBeLessThan(0.01);
+      compared++;
+    }
+});

@@ -1,12 +1,16 @@
-/** Which turns of the cores of a group are left out, each for itself or all together. */
-import type { Core } from "../../schedule/cores.ts";
-import type { Env } from "../../schedule/expr.ts";
+/** Which turns of the cores of a group are left out, of each for itself or all together. */
+import type { Profile } from "../../profile.ts";
+import type { Core, Meeting } from "../../schedule/cores.ts";
 import type { Loop, PreparedPart } from "../../schedule/prepare.ts";
+import type { Turn } from "../../schedule/walk.ts";
 import type { Reader } from "../reader.ts";
 import { sideBySide } from "../reads/loads.ts";
 import { formsOf, shortener, type Form } from "./forms.ts";
-import { repeater, type Repeater } from "./repeat.ts";
+import type { Clocks } from "./moment.ts";
 import { signallingLoops, skipper } from "./steady.ts";
+import { repeating, type Repeat } from "./repeat.ts";
+import { ringsOf } from "./rings.ts";
+import { clockOf, teamOf, type Team } from "./team.ts";
 
 /** What turns depend on besides their form. */
 export type Conditions = {
@@ -17,41 +21,54 @@ export type Conditions = {
   readonly again: ReadonlySet<Loop>;
 };
 
-/** What leaves out the turns of each core of a group. `ahead` are the same cores, to look at their turns with before any of these is taken. */
-export function repeatersOf(
+/** What leaves out turns on the way, and in the end lets the time pass that they take. */
+export type LeftOut = {
+  /** How many turns a core leaves out from this one on. */
+  readonly from: (core: Core, turn: Turn) => number;
+  /** How many turns cores leave out that wait for one another before these. */
+  readonly meeting?: Meeting<number>;
+  readonly settle: () => void;
+};
+
+/** What of a group's turns is left out. `ahead` are the same cores, to look at their turns with before any of these is taken. */
+export function leavingOut(
   parts: readonly PreparedPart[],
-  cores: readonly Core[],
+  clocks: Clocks,
   ahead: readonly Core[],
+  profile: Profile,
   conditions: Conditions,
-): readonly Repeater[] {
-  const forms = new Map(
-    parts.map((it) => [it, formsOf(it, conditions.reader, countedLoops(it, parts), conditions.of)]),
-  );
-  const outer = ahead.map(({ part, env }) => forms.get(part)?.(env) ?? []);
-  const together = inStep(outer, parts) ? sideBySide(outer, joined) : [];
-  return cores.map(({ part, env }, i) => {
-    const own = inContext(parts.length === 1 ? (outer[i] ?? []) : together);
-    return repeaterOf(part, env, parts, own, conditions.again);
-  });
+): LeftOut {
+  const cores = [...clocks.keys()];
+  const areJoined = parts.some((it) => signallingLoops(it).length > 0);
+  const loops = new Map(parts.map((it) => [it, areJoined ? signallingLoops(it) : outermost(it)]));
+  const looks = new Map(parts.map((it) => [it, formsOf(it, conditions.reader, loops.get(it) ?? [], conditions.of)])); // prettier-ignore
+  const forms = new Map(cores.map((core, i) => [core, formsAhead(looks, ahead[i])]));
+  const inner = new Map(cores.map((core) => [core, skipper(core.part, core.env, conditions.again)]));
+  const skipped = (core: Core, turn: Turn): number => inner.get(core)?.(turn, clockOf(clocks, core)) ?? 0;
+  const isAt = (core: Core, { loop }: Turn): boolean => loops.get(core.part)?.includes(loop) === true;
+  const isOne = [...loops.values()].every((it) => it.length === 1);
+  const teamFor = (some: readonly Core[]): Team =>
+    teamOf(some, clocks, forms, ringsOf(some, profile), isOne ? repeatOf(some, forms) : undefined);
+  if (areJoined) {
+    const team = teamFor(cores);
+    return { from: skipped, meeting: { isAt, held: team.held }, settle: team.settle };
+  }
+  const teams = new Map(cores.map((core) => [core, teamFor([core])]));
+  return {
+    from: (core, turn) =>
+      isAt(core, turn)
+        ? (teams.get(core)?.held(new Map([[core, turn]]), new Map(), true) ?? 0)
+        : skipped(core, turn),
+    settle: () => teams.forEach((it) => it.settle()),
+  };
 }
 
-/** Every turn is walked through. */
-export const asItIs: Repeater = { skip: () => 0, settle: () => {} };
+const outermost = ({ body }: PreparedPart): readonly Loop[] => body.filter((it) => it.kind === "loop");
 
-/** The outermost loops whose turns are counted: where several parts signal to one another, those in which they do. */
-const countedLoops = (part: PreparedPart, parts: readonly PreparedPart[]): readonly Loop[] =>
-  parts.length > 1 ? signallingLoops(part) : part.body.filter((it) => it.kind === "loop");
-
-/** Whether all cores go through one loop each, of the same turns. */
-const inStep = (turns: readonly (readonly Form[])[], parts: readonly PreparedPart[]): boolean =>
-  parts.every((it) => signallingLoops(it).length === 1) &&
-  turns.every((it) => it.length === turns[0]?.length);
-
-/** Turns until all are alike: parts that await one another end one before they begin the next, and leave out the same. */
-const known = {
-  together: { times: 2, atMost: 2, ofLong: 1 },
-  alone: { times: 8, atMost: 24, ofLong: 2 },
-} as const;
+const formsAhead = (
+  looks: ReadonlyMap<PreparedPart, (env: Core["env"]) => readonly Form[]>,
+  core: Core | undefined,
+): readonly Form[] => (core && looks.get(core.part)?.(core.env)) ?? [];
 
 /** What several cores do in a turn, as one. */
 const joined = (of: readonly Form[]): Form => ({
@@ -74,20 +91,14 @@ function inContext(forms: readonly Form[]): readonly Form[] {
   });
 }
 
-/** Instructions that are walked through sooner than it is worth to leave turns out: turns that differ much overlap as no other does. */
+/** Instructions that are walked through sooner than it is worth to guess at turns: those that differ much overlap as no other does. */
 const few = 8_000;
 const isShort = (forms: readonly Form[]): boolean => forms.reduce((n, it) => n + it.instructions, 0) <= few;
 
-/** What leaves out the turns of a core. */
-function repeaterOf(
-  part: PreparedPart,
-  env: Env,
-  parts: readonly PreparedPart[],
-  forms: readonly Form[],
-  again: ReadonlySet<Loop>,
-): Repeater {
-  const steady = skipper(part, env, parts.length === 1 ? forms : [], again);
-  const [loop, another] = countedLoops(part, parts);
-  if (!loop || another || isShort(forms)) return { ...asItIs, skip: steady };
-  return repeater(part, env, loop, forms, parts.length > 1 ? known.together : known.alone, steady);
+/** What takes turns of cores for those that they are like, where all have the same number of turns. */
+function repeatOf(cores: readonly Core[], forms: ReadonlyMap<Core, readonly Form[]>): Repeat | undefined {
+  const own = cores.map((it) => forms.get(it) ?? []);
+  if (own.some((it) => it.length !== own[0]?.length)) return undefined;
+  const together = sideBySide(own, joined);
+  return isShort(together) ? undefined : repeating(inContext(together));
 }

@@ -1,23 +1,23 @@
-/** Outermost turns that do again what others did: they take the time that those took, or lie between those that took less and more. */
-import type { Env } from "../../schedule/expr.ts";
-import type { Loop, PreparedPart } from "../../schedule/prepare.ts";
+/** Outermost turns that begin as none did before: they take the time that those of their form took, or lie between those that took less and more. */
+import type { Core } from "../../schedule/cores.ts";
 import type { Clock } from "../clock.ts";
-import { itineraryOf, keyOf, type Likeness } from "./itinerary.ts";
 import type { Form } from "./forms.ts";
-import { advance, markOf, timeBetween, passed, type Mark, type Passed, type Skipper } from "./steady.ts"; // prettier-ignore
-
-/** Leaves out turns on the way, and in the end lets the time pass that they take. */
-export type Repeater = { readonly skip: Skipper; readonly settle: (state: Clock) => void };
+import { itineraryOf, keyOf, type Likeness } from "./itinerary.ts";
+import type { Clocks } from "./moment.ts";
+import { count, type Snapshot } from "./passed.ts";
 
 /** When a form of turns is known. */
-export type Known = {
+export const enough = {
   /** Once it was walked through so many times, */
-  readonly times: number;
+  times: 8,
   /** and the last two of them took the same time; at the latest after so many. */
-  readonly atMost: number;
+  atMost: 24,
   /** Or after so many where it is so long that it goes round in itself and leaves engines as it would find them. */
-  readonly ofLong: number;
-};
+  ofLong: 2,
+} as const;
+
+/** Instructions in a row that are left out at least, but at the end: turns that are walked through between others that are not begin as none would. */
+const leastRun = 2000;
 
 /** Instructions of a long turn. */
 const long = 1000;
@@ -25,65 +25,80 @@ const long = 1000;
 /** Of two passages of one length, the share by which they may differ. */
 const closeness = 1e-3;
 
-type Passage = Passed & { readonly isSettled: boolean; readonly isFresh: boolean };
+/** Turns of a form that were walked through: how long the last of them took, how many there were, and what cores did. */
+type Passage = { readonly lengths: readonly number[]; readonly times: number; readonly done: Done };
 
-/**
- * Leaves out what `inner` does, and of the turns of an outermost `loop` those whose form is known, or lies between two that are walked
- * through. `forms` are those of all parts together: cores that signal to one another leave out the same turns.
- */
-export function repeater(
-  part: PreparedPart,
-  env: Env,
-  loop: Loop,
-  forms: readonly Form[],
-  { times, atMost, ofLong }: Known,
-  inner: Skipper,
-): Repeater {
+/** Lengths kept in mind. */
+const remembered = 24;
+
+/** What cores do in a turn. */
+export type Done = ReadonlyMap<Core, { readonly done: Snapshot }>;
+
+export type Repeat = {
+  /** A turn took so long. */
+  readonly saw: (turn: number, time: number, done: Done) => void;
+  /** How many turns are left out from this one on. */
+  readonly pass: (turn: number) => number;
+  /** In the end, lets the time pass that turns take which were left out. */
+  readonly settle: (clocks: Clocks) => void;
+};
+
+/** Leaves out of these turns those whose form is known, or lies between two that are walked through. */
+export function repeating(forms: readonly Form[]): Repeat {
+  const keys = forms.map(keyOf);
   const itinerary = itineraryOf(forms);
   const passages = new Map<string, Passage>();
   /** How many passages of each form are to be added. */
   const owed = new Map<string, number>();
-  const pass = (form: Form, from: Mark, to: Mark, isFresh: boolean): void => {
-    const [key, time] = [keyOf(form), timeBetween(from, to)];
-    const isSettled = Math.abs(time - (passages.get(key)?.time ?? 0)) <= closeness * time;
-    passages.set(key, { ...passed(from, to, time), isSettled, isFresh });
-  };
-  const isTold = ({ of, before, instructions }: Likeness): boolean =>
-    of.length > 1 ||
-    of.every(({ key }) => {
-      const passage = passages.get(key);
-      const enough = passage?.isSettled === true ? times : atMost;
-      return passage?.isFresh === true && before >= (instructions < long ? enough : Math.min(enough, ofLong));
-    });
-  let before: { readonly index: number; readonly mark: Mark } | undefined;
   return {
-    skip: (turn, state) => {
-      const steady = inner(turn, state);
-      if (turn.loop !== loop) return steady;
-      const { left } = turn;
-      if (steady > 0) {
-        // What was walked through before were fewer turns than it takes until all are alike.
-        before = undefined;
-        for (const [key, it] of passages) passages.set(key, { ...it, isFresh: false });
-        return steady;
-      }
-      const index = forms.length - left;
-      const mark = markOf(part, env, left, state);
-      const last = before?.index === index - 1 ? forms[before.index] : undefined;
+    saw: (turn, time, done) => {
+      const key = keys[turn];
+      if (key === undefined) return;
+      const { lengths = [], times = 0 } = passages.get(key) ?? {};
       // The first turn finds a cold machine.
-      if (before && last) pass(last, before.mark, mark, before.index > 0);
-      let skipped = 0;
-      for (let it = itinerary[index]; it && isTold(it); it = itinerary[index + ++skipped])
-        for (const { key, share } of it.of) owed.set(key, (owed.get(key) ?? 0) + share);
-      before = { index: index + skipped, mark };
-      return skipped;
+      passages.set(key, { lengths: [...lengths, time].slice(-remembered), times: times + Math.min(1, turn), done }); // prettier-ignore
     },
-    settle: (state) => {
+    pass: (turn) => {
+      let [n, instructions] = [0, 0];
+      for (let it = itinerary[turn]; it && isTold(it, passages); it = itinerary[turn + ++n])
+        instructions += it.instructions;
+      if (instructions < leastRun && turn + n < itinerary.length) return 0;
+      for (const { of } of itinerary.slice(turn, turn + n))
+        for (const { key, share } of of) owed.set(key, (owed.get(key) ?? 0) + share);
+      return n;
+    },
+    settle: (clocks) => {
       for (const [key, n] of owed) {
         const passage = passages.get(key);
         if (!passage) throw new Error("a turn that was left out has none like it");
-        advance(state, passage, n);
+        const time = n * lengthOf(passage);
+        for (const [core, clock] of clocks) advance(clock, time, passage.done.get(core)?.done, n);
       }
     },
   };
+}
+
+function isTold({ of, instructions }: Likeness, passages: ReadonlyMap<string, Passage>): boolean {
+  const [only, another] = of;
+  if (!only || another) return true;
+  const passage = passages.get(only.key);
+  if (!passage) return false;
+  const [last = 0, before = 0] = passage.lengths.toReversed();
+  const isSettled = Math.abs(last - before) <= closeness * last;
+  const wanted = isSettled ? enough.times : enough.atMost;
+  return passage.times >= (instructions < long ? wanted : Math.min(wanted, enough.ofLong));
+}
+
+/** How long a turn takes: the mean of the later half, as pipelines are still filling in the earlier. */
+function lengthOf({ lengths }: Passage): number {
+  const later = lengths.slice(Math.floor(lengths.length / 2));
+  return later.reduce((sum, it) => sum + it, 0) / later.length;
+}
+
+/** At the end of a kernel: what passed somewhere in it, so many times more. */
+function advance(clock: Clock, time: number, done: Snapshot | undefined, times: number): void {
+  // What stands at the beginning was never used.
+  for (const engine of clock.engines.values())
+    for (const end of ["ready", "done", "seen"] as const) if (engine[end] > 0) engine[end] += time;
+  if (done) count(clock, done, times);
 }

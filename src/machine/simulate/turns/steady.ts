@@ -6,10 +6,9 @@ import type { Env } from "../../schedule/expr.ts";
 import { scalarEngine } from "../../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../../schedule/prepare.ts";
 import { delay } from "../bandwidth.ts";
-import { add, type Clock } from "../clock.ts";
-import { keyOf } from "./itinerary.ts";
+import type { Clock } from "../clock.ts";
 import type { Turn } from "../../schedule/walk.ts";
-import type { Form } from "./forms.ts";
+import { count, doneSince, snapshotOf, type Snapshot } from "./passed.ts";
 
 /** Asked before each turn of a loop: how many to leave out. */
 export type Skipper = (turn: Turn, state: Clock) => number;
@@ -25,13 +24,6 @@ export type Mark = {
   readonly ahead: number;
   readonly totals: Snapshot;
 };
-type Snapshot = {
-  readonly busy: ReadonlyMap<string, number>;
-  readonly bytes: ReadonlyMap<string, number>;
-  readonly memoryBytes: number;
-  readonly macs: number;
-};
-
 /** Turns kept in mind; a state that recurs only after more is not found. */
 const remembered = 24;
 /** Turns that are walked through before the first is left out, and at the end, where boxes may be smaller. */
@@ -50,31 +42,20 @@ export const signallingLoops = ({ body }: PreparedPart): readonly Loop[] =>
   body.filter((it) => it.kind === "loop").filter((it) => has(it.body, ["signal", "await"]));
 
 /**
- * A skipper for one core. `outer` has the forms of the turns of its outermost loops; where it is empty those are never left out, nor are turns that meet
- * other cores, or inner ones that depend on numbers read. Turns of the loops `again` come back to what the first has read.
+ * A skipper of a core's inner loops, but for those that meet other cores, or depend on numbers read. Turns of the loops `again` come back
+ * to what the first has read.
  */
-export function skipper(
-  part: PreparedPart,
-  env: Env,
-  outer: readonly Form[],
-  again: ReadonlySet<Loop>,
-): Skipper {
-  const outermost = new Set(part.body.filter((it) => it.kind === "loop"));
-  const mixed = new Set(
-    part.loops.filter((it) =>
-      has(it.body, outermost.has(it) ? ["signal", "await"] : ["signal", "await", "read"]),
-    ),
+export function skipper(part: PreparedPart, env: Env, again: ReadonlySet<Loop>): Skipper {
+  const walked = new Set(
+    part.loops.filter((it) => part.body.includes(it) || has(it.body, ["signal", "await", "read"])),
   );
   const marks = new Map<Loop, Mark[]>();
-  const keys = outer.map(keyOf);
   return ({ loop, index, left }, state) => {
     const before = marks.get(loop);
     if (!before && left < worthwhile) return 0;
-    if (mixed.has(loop)) return 0;
+    if (walked.has(loop)) return 0;
     // The first turn finds in memory what the others find in the cache.
     if (index === 0 && again.has(loop)) return 0;
-    const total = keys.length;
-    if (outermost.has(loop) && (total === 0 || outermost.size > 1)) return 0;
     const last = before?.at(-1);
     // A loop that begins anew, or of which another left out turns, forgets what it was: its engines may stand differently.
     const known = before && last?.left === left + 1 ? before : [];
@@ -84,8 +65,7 @@ export function skipper(
     const [earlier, by] = recurrence(known, mark);
     if (!earlier) return 0;
     const period = earlier.left - left;
-    const alikeTurns = outermost.has(loop) ? sameForm(keys, total - left, period) : left;
-    const times = Math.floor((Math.min(alikeTurns, left) - kept) / period);
+    const times = Math.floor((left - kept) / period);
     if (times < 1) return 0;
     forward(state, earlier, mark, by, times);
     marks.delete(loop);
@@ -93,17 +73,10 @@ export function skipper(
   };
 }
 
-/** How many turns from `at` on are of the form that the turn `period` before each has. */
-function sameForm(turns: readonly string[], at: number, period: number): number {
-  let n = 0;
-  while (at + n < turns.length && turns[at + n] === turns[at + n - period]) n++;
-  return n;
-}
-
 const clocks = ["ready", "done", "seen"] as const;
 
-export function markOf(part: PreparedPart, env: Env, left: number, state: Clock): Mark {
-  const { engines, flags, memory, totals } = state;
+function markOf(part: PreparedPart, env: Env, left: number, state: Clock): Mark {
+  const { engines, flags, memory } = state;
   return {
     left,
     parities: part.loops.map((it) => (env[it.turn] ?? 0) % it.period).join(),
@@ -113,12 +86,7 @@ export function markOf(part: PreparedPart, env: Env, left: number, state: Clock)
     flags: new Map([...flags].map(([flag, at]) => [flag, [...at]])),
     ahead: memory.ahead,
     taken: [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])],
-    totals: {
-      busy: new Map(totals.busy),
-      bytes: new Map(totals.bytes),
-      memoryBytes: totals.memoryBytes,
-      macs: totals.macs,
-    },
+    totals: snapshotOf(state),
   };
 }
 
@@ -146,12 +114,6 @@ function movedBy(before: Mark, now: Mark): number {
   return furthest(now) - furthest(before);
 }
 
-/** Time that passed between two marks: from when the last engine could begin anew then to when the last can now. Over turns in a row it adds up. */
-export const timeBetween = (before: Mark, now: Mark): number => furthestOf(now) - furthestOf(before);
-
-const furthestOf = ({ times }: Mark): number =>
-  [...times].reduce((most, [clock, t]) => (isReady(clock) ? Math.max(most, t) : most), 0);
-
 /** The earliest that anything which moves can begin: what lies further back matters no more. The scalar unit runs ahead of all others. */
 function oldest(before: Mark, now: Mark, mark: Mark): number {
   const moved = [...now.times.keys()].filter(
@@ -178,24 +140,6 @@ function isSame(before: Mark, now: Mark, by: number): boolean {
   return a.length === b.length && b.every((t, i) => isShifted(a[i] ?? 0, t));
 }
 
-/** What passes between two marks. */
-export type Passed = { readonly time: number; readonly totals: Snapshot };
-
-export const passed = (from: Mark, to: Mark, time: number): Passed => ({
-  time,
-  totals: {
-    busy: difference(from.totals.busy, to.totals.busy),
-    bytes: difference(from.totals.bytes, to.totals.bytes),
-    memoryBytes: to.totals.memoryBytes - from.totals.memoryBytes,
-    macs: to.totals.macs - from.totals.macs,
-  },
-});
-
-const difference = (
-  from: ReadonlyMap<string, number>,
-  to: ReadonlyMap<string, number>,
-): ReadonlyMap<string, number> => new Map([...to].map(([key, n]) => [key, n - (from.get(key) ?? 0)]));
-
 /** Let the time between two marks pass so many times more, for all that moved in it. */
 function forward(state: Clock, from: Mark, to: Mark, step: number, n: number): void {
   const by = n * step;
@@ -206,20 +150,5 @@ function forward(state: Clock, from: Mark, to: Mark, step: number, n: number): v
     state.flags.set(flag, at.map((t, i) => (Math.abs(t - (was[i] ?? 0)) > exactness ? t + by : t))); // prettier-ignore
   }
   if ((to.taken[0] ?? 0) > (from.taken[0] ?? 0)) delay(state.memory, by);
-  count(state, passed(from, to, step), n);
-}
-
-/** At the end of a kernel: what passed somewhere in it, so many times more. */
-export function advance(state: Clock, of: Passed, n: number): void {
-  // What stands at the beginning was never used.
-  for (const engine of state.engines.values())
-    for (const clock of clocks) if (engine[clock] > 0) engine[clock] += n * of.time;
-  count(state, of, n);
-}
-
-function count({ totals }: Clock, of: Passed, n: number): void {
-  for (const [engine, cycles] of of.totals.busy) add(totals.busy, engine, n * cycles);
-  for (const [path, bytes] of of.totals.bytes) add(totals.bytes, path, n * bytes);
-  totals.memoryBytes += n * of.totals.memoryBytes;
-  totals.macs += n * of.totals.macs;
+  count(state, doneSince(from.totals, to.totals), n);
 }

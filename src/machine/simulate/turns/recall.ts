@@ -1,0 +1,162 @@
+/**
+ * Turns that begin as an earlier one of the same form began, and so do exactly what that one did. Since no engine is later for others being
+ * earlier, two that begin so many cycles apart end no more cycles apart.
+ */
+import type { Core } from "../../schedule/cores.ts";
+import { areAlike, beforesOf, bringTo, momentOf, ownRings, partsOf, scalarIn, scalarOf, type Befores, type Clocks, type Moment, type Part, type View } from "./moment.ts"; // prettier-ignore
+import { count, doneSince, snapshotOf, type Snapshot } from "./passed.ts";
+
+/** A moment between turns, and the turns that were walked through from there on, by their forms. */
+type Node = { readonly moment: Moment; readonly turns: Map<string, Step> };
+
+/** A turn: where it leads to, how long it takes, and what of each core passes in it. */
+export type Step = {
+  readonly to: Node;
+  readonly time: number;
+  readonly of: ReadonlyMap<Core, Share>;
+  readonly parts: ReadonlySet<Part>;
+};
+
+/** What a core did, how far its scalar unit came, and how often its loops have gone round. */
+type Share = { readonly done: Snapshot; readonly scalar: number; readonly rounds: readonly number[] };
+
+/** Where cores are between turns: they stand as in a moment, at a time, with scalar units of their own; turns passed on the way there. */
+type Stop = {
+  readonly node: Node;
+  readonly moment: Moment;
+  readonly at: number;
+  readonly scalars: ReadonlyMap<Core, number>;
+  readonly passed: Map<Step, number>;
+};
+
+/** A turn of a form that is walked through. */
+type Way = {
+  readonly from: Node;
+  readonly at: number;
+  readonly form: string;
+  readonly befores: Befores;
+  readonly of: ReadonlyMap<Core, Share>;
+};
+
+/** Of what a turn takes, the share by which moments may differ that count as one. */
+const closeness = 1e-3;
+/** Cycles that never matter. */
+const exactness = 1e-3;
+
+/** Moments of one form that are kept in mind. */
+const remembered = 64;
+
+export type Recall = {
+  /** Cores come to stand between turns: `isNext` says whether all have taken one turn since they left. Gives that turn. */
+  readonly arrive: (view: View, isNext: boolean) => Step | undefined;
+  /** Turns of these forms pass as far as they are known; gives them. */
+  readonly pass: (forms: Iterable<string>) => readonly Step[];
+  /** So many turns being left out, those that passed and others, cores go on through one of a form. */
+  readonly leave: (view: View, turns: number, form: string | undefined) => void;
+};
+
+export function recalling(): Recall {
+  const known = new Map<string, Node[]>();
+  let way: Way | undefined;
+  let here: Stop | undefined;
+  const nodeAt = (moment: Moment, within: number): Node => {
+    const alike = known.get(moment.form) ?? [];
+    const found = alike.findLast((it) => areAlike(it.moment, moment, within));
+    if (found) return found;
+    const node = { moment, turns: new Map() };
+    known.set(moment.form, [...alike, node].slice(-remembered));
+    return node;
+  };
+  return {
+    arrive: (view, isNext) => {
+      const { clocks } = view;
+      const moment = momentOf(view, way?.befores ?? new Map());
+      const time = way ? moment.at - way.at : 0;
+      const node = nodeAt(moment, Math.max(exactness, closeness * time));
+      here = { node, moment, at: moment.at, scalars: scalarsOf(clocks), passed: new Map() };
+      if (!way || !isNext) return undefined;
+      const of = since(way.of, sharesOf(clocks));
+      const parts = partsOf(view, way.befores, (core, turn) => roundsOf(core, of, turn));
+      const step = { to: node, time, of, parts };
+      way.from.turns.set(way.form, step);
+      return step;
+    },
+    pass: (forms) => {
+      const steps: Step[] = [];
+      if (!here) return steps;
+      for (const form of forms) {
+        const step: Step | undefined = here.node.turns.get(form);
+        const next: Stop | undefined = step && goOn(here, step);
+        if (!step || !next) break;
+        here = next;
+        steps.push(step);
+        here.passed.set(step, (here.passed.get(step) ?? 0) + 1);
+      }
+      return steps;
+    },
+    leave: (view, turns, form) => {
+      if (!here) return;
+      const { clocks } = view;
+      const { node, moment, at, scalars, passed } = here;
+      for (const [step, times] of passed)
+        for (const [core, share] of step.of) again(core, clocks, share, times);
+      const parts = new Set([...ownRings(view), ...[...passed.keys()].flatMap((it) => [...it.parts])]);
+      if (turns > 0) bringTo(moment, turns, at - moment.at, parts, scalars, view);
+      if (form === undefined) way = undefined;
+      else way = { from: node, at, form, befores: beforesOf(clocks, moment, at - moment.at), of: sharesOf(clocks) }; // prettier-ignore
+    },
+  };
+}
+
+/** Where a known turn leads to; undefined where a scalar unit is in its way. */
+function goOn({ at, scalars, passed }: Stop, { to, time, of }: Step): Stop | undefined {
+  const moved = new Map<Core, number>();
+  for (const [core, { scalar }] of of) {
+    const own = (scalars.get(core) ?? 0) + scalar;
+    const then = scalarIn(to.moment, core, own, at + time - to.moment.at);
+    if (then === undefined) return undefined;
+    moved.set(core, then);
+  }
+  return { node: to, moment: to.moment, at: at + time, scalars: moved, passed };
+}
+
+/** How often a loop of a core went round, by the slot that counts its turns. */
+function roundsOf(core: Core, of: ReadonlyMap<Core, Share>, turn: number): number {
+  const at = core.part.loops.findIndex((it) => it.turn === turn);
+  return of.get(core)?.rounds[at] ?? 0;
+}
+
+const scalarsOf = (clocks: Clocks): ReadonlyMap<Core, number> =>
+  new Map([...clocks].map(([core, clock]) => [core, scalarOf(clock)]));
+
+const sharesOf = (clocks: Clocks): ReadonlyMap<Core, Share> =>
+  new Map(
+    [...clocks].map(([core, clock]) => [
+      core,
+      {
+        done: snapshotOf(clock),
+        scalar: scalarOf(clock),
+        rounds: core.part.loops.map((it) => core.env[it.turn] ?? 0),
+      },
+    ]),
+  );
+
+const since = (from: ReadonlyMap<Core, Share>, to: ReadonlyMap<Core, Share>): ReadonlyMap<Core, Share> =>
+  new Map(
+    [...to].flatMap(([core, now]) => {
+      const then = from.get(core);
+      if (!then) return [];
+      const rounds = now.rounds.map((n, i) => n - (then.rounds[i] ?? 0));
+      return [[core, { done: doneSince(then.done, now.done), scalar: now.scalar - then.scalar, rounds }]];
+    }),
+  );
+
+/** Let a core do so many times more what it did. Its outermost loops count their own turns. */
+function again(core: Core, clocks: Clocks, { done, rounds }: Share, times: number): void {
+  const clock = clocks.get(core);
+  if (clock) count(clock, done, times);
+  const { loops, body } = core.part;
+  loops.forEach((it, i) => {
+    if (!body.includes(it)) core.env[it.turn] = (core.env[it.turn] ?? 0) + times * (rounds[i] ?? 0);
+  });
+}
