@@ -2,6 +2,10 @@
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import { compileExpr } from "../../machine/schedule/expr.ts";
 import type { Reader } from "../../machine/simulate/reader.ts";
+import { createRandom } from "../../support/random.ts";
+
+/** How much more popular some experts are than others, by Zipf's law: the middle of what placements are tested with. */
+const exponent = 0.6;
 
 export type RowBlock = { readonly expert: number; readonly begin: number };
 
@@ -9,12 +13,20 @@ export type RowBlock = { readonly expert: number; readonly begin: number };
 export const evenOffsets = (experts: number, rows: number, first = 0): readonly number[] =>
   Array.from({ length: experts + 1 }, (_, e) => Math.round(first + (e * (rows - first)) / experts));
 
-/** The same, where each expert has fewer rows than the one before it, by Zipf's law. */
-export function zipfOffsets(experts: number, rows: number, exponent: number): readonly number[] {
-  const shares = Array.from({ length: experts }, (_, rank) => 1 / (rank + 1) ** exponent);
-  const all = shares.reduce((sum, it) => sum + it, 0);
-  let before = 0;
-  return [0, ...shares.map((it) => Math.round((rows * (before += it)) / all))];
+/** The same, where each row is of an expert by its popularity, which follows Zipf's law; a seed deals out both. */
+export function zipfOffsets(experts: number, rows: number, seed: number): readonly number[] {
+  const random = createRandom(seed);
+  const order = Array.from({ length: experts }, (_, e) => [random.float(), e] as const).toSorted(([a], [b]) => a - b); // prettier-ignore
+  const weights = order.map((_, rank) => 1 / (rank + 1) ** exponent);
+  const all = weights.reduce((sum, it) => sum + it, 0);
+  const counts = Array<number>(experts).fill(0);
+  for (let row = 0; row < rows; row++) {
+    let at = random.float() * all;
+    const rank = weights.findIndex((it) => (at -= it) < 0);
+    const e = order[rank]?.[1] ?? 0;
+    counts[e] = (counts[e] ?? 0) + 1;
+  }
+  return counts.reduce<number[]>((offsets, it) => [...offsets, (offsets.at(-1) ?? 0) + it], [0]);
 }
 
 /** The blocks of at most `height` rows, where `offsets` [experts + 1] says where the rows of each expert begin and the last end. */

@@ -92,7 +92,11 @@ export function leastWork(
 }
 
 /** The rows that each matrix meets which meets any. */
-const rowsOfMatrices = (spec: GemmSpec, rows: number, offsets: readonly number[]): readonly number[] =>
+export const rowsOfMatrices = (
+  spec: GemmSpec,
+  rows: number,
+  offsets: readonly number[],
+): readonly number[] =>
   spec.experts === undefined
     ? Array.from({ length: matricesOf(spec) }, () => rows)
     : offsets.slice(1).flatMap((end, e) => (end > (offsets[e] ?? 0) ? [end - (offsets[e] ?? 0)] : []));

@@ -113,12 +113,16 @@ const accumulators: readonly Sums[] = [
   { ...undivided, parts: 2, cut: "rows" },
 ];
 
-/** All legal tiles for so many rows, in a fixed order; of each, as many copies of the staged operands as there is room for, up to four. */
-export function candidates(profile: Profile, spec: GemmSpec, rows: number): readonly Tile[] {
+/** All legal tiles for so many rows, of one matrix at most `most`, in a fixed order; of each, as many copies of the staged operands as there is room for, up to four. */
+export function candidates(
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  most = Math.ceil(rows / (spec.experts ?? 1)),
+): readonly Tile[] {
   const rate = matrixRate(profile, spec.a.dtype, flowOf(profile, spec).weight);
   if (!rate) return [];
   const fits = fitter(profile, spec);
-  const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
   const run = runOf(spec);
   const longest = roundedUp(run, rate.k);
   const tiles: Tile[] = [];
@@ -134,8 +138,8 @@ export function candidates(profile: Profile, spec: GemmSpec, rows: number): read
           return pieces.filter(fits).slice(0, 1);
         })
       : [];
-  for (const m of sizes(rate.m, perMatrix, ofRows)) {
-    const even = evenWidths(profile, spec, rows, Math.ceil(perMatrix / m));
+  for (const m of sizes(rate.m, most, ofRows)) {
+    const even = evenWidths(profile, spec, rows, Math.ceil(most / m));
     for (const n of new Set([...sizes(rate.n, widthOf(spec)), ...even])) {
       const order = bandOf(profile, spec, rows, { m, n });
       for (const k of new Set(depths.map((it) => Math.min(it, longest))))

@@ -8,9 +8,12 @@ import {
   roomOf,
 } from "../../../src/machine/rates.ts";
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
+import { evenOffsets } from "../../../src/plan/program/row-blocks.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { depthOf, isFractal, matricesWith, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { depthOf, isFractal, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import { blocksOf, type Blocks } from "./blocks.ts";
+import { rowsOfMatrices } from "./bounds.ts";
 import { isPartByPart, partHeight, partWidth, type Tile } from "../kernels/matrix/tile.ts";
 
 const bytes = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
@@ -49,6 +52,9 @@ type Staged = {
   /** Whether rows must become fractals. */
   readonly isRearranged: boolean;
 };
+
+/** Cycles that a task takes among others, of its first copies, and of what is left behind the last. */
+type Task = { readonly cycles: number; readonly first: number; readonly last: number };
 
 /** Rounds of copies until they follow one another as all later ones do, and rounds that are taken for those. */
 const rounds = { before: 2, of: 2 } as const;
@@ -90,14 +96,20 @@ function stager(profile: Profile, stage: Path, rate: number) {
   };
 }
 
-/** Estimates the cycles of a product's kernels for so many rows. */
-export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile: Tile) => number {
+/** Estimates the cycles of a product's kernels for so many rows; of experts, the rows are dealt out evenly unless `offsets` says otherwise. */
+export function estimator(
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  offsets = evenOffsets(spec.experts ?? 1, rows),
+): (tile: Tile) => number {
   const { matrix, vector, memory, groups } = profile;
   const flow = flowOf(profile, spec);
   const fragment = matrixRate(profile, spec.a.dtype, flow.weight);
   if (!fragment) return () => Infinity;
-  const perMatrix = Math.ceil(rows / (spec.experts ?? 1));
-  const [wide, deep, matrices, sums] = [widthOf(spec), depthOf(spec), matricesWith(spec, rows), sumsOf(spec)];
+  const met = rowsOfMatrices(spec, rows, offsets);
+  const perMatrix = Math.max(...met);
+  const [wide, deep, matrices, sums] = [widthOf(spec), depthOf(spec), met.length, sumsOf(spec)];
   /** Rows of all heads. */
   const lines = rows * (spec.a.heads ?? 1);
   const [a, w] = [spec.a.dtype, spec.w.dtype];
@@ -111,23 +123,26 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
   const isByRows = { a: spec.a.nz !== true, w: !isFractal(spec) };
   const rate = stage ? pathRate(stage, a) : 1;
   const loading = stage ? stager(profile, stage, rate) : () => 0;
+  const heights = new Map<number, readonly Blocks[]>();
+  const blocksAt = (height: number): readonly Blocks[] => {
+    const known = heights.get(height) ?? blocksOf(spec, met, height);
+    heights.set(height, known);
+    return known;
+  };
   return (tile) => {
     const { n } = tile.area;
     const { k, step, copies, pieces } = tile.staged;
     const { parts } = tile.sums;
-    const [down, across] = [Math.ceil(perMatrix / tile.area.m), Math.ceil(wide / n)];
-    const [m, cols] = [Math.min(tile.area.m, perMatrix), Math.min(n, wide)];
-    const tasks = down * across * matrices;
+    const across = Math.ceil(wide / n);
+    const blocks = blocksAt(tile.area.m);
+    const cols = Math.min(n, wide);
+    const tasks = blocks.reduce((sum, it) => sum + it.count, 0) * across;
     const turns = Math.ceil(tasks / groups.value);
     const steps = Math.ceil(deep / step);
     const loads = Math.ceil(deep / k);
     // Part by part, what they share is filled in again: at both ends of each sum.
     const atEnds = 1 + (parts - 1) * (isPartByPart(tile, deep / sums) ? 1 : (2 * sums) / loads);
-    const high = Math.ceil(Math.min(m, partHeight(tile)) / fragment.m);
     const broad = Math.ceil(Math.min(cols, partWidth(tile)) / fragment.n);
-    const cube =
-      parts * (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value) +
-      steps * atEnds * matrix.startup.value;
     const row = filling(stage, bytes(a, Math.min(k, deep)));
     const rowOf = { a: isByRows.a ? row : 1, w: isByRows.w ? row : 1 };
     const isCached = bytes(a, perMatrix * deep) + 2 * bytes(w, cols * deep) <= memory.l2Bytes.value;
@@ -138,59 +153,69 @@ export function estimator(profile: Profile, spec: GemmSpec, rows: number): (tile
     };
     const again = { a: tile.sums.cut === "columns" ? atEnds : 1, b: tile.sums.cut === "rows" ? atEnds : 1 };
     const sharing = Math.min(tasks, groups.value);
-    const load = loading(
-      {
-        bytes: rowOf.a * bytes(a, m * deep),
-        missed: missed.a / tasks,
-        rows: m * loads,
-        instructions: loads,
-        isRearranged: isByRows.a,
-      },
-      {
-        bytes: rowOf.w * (pieces ? again.b : 1) * bytes(w, cols * deep),
-        missed: missed.w / tasks,
-        rows: cols * loads,
-        instructions: deep / (pieces?.depth ?? k),
-        isRearranged: isByRows.w,
-      },
-      chip / sharing,
-    );
-    const fill =
-      copying(toA, a, again.a * m * deep, steps * atEnds) +
-      copying(toB, flow.weight, again.b * cols * deep, steps * atEnds);
     const store = filling(beside ? undefined : out, bytes(outType, Math.min(cols, partWidth(tile))));
-    const drain = sums * copying(out, outType, m * cols, parts, store);
-    const sumWork =
-      flow.leaves === "vector"
-        ? (sums * passes.sum * bytes("f32", m * cols)) / vectors / vector.bytesPerCycle.value
-        : 0;
     const weightWork = flow.isMade
       ? (passes.weight * bytes("f32", cols * deep)) / vectors / vector.bytesPerCycle.value
       : 0;
-    const lap = cube / sums / loads / parts;
-    const exposed =
-      tile.sums.copies > 1 ? 0 : parts > 1 ? parts * Math.max(0, drain / sums / parts - lap) * sums : drain;
     // What is staged ahead must last until the next has come: its own time on the way, and the latency.
     const ahead = pieces?.copies ?? copies;
     const depths = deep / (pieces?.depth ?? k);
-    const way = (cube + load) / depths + (stage?.latency?.value ?? 0);
-    // Of tiles that the same engine binds, that is faster whose others have more time to spare.
-    const friction = spare * (load + fill + drain);
-    const task =
-      friction +
-      Math.max(
-        cube + exposed,
-        ahead > 1 ? (depths * way) / ahead : 0,
-        load,
-        fill,
-        drain,
-        sumWork + weightWork,
-        copies > 1 ? 0 : load + cube,
+    /** Of one block, in the columns of one tile. */
+    const taskOf = ({ rows: m, fresh }: Blocks): Task => {
+      const high = Math.ceil(Math.min(m, partHeight(tile)) / fragment.m);
+      const cube =
+        parts * (high * broad * Math.ceil(deep / fragment.k) * fragment.cycles.value) +
+        steps * atEnds * matrix.startup.value;
+      const load = loading(
+        {
+          bytes: rowOf.a * bytes(a, m * deep),
+          missed: missed.a / tasks,
+          rows: m * loads,
+          instructions: loads,
+          isRearranged: isByRows.a,
+        },
+        {
+          bytes: rowOf.w * (pieces ? again.b : 1) * bytes(w, cols * deep),
+          missed: (missed.w * fresh) / matrices / across,
+          rows: cols * loads,
+          instructions: deep / (pieces?.depth ?? k),
+          isRearranged: isByRows.w,
+        },
+        chip / sharing,
       );
+      const fill =
+        copying(toA, a, again.a * m * deep, steps * atEnds) +
+        copying(toB, flow.weight, again.b * cols * deep, steps * atEnds);
+      const drain = sums * copying(out, outType, m * cols, parts, store);
+      const sumWork =
+        flow.leaves === "vector"
+          ? (sums * passes.sum * bytes("f32", m * cols)) / vectors / vector.bytesPerCycle.value
+          : 0;
+      const lap = cube / sums / loads / parts;
+      const exposed =
+        tile.sums.copies > 1 ? 0 : parts > 1 ? parts * Math.max(0, drain / sums / parts - lap) * sums : drain;
+      const way = (cube + load) / depths + (stage?.latency?.value ?? 0);
+      // Of tiles that the same engine binds, that is faster whose others have more time to spare.
+      const friction = spare * (load + fill + drain);
+      const cycles =
+        friction +
+        Math.max(
+          cube + exposed,
+          ahead > 1 ? (depths * way) / ahead : 0,
+          load,
+          fill,
+          drain,
+          sumWork + weightWork,
+          copies > 1 ? 0 : load + cube,
+        );
+      return { cycles, first: load / loads, last: drain / sums + cube / loads + fill / loads };
+    };
+    const each = blocks.map((it) => ({ ...taskOf(it), share: (it.count * across) / tasks }));
+    const [begin, end] = [each[0], each.at(-1)];
+    const cycles = each.reduce((sum, it) => sum + it.share * it.cycles, 0);
     const streaming =
       ((missed.a + missed.w + bytes(spec.out.dtype, lines * wide)) / chip) * ((turns * groups.value) / tasks);
-    const head = (stage?.latency?.value ?? 0) + load / loads;
-    const tail = drain / sums + cube / loads + fill / loads;
-    return Math.max(turns * task, streaming) + head + tail;
+    const head = (stage?.latency?.value ?? 0) + (begin?.first ?? 0);
+    return Math.max(turns * cycles, streaming) + head + (end?.last ?? 0);
   };
 }

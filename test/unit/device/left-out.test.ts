@@ -1,12 +1,12 @@
 /** Kernels whose turns differ take the time that walking through every turn gives, within 1 %. */
 import { expect, test } from "vitest";
+import { zipfOffsets } from "../../../src/plan/program/row-blocks.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import { time, type TimedLaunch } from "../../../src/machine/simulate/time.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Profile } from "../../../src/machine/profile.ts";
 import { drawKernels } from "../../../fixtures/scripts/random-kernels.ts";
 import { wholeTime } from "../../../fixtures/scripts/whole-time.ts";
-import { raggedOffsets } from "../../../fixtures/scripts/ragged-rows.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import { bestTile, productLaunch } from "../../../targets/device/search/search.ts";
 import { kept } from "../../support/kernels/kept-attention.ts";
@@ -31,7 +31,7 @@ test.each(machines)("on %s, experts some of which have many times the rows of ot
   const spec = { a: { dtype: "bf16", width: 4096 }, w: { kind: "plain", dtype: "bf16" }, out: { dtype: "bf16", width: 4096 }, experts: 64 } as const satisfies GemmSpec; // prettier-ignore
   for (const rows of [500, 3000]) {
     const { tile } = bestTile(profile, spec, rows, 1);
-    const launch = productLaunch(spec, tile, rows, raggedOffsets(64, rows, 1));
+    const launch = productLaunch(spec, tile, rows, zipfOffsets(64, rows, 1));
     expect(apart(gemm(profile, spec, tile), profile, launch)).toBeLessThan(0.01);
   }
 });

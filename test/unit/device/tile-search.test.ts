@@ -12,14 +12,13 @@ import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
-import { raggedOffsets } from "../../../fixtures/scripts/ragged-rows.ts";
 import { leastWork } from "../../../targets/device/search/bounds.ts";
 import { candidates } from "../../../targets/device/search/candidates.ts";
 import { estimator } from "../../../targets/device/search/estimate.ts";
 import { limitOf } from "../../../src/machine/simulate/limit.ts";
 import { pingPong, publishedTiles } from "../../../targets/device/search/published.ts";
 import { bestTile, productLaunch, timed } from "../../../targets/device/search/search.ts";
-import { blockReader } from "../../../src/plan/program/row-blocks.ts";
+import { blockReader, zipfOffsets } from "../../../src/plan/program/row-blocks.ts";
 import { blockInputs, faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
 import { noWarning } from "../../support/no-warning.ts";
 
@@ -148,7 +147,7 @@ describe("the search", () => {
       const { tile } = bestTile(ascend910b3, spec, rows, 3);
       const skewed = timed(ascend910b3, spec, tile, rows, [0, 700, 700, 701, 710, 720, 730, 750, 768]);
       expect(skewed.balance).toBeGreaterThan(0.9);
-      const offsets = raggedOffsets(8, rows, seed);
+      const offsets = zipfOffsets(8, rows, seed);
       const found = timed(ascend910b3, spec, tile, rows, offsets);
       // Blocks are as tall as uneven rows want: with those of even ones some groups would take others' weights again.
       expect(found.cycles).toBeLessThan(1.15 * leastWork(ascend910b3, spec, rows, offsets).cycles);
@@ -158,11 +157,13 @@ describe("the search", () => {
   test.each([
     ["bf16", nz(4096, 7168), 256],
     ["bf16, of more rows", nz(7168, 2048), 768],
+    ["bf16, of few rows", nz(7168, 2048), 64],
+    ["int8", { ...w8a8(4096, 7168), w: { kind: "integer", dtype: "i8", group: 7168, nz: true } }, 768],
   ] as const)("rows that are spread unevenly among experts take little longer than even ones: %s", (_, spec, rows) => {
     const experts = { ...spec, experts: 8 };
     const { tile, cycles } = bestTile(ascend910b3, experts, rows, 8);
     for (const seed of [1, 2, 3]) {
-      const found = timed(ascend910b3, experts, tile, rows, raggedOffsets(8, rows, seed));
+      const found = timed(ascend910b3, experts, tile, rows, zipfOffsets(8, rows, seed));
       expect(found.cycles).toBeLessThan(1.12 * cycles);
     }
   }); // prettier-ignore
