@@ -20,3 +20,18 @@ export function within(inner: Extent, outer: Extent): boolean {
   }
   return true;
 }
+
+/** Two boxes as one, where they are the same or the second begins where the first ends. */
+export function joined(a: Extent, b: Extent): Extent | undefined {
+  let along = -1;
+  for (let i = 0; i < a.at.length; i++) {
+    if (a.at[i] === b.at[i] && a.size[i] === b.size[i]) continue;
+    if (along >= 0 || (a.at[i] ?? 0) + (a.size[i] ?? 0) !== b.at[i]) return undefined;
+    along = i;
+  }
+  if (along < 0) return a;
+  return { at: a.at, size: a.size.with(along, (a.size[along] ?? 0) + (b.size[along] ?? 0)) };
+}
+
+/** How many elements a box has. */
+export const volume = (size: readonly number[]): number => size.reduce((n, it) => n * it, 1);

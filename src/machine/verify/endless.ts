@@ -5,7 +5,7 @@
 import type { Diagnostic } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
-import type { Coverage } from "./order.ts";
+import type { Coverage } from "./order/order.ts";
 import type { Trial } from "./verify.ts";
 
 /** How many times larger such launches are, one after another until all loops have gone round. */

@@ -3,24 +3,35 @@ import { dtypes, type DType } from "../../tensor/dtype.ts";
 import type { Profile, Space } from "../profile.ts";
 import type { Env } from "../schedule/expr.ts";
 import type { Place } from "../schedule/walk.ts";
+import type { Extent } from "./boxes.ts";
 
 /** In words, what of a place is beyond its buffer or tensor. */
 export function outside({ box, at, size }: Place, env: Env): string | undefined {
   for (let axis = 0; axis < at.length; axis++) {
     const whole = box.kind === "tensor" ? box.dims[axis]?.(env) : axis === 0 ? box.decl.rows : box.decl.cols;
     const [from = 0, n = 0] = [at[axis], size[axis]];
-    if (from < 0 || from + n > (whole ?? 0))
-      return `${from}..${from + n} of axis ${axis} of ${box.decl.name}, which has ${whole}`;
+    if (isBeyond(from, n, whole)) return beyondText(box.decl.name, axis, from, n, whole);
   }
   return undefined;
 }
 
+/** The same of a box of an array of some sizes. */
+export function beyond(name: string, dims: readonly number[], { at, size }: Extent): string | undefined {
+  const axis = dims.findIndex((whole, i) => isBeyond(at[i] ?? 0, size[i] ?? 0, whole));
+  return axis < 0 ? undefined : beyondText(name, axis, at[axis] ?? 0, size[axis] ?? 0, dims[axis]);
+}
+
+const isBeyond = (from: number, n: number, whole = 0): boolean => from < 0 || from + n > whole;
+
+const beyondText = (name: string, axis: number, from: number, n: number, whole: number | undefined): string =>
+  `${from}..${from + n} of axis ${axis} of ${name}, which has ${whole}`;
+
 /** In words, how a place in a buffer starts where its space cannot be addressed. */
 export function misaligned({ box, at }: Place, profile: Profile): string | undefined {
-  if (box.kind !== "buffer") return undefined;
+  const [row = 0, col = 0] = at;
+  if (box.kind !== "buffer" || (row === 0 && col === 0)) return undefined;
   const space = profile.spaces.find((s) => s.name === box.decl.space);
   if (!space) return undefined;
-  const [row = 0, col = 0] = at;
   const bytes = (col * dtypes[box.decl.dtype].bits) / 8;
   return space.fractal !== undefined && !space.layouts.includes("nd")
     ? fractalFault(row, bytes, space.fractal, box.decl.name)

@@ -10,7 +10,7 @@ import { alone, growth, grown, isJudged, largest, haveComeRound } from "./endles
 import { copyFaults } from "./copies.ts";
 import { flagFaults } from "./flags.ts";
 import { groupFaults } from "./across/groups.ts";
-import { orderFaults, type Coverage } from "./order.ts";
+import { orderFaults, type Coverage } from "./order/order.ts";
 import { statementFaults } from "./statements.ts";
 import { fixedFaults, groupsReaching, unreached } from "./unreached.ts";
 

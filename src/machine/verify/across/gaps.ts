@@ -7,7 +7,8 @@ export const firstGap = (dims: readonly number[], boxes: readonly Extent[]): Ext
 /** The same along an axis and those behind it: the axis is cut where boxes begin and end, and what covers a slab is looked at along the next. */
 function gapFrom(axis: number, dims: readonly number[], boxes: readonly Extent[]): Extent | undefined {
   const length = dims[axis];
-  if (length === undefined) return boxes.length > 0 ? undefined : { at: [], size: [] };
+  if (boxes.some((it) => isWhole(it, axis, dims))) return undefined;
+  if (length === undefined) return { at: [], size: [] };
   const begin = ({ at }: Extent): number => at[axis] ?? 0;
   const end = ({ at, size }: Extent): number => (at[axis] ?? 0) + (size[axis] ?? 0);
   const ahead = boxes.toSorted((a, b) => begin(b) - begin(a));
@@ -24,4 +25,11 @@ function gapFrom(axis: number, dims: readonly number[], boxes: readonly Extent[]
     if (inner) return { at: [from, ...inner.at], size: [to - from, ...inner.size] };
   }
   return undefined;
+}
+
+/** Whether a box is an array's whole length along an axis and all behind it. */
+function isWhole({ at, size }: Extent, axis: number, dims: readonly number[]): boolean {
+  for (let i = axis; i < dims.length; i++)
+    if ((at[i] ?? 0) > 0 || (at[i] ?? 0) + (size[i] ?? 0) < (dims[i] ?? 0)) return false;
+  return true;
 }

@@ -3,7 +3,7 @@ import type { Profile } from "../../profile.ts";
 import { coresIn, type Core } from "../../schedule/cores.ts";
 import type { PreparedPart } from "../../schedule/prepare.ts";
 import { walk, type Instruction, type Place } from "../../schedule/walk.ts";
-import type { Extent } from "../boxes.ts";
+import { joined, type Extent } from "../boxes.ts";
 import { numbersRead } from "../numbers-read.ts";
 import type { Trial } from "../verify.ts";
 import { isSeen, outward } from "./outward.ts";
@@ -29,7 +29,8 @@ export function touchesOf(
     const { stmt } = it.operation;
     const own = found.get(place.box.decl.name) ?? [];
     found.set(place.box.decl.name, own);
-    own.push({ at: place.at, size: place.size, group, writes, adds: stmt.kind === "copy" && stmt.add, it });
+    const adds = stmt.kind === "copy" && stmt.add;
+    add(own, { at: place.at, size: place.size, group, writes, adds, it });
   };
   const through = (group: number, core: Core): void => {
     const steps = walk(core.part.body, core.env);
@@ -47,4 +48,16 @@ export function touchesOf(
   for (let group = 0; group < profile.groups.value; group++)
     for (const core of coresIn(outer, profile, trial.sizes, group)) through(group, core);
   return found;
+}
+
+/** Adds to what was touched; boxes of one statement that lie one behind the other become one. */
+function add(touches: Touch[], next: Touch): void {
+  for (let last = touches.at(-1); last; last = touches.at(-1)) {
+    const isAlike = last.group === next.group && last.it.operation === next.it.operation && last.writes === next.writes; // prettier-ignore
+    const both = isAlike ? joined(last, next) : undefined;
+    if (!both) break;
+    touches.pop();
+    next = { ...last, ...both };
+  }
+  touches.push(next);
 }

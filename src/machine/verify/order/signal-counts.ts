@@ -2,10 +2,10 @@
  * How far signals between cores can run ahead of those who await them. A signal counts a flag up and an await counts it down; a counter has an end
  * (hardware: 15 on Ascend), and what is signalled beyond it is lost.
  */
-import { coresOf, type Core } from "../schedule/cores.ts";
-import type { Profile } from "../profile.ts";
-import type { Loop } from "../schedule/prepare.ts";
-import type { Instruction, Turn } from "../schedule/walk.ts";
+import { coresOf, type Core } from "../../schedule/cores.ts";
+import type { Profile } from "../../profile.ts";
+import type { Loop } from "../../schedule/prepare.ts";
+import type { Instruction, Turn } from "../../schedule/walk.ts";
 import type { Lanes } from "./lanes.ts";
 
 /** Signals of one number from one core to another. */

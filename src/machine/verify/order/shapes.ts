@@ -1,6 +1,6 @@
 /** Whether the boxes that an instruction works on fit one another. */
-import { factsOfVector, type Shape, type VectorOp } from "../schedule/vector-ops.ts";
-import type { Instruction, Place } from "../schedule/walk.ts";
+import { factsOfVector, type Shape, type VectorOp } from "../../schedule/vector-ops.ts";
+import type { Instruction, Place } from "../../schedule/walk.ts";
 
 /** Rows and columns of a box: all axes but the last, one after another, are its rows. */
 type Size = readonly [number, number];

@@ -1,9 +1,9 @@
 /** Flags between the engines of a core as a run finds them: set or not, and what who set them had behind it. */
-import { diag, type Diagnostic } from "../../support/diagnostics.ts";
-import type { Core } from "../schedule/cores.ts";
-import type { Kernel } from "../schedule/kernel.ts";
-import { printStmt } from "../schedule/printer.ts";
-import type { Instruction } from "../schedule/walk.ts";
+import { diag, type Diagnostic } from "../../../support/diagnostics.ts";
+import type { Core } from "../../schedule/cores.ts";
+import type { Kernel } from "../../schedule/kernel.ts";
+import { printStmt } from "../../schedule/printer.ts";
+import type { Instruction } from "../../schedule/walk.ts";
 import type { Clock, Lanes } from "./lanes.ts";
 
 export type FlagStates = {
@@ -16,14 +16,13 @@ export type FlagStates = {
 /** Flags none of which is set. */
 export function flagStates(kernel: Kernel, lanes: Lanes): FlagStates {
   const states = new Map<Core, Map<string, Clock>>();
-  const nameOf = (from: string, to: string, id: number): string => `${from} -> ${to} #${id}`;
   return {
     pass: (core, it) => {
-      const { stmt } = it.operation;
+      const { stmt, names } = it.operation;
       if (stmt.kind !== "set" && stmt.kind !== "wait") return undefined;
       const own = states.get(core) ?? new Map<string, Clock>();
       states.set(core, own);
-      const name = nameOf(stmt.from, stmt.to, it.id);
+      const name = names[it.id - stmt.id] ?? "";
       const set = own.get(name);
       if (stmt.kind === "set") {
         own.set(name, lanes.stamp(lanes.laneOf(core, stmt.from)));

@@ -2,26 +2,23 @@
  * Whether every access is ordered behind those it depends on. A kernel is run through with a vector clock for each engine; two accesses that
  * overlap, one of them a write, must be ordered. Each loop is followed for its first turns and its last ones, as buffers have come round by then.
  */
-import { diag, type Diagnostic } from "../../support/diagnostics.ts";
-import type { Profile } from "../profile.ts";
-import { coresIn, runCores, type Core } from "../schedule/cores.ts";
-import { constantOf, namesOf, type Expr } from "../schedule/expr.ts";
-import { statements, type Kernel } from "../schedule/kernel.ts";
-import { lcm, type Loop, type Operation, type PreparedPart } from "../schedule/prepare.ts";
-import { printStmt } from "../schedule/printer.ts";
-import type { Instruction, Place, Turn } from "../schedule/walk.ts";
+import { diag, type Diagnostic } from "../../../support/diagnostics.ts";
+import type { Profile } from "../../profile.ts";
+import { coresIn, runCores, type Core } from "../../schedule/cores.ts";
+import type { Kernel } from "../../schedule/kernel.ts";
+import type { Loop, Operation, PreparedPart } from "../../schedule/prepare.ts";
+import { printStmt } from "../../schedule/printer.ts";
+import type { Instruction, Place } from "../../schedule/walk.ts";
 import { emptyLogs, record, type Access } from "./accesses.ts";
 import { flagStates } from "./flag-states.ts";
 import { lanesOf, type Clock } from "./lanes.ts";
-import { misaligned, outside, unevenRows } from "./places.ts";
-import { numbersRead } from "./numbers-read.ts";
+import { misaligned, outside, unevenRows } from "../places.ts";
+import { numbersRead } from "../numbers-read.ts";
 import { misfit } from "./shapes.ts";
 import { signalCounts } from "./signal-counts.ts";
-import type { Reader } from "../simulate/reader.ts";
-import type { Trial } from "./verify.ts";
-
-/** Turns of a loop that are followed at its beginning, and at its end. */
-const followed = 5;
+import { leavingOut } from "./turns.ts";
+import type { Reader } from "../../simulate/reader.ts";
+import type { Trial } from "../verify.ts";
 
 /** How much of a kernel was followed: the most turns of each loop since the kernel's start, and what had work to do. */
 export type Coverage = { readonly turns: Map<Loop, number>; readonly reached: Set<Operation> };
@@ -58,9 +55,7 @@ function runGroup(
   tell: (fault: Diagnostic) => void,
   reached: Set<Operation>,
 ): void {
-  // Parts that signal to one another leave out the same turns, after which what they share lies where it did.
-  const common = [...parts.flatMap((it) => it.loops).map((it) => it.period), ...placesInTurn(kernel)].reduce(lcm, 1); // prettier-ignore
-  const lead = leadOf(kernel);
+  const leaving = leavingOut(kernel, parts);
   const lanes = lanesOf(cores, profile);
   const flags = flagStates(kernel, lanes);
   const signals = signalCounts(profile, lanes);
@@ -85,8 +80,7 @@ function runGroup(
     if (box.kind === "tensor" && box.decl.role === "in") return;
     const lane = lanes.laneOf(core, operation.engine);
     const time = lanes.clockOf(lane)[lane] ?? 0;
-    const adds = stmt.kind === "copy" && stmt.add;
-    const own: Access = { at: place.at, size: place.size, lane, time, writes, adds, it };
+    const own: Access = { at: place.at, size: place.size, lane, time, writes, it };
     const { unordered: other, isWritten } = record(logOf(core, place), own, lanes);
     if (other) {
       const isPassed = box.kind === "buffer" || box.decl.role === "shared";
@@ -105,9 +99,9 @@ function runGroup(
 
   const left = runCores<Clock>(kernel, profile, cores, {
     turn: (core, it) => {
-      const period = parts.length > 1 ? common : it.loop.period;
-      const turns = leftOut(it, period, lead);
-      beyondCounter(signals.leaveOut(core, it, period, turns), () => `a loop of the ${core.part.core} part`);
+      const { turns, period, isSignalled } = leaving(core, it);
+      if (isSignalled)
+        beyondCounter(signals.leaveOut(core, it, period, turns), () => `a loop of the ${core.part.core} part`); // prettier-ignore
       return turns;
     },
     signal: (core, it) => {
@@ -137,33 +131,4 @@ function runGroup(
   });
   for (const flag of [...flags.left(), ...left])
     tell(diag("schedule/left-set", undefined, kernel.name, flag));
-}
-
-/** After how many turns a loop comes back to places that it takes in turn: n of each `i mod n` by its own counter, offset or not. */
-function placesInTurn({ parts }: Kernel): readonly number[] {
-  const moduli = (e: Expr, counter: string): readonly number[] => {
-    if (e.kind !== "binary") return [];
-    const n = constantOf(e.right);
-    const own = e.op === "mod" && n !== undefined && namesOf(e.left).join() === counter ? [n] : [];
-    return [...own, ...moduli(e.left, counter), ...moduli(e.right, counter)];
-  };
-  return statements(parts.flatMap((it) => it.body)).flatMap((loop) =>
-    loop.kind === "for"
-      ? loop.body.flatMap((it) => (it.kind === "let" ? moduli(it.value, loop.name) : []))
-      : [],
-  );
-}
-
-/** Turns by which one core may get ahead of another before it is held back: the most signals of one number that are given before all loops. */
-function leadOf({ parts }: Kernel): number {
-  const given = parts.flatMap(({ core, body }) =>
-    body.flatMap((it) => (it.kind === "signal" ? [`${core} ${it.core} ${it.id}`] : [])),
-  );
-  return Math.max(0, ...[...Map.groupBy(given, (it) => it).values()].map((it) => it.length));
-}
-
-/** Turns to leave out: those between the first few and the last few, so many that buffers stand as if they had been taken. */
-function leftOut({ index, left }: Turn, period: number, lead: number): number {
-  if (index < Math.max(followed + lead, 2 * period + 1)) return 0;
-  return Math.floor(Math.max(0, left - followed) / period) * period;
 }

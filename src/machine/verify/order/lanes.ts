@@ -2,8 +2,8 @@
  * Vector clocks of the engines of some cores (Fidge 1988, Mattern 1989): each engine is a lane, its own instructions follow one another, and what
  * it waits for joins its clock.
  */
-import type { Profile } from "../profile.ts";
-import type { Core } from "../schedule/cores.ts";
+import type { Profile } from "../../profile.ts";
+import type { Core } from "../../schedule/cores.ts";
 
 export type Clock = Int32Array;
 
