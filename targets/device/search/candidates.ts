@@ -4,7 +4,14 @@ import { matrixRate } from "../../../src/machine/rates.ts";
 import { missesOf, stagesAhead } from "../kernels/matrix/ahead.ts";
 import { fitter, leastDepth, leastStep } from "../kernels/matrix/fits.ts";
 import { flowOf } from "../kernels/matrix/flow.ts";
-import { isFractal, matricesWith, runOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
+import {
+  isFractal,
+  matricesOf,
+  matricesWith,
+  runOf,
+  widthOf,
+  type GemmSpec,
+} from "../kernels/matrix/spec.ts";
 import { pieceWidth, roundedUp, undivided, type Area, type Sums, type Tile } from "../kernels/matrix/tile.ts";
 
 const multiples = [1, 2, 3, 4, 5, 6, 8, 10, 12, 14, 16, 20, 24, 32];
@@ -46,6 +53,42 @@ export function otherBands(spec: GemmSpec, tile: Tile): readonly Tile[] {
   const across = Math.ceil(widthOf(spec) / tile.area.n);
   const bands = new Set([Math.ceil(band / 2), Math.min(across, 2 * band), 1, across]);
   return [...bands].filter((it) => it !== band).map((it) => ({ ...tile, band: it }));
+}
+
+/** Columns of narrower tiles: few enough that little is left to do with the last weights, and enough that rows, which come anew, do not take longer than weights. */
+const narrow = [32, 48, 64];
+
+/** Copies of short tiles' operands, as many as there is room for. */
+const mostCopies = [6, 5, 4, 3, 2, 1];
+
+/**
+ * A tile in widths that deal out the columns evenly, with the last of each group narrower: in as many turns as it has, one more and fewer. For products that meet all
+ * rows at once, of one matrix.
+ */
+export function narrowing(profile: Profile, spec: GemmSpec, rows: number, tile: Tile): readonly Tile[] {
+  const { area, staged, runs } = tile;
+  if (matricesOf(spec) > 1 || spec.experts !== undefined || rows > area.m || runs !== undefined) return [];
+  const fits = fitter(profile, spec);
+  const groups = profile.groups.value;
+  const each = Math.ceil(widthOf(spec) / groups);
+  const most = Math.min(4, Math.ceil(each / area.n) + 1);
+  const turns = Array.from({ length: most - 1 }, (_, i) => i + 2);
+  return turns.flatMap((it) =>
+    narrow.flatMap((n) => {
+      const wide = Math.ceil((each - n) / (it - 1));
+      if (wide <= n) return [];
+      // What is wider may leave room for shorter steps only.
+      const tiles = mostCopies.flatMap((copies) =>
+        [staged.step, staged.step / 2].map((step): Tile => ({
+          area: { m: area.m, n: wide },
+          narrower: { after: groups * (it - 1), n },
+          staged: { k: staged.k, step, copies },
+          sums: undivided,
+        })),
+      );
+      return tiles.filter(fits).slice(0, 1);
+    }),
+  );
 }
 
 /** A tile whose last turns are shorter, of one step and of two, staged further ahead where there is room: while they come, those before are still there. */

@@ -7,7 +7,7 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 
 /** What the search finds may change with it; entries of another version are not used. */
-const version = 17;
+const version = 18;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const tileSchema = v.strictObject({
@@ -24,6 +24,7 @@ const tileSchema = v.strictObject({
     }),
     sums: v.strictObject({ parts: count, cut: v.picklist(["rows", "columns"]), copies: count }),
     band: v.exactOptional(count),
+    narrower: v.exactOptional(v.strictObject({ after: count, n: count })),
     runs: v.exactOptional(count),
   }),
   cycles: v.number(),

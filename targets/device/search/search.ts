@@ -7,7 +7,7 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import { candidates, holding, otherBands, readingAhead, tapering } from "./candidates.ts";
+import { candidates, holding, narrowing, otherBands, readingAhead, tapering } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { sturdiest } from "./uneven.ts";
@@ -64,7 +64,7 @@ const ahead = (
 };
 
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with weights that are held, with rows that are read ahead, and with shorter last turns; of experts one that is
+ * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with weights that are held, with rows that are read ahead, with narrower last tiles, and with shorter last turns; of experts one that is
  * nearly as fast and bears uneven rows better. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
@@ -95,8 +95,10 @@ export function bestTile(
   const holders = held.flatMap((it) => holding(profile, spec, rows, it));
   const fourth = more(third, holders, patience * trials, evenly);
   const fifth = more(fourth, ahead(profile, spec, rows, tiles, fourth), Infinity, evenly);
-  const shorter = fifth.best ? tapering(profile, spec, fifth.best.tile) : [];
-  const { best } = more(fifth, shorter, patience * trials, evenly);
+  const narrower = fifth.best ? narrowing(profile, spec, rows, fifth.best.tile) : [];
+  const sixth = more(fifth, narrower, patience * trials, evenly);
+  const shorter = sixth.best ? tapering(profile, spec, sixth.best.tile) : [];
+  const { best } = more(sixth, shorter, patience * trials, evenly);
   if (!best)
     return fail(
       "device/no-tile",

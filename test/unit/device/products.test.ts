@@ -73,7 +73,9 @@ describe.each(machines)("on %s", (name, profile) => {
     { sums: {}, bias: false, k: 128, last: 32 },
     { sums: { parts: 2 }, bias: true, k: 64, last: 32, copies: 3 },
     { sums: { parts: 2, cut: "rows" }, bias: false, k: 128, last: 64 },
-  ] as const)("a product in parts, pieces and copies: %o", ({ sums, bias, ...staged }) => {
+    { sums: {}, bias: true, narrower: { after: 1, n: 16 } },
+    { sums: { parts: 2 }, bias: true, narrower: { after: 2, n: 48 }, k: 128, last: 64 },
+  ] as const)("a product in parts, pieces and copies: %o", ({ sums, bias, ...more }) => {
     if ("cut" in sums && profile.matrix.core === profile.vector.core) return;
     const [s, k, n] = [45, 300, 150];
     const spec: GemmSpec = {
@@ -82,10 +84,12 @@ describe.each(machines)("on %s", (name, profile) => {
       out: { dtype: "f32", width: n },
       bias,
     };
+    const { narrower, ...staged } = { narrower: undefined, ...more };
     const kernel = gemm(profile, spec, {
       ...tile,
       staged: { ...tile.staged, step: 32, ...staged },
       sums: { ...undivided, ...sums },
+      ...(narrower && { narrower }),
     });
     isLegal(kernel, profile, s);
     const [a, w, b] = [eighths("a", s * k), eighths("w", n * k), eighths("b", n)];

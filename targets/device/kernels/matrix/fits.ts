@@ -51,6 +51,8 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     if (last !== undefined && (!isTogether || run <= k || k % last !== 0 || last % step !== 0)) return false;
     if (pieces && (isMade || copies + pieces.copies > events || k % apart !== 0 || apart % step !== 0))
       return false;
+    // Each part has something to sum.
+    if (parts > 1 && (cut === "rows" ? m <= high * (parts - 1) : n <= wide * (parts - 1))) return false;
     if (
       parts > 1 &&
       (cut === "rows" ? (isWhole && leaves === "vector") || high % rate.m !== 0 : wide % rate.n !== 0)

@@ -4,21 +4,15 @@ import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
 import { named, typesOf } from "../name.ts";
 import { mostBlocks } from "../vector/row-blocks.ts";
 import { kernelOf, lines, tensor } from "../vector/tile.ts";
-import { readAhead, readBehind, readOut } from "./ahead.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { makeWeights } from "./made.ts";
-import { accumulatorFlags, emptied, held, product, stored, stores, straight, sumsBox } from "./product.ts";
+import { accumulatorFlags, emptied, held, product, stored, straight, sumsBox } from "./product.ts";
 import { pieceWork, piecesOf } from "./results.ts";
 import { vectorRows } from "./room.ts";
-import { depthOf, groupsOf, isFractal, matricesOf, sumsOf, widthOf, type GemmSpec } from "./spec.ts";
+import { sharedTensors, split } from "./split.ts";
+import { depthOf, groupsOf, isFractal, matricesOf, widthOf, type GemmSpec } from "./spec.ts";
 import { tasks } from "./tasks.ts";
 import type { Tile } from "./tile.ts";
-
-/** Tiles that are on their way between the cores of a group at a time: of sums so many that their way through memory does not hold up the next. */
-const slots = { sums: 3, weights: 2 } as const;
-
-/** Numbers of the signals between cores. */
-const signals = { sumsFree: 0, sumsThere: 3, weightsFree: 6, weightsThere: 8 } as const;
 
 /**
  * The kernel of a product. Tensors: `a`, `w`, `out`, and as the spec asks `aScales` [S, 1], `scales` and `zeros` [groups, n], `bias` [n], `offsets` and the
@@ -31,12 +25,7 @@ export function gemm(profile: Profile, spec: GemmSpec, tile: Tile): Kernel {
     `kernel ${nameOf(spec, tile)} for ${profile.name}`,
     "size S",
     tensors(spec, tile),
-    !flow.isWhole &&
-      flow.leaves === "vector" &&
-      `tensor sums: ${flow.acc}[${slots.sums * tile.area.m}, ${tile.area.n}] shared`,
-    !flow.isWhole &&
-      flow.isMade &&
-      `tensor made: ${flow.weight}[${slots.weights * tile.area.n}, ${tile.staged.k}] shared`,
+    !flow.isWhole && sharedTensors(profile, flow, spec, tile),
     ...(flow.isWhole ? [whole(profile, flow, spec, tile)] : split(profile, flow, spec, tile)),
   );
   return kernelOf(profile, text);
@@ -86,7 +75,7 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
     : stored(spec);
   const works =
     flow.leaves === "vector"
-      ? piecesOf(flow, tile).map((it) => pieceWork(profile, flow, spec, tile, it, rows.out))
+      ? piecesOf(flow, spec, tile).map((it) => pieceWork(profile, flow, spec, it, rows.out))
       : [];
   const leave =
     flow.leaves === "straight"
@@ -109,7 +98,6 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
       spec,
       tile,
       lines(
-        flow.leaves === "vector" && lines("let top = 0", "let mine = rows"),
         ...works.map((it) => it.begin),
         product(profile, flow, spec, tile, supply, leave),
         ...works.map((it) => it.end),
@@ -119,106 +107,4 @@ function whole(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): string
     accumulatorFlags(profile, flow, tile, "wait"),
     "}",
   );
-}
-
-/** Cores of each unit: what they hand each other goes through memory, each turn in another of its slots. */
-function split(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): readonly string[] {
-  const { matrix, vector } = profile;
-  const rows = vectorRows(profile, spec, tile);
-  const isLeaving = flow.leaves === "vector";
-  const sumsSlot = `let slot = turn mod ${slots.sums} * ${tile.area.m}`;
-  const weightsSlot = `turn mod ${slots.weights} * ${tile.area.n}`;
-  const handOver = lines(
-    sumsSlot,
-    `await ${vector.core} -> ${flow.drain} #${signals.sumsFree} x${slots.sums}`,
-    stores(profile, flow, tile, (r, c) => `sums[slot + ${r}, ${c}]`),
-    `signal ${flow.drain} -> ${vector.core} #${signals.sumsThere} x${slots.sums}`,
-  );
-  const supply = flow.isMade
-    ? lines(
-        `await ${vector.core} -> ${flow.load} #${signals.weightsThere} x${slots.weights}`,
-        `copy made[${weightsSlot} : cols, 0 : depth] -> w1[0 : cols, 0 : depth]`,
-        `signal ${flow.load} -> ${vector.core} #${signals.weightsFree} x${slots.weights}`,
-      )
-    : stored(spec);
-  const works = isLeaving
-    ? piecesOf(flow, tile).map((it) => pieceWork(profile, flow, spec, tile, it, rows.out))
-    : [];
-  const takeSums = lines(
-    sumsSlot,
-    `await ${matrix.core} -> ${flow.vectorLoad} #${signals.sumsThere} x${slots.sums}`,
-    ...works.map((it) => it.each((r) => `sums[slot + ${r}, 0 : cols]`)),
-    `signal ${flow.vectorLoad} -> ${matrix.core} #${signals.sumsFree} x${slots.sums}`,
-  );
-  const giveWeights = lines(
-    "let half = ceil(cols, cores)",
-    "let low = min(cols, core * half)",
-    "let lot = min(half, cols - low)",
-    `for k in from .. to step ${tile.staged.k} {`,
-    `let depth = min(${tile.staged.k}, to - k)`,
-    `let slot = ${weightsSlot}`,
-    `await ${matrix.core} -> ${flow.vectorStore} #${signals.weightsFree} x${slots.weights}`,
-    makeWeights(profile, flow, spec, tile, rows.made, (it) => `made[slot + ${it}, 0 : depth]`),
-    `signal ${flow.vectorStore} -> ${matrix.core} #${signals.weightsThere} x${slots.weights}`,
-    "}",
-  );
-  const each = lines(flow.isMade && giveWeights, isLeaving && takeSums);
-  const sums = sumsOf(spec);
-  const group = spec.w.kind === "integer" ? spec.w.group : depthOf(spec);
-  const beside = lines(
-    isLeaving &&
-      lines(
-        `let half = ceil(rows, cores)`,
-        "let top = min(rows, core * half)",
-        "let mine = min(half, rows - top)",
-      ),
-    ...works.map((it) => it.begin),
-    sums > 1
-      ? lines(
-          `for g in 0 .. ${sums} {`,
-          `let from = g * ${group}`,
-          `let to = min(${depthOf(spec)}, from + ${group})`,
-          each,
-          "}",
-        )
-      : lines("let from = 0", `let to = ${depthOf(spec)}`, each),
-    ...works.map((it) => it.end),
-  );
-  const free = (
-    core: string,
-    kind: "signal" | "await",
-    engine: string,
-    of: keyof typeof slots,
-  ): readonly string[] =>
-    Array.from({ length: slots[of] }, (_, i) => {
-      const id = signals[`${of}Free`] + i;
-      return kind === "signal" ? `signal ${engine} -> ${core} #${id}` : `await ${core} -> ${engine} #${id}`;
-    });
-  return [
-    `on ${matrix.core} {`,
-    accumulatorFlags(profile, flow, tile, "set"),
-    ...(flow.isMade ? free(vector.core, "signal", flow.load, "weights") : []),
-    readBehind(profile, flow, tile).begin,
-    tasks(
-      spec,
-      tile,
-      product(profile, flow, spec, tile, supply, isLeaving ? handOver : straight(profile, flow, spec, tile)),
-      held(flow, spec, tile),
-    ),
-    accumulatorFlags(profile, flow, tile, "wait"),
-    ...(isLeaving ? free(vector.core, "await", flow.drain, "sums") : []),
-    "}",
-    ...(isLeaving || flow.isMade
-      ? [
-          `on ${vector.core} {`,
-          ...(isLeaving ? free(matrix.core, "signal", flow.vectorLoad, "sums") : []),
-          tasks(spec, tile, beside),
-          ...(flow.isMade ? free(matrix.core, "await", flow.vectorStore, "weights") : []),
-          "}",
-        ]
-      : []),
-    ...(tile.staged.ahead === undefined
-      ? []
-      : [`on ${vector.core} {`, tasks(spec, tile, readAhead(profile, flow, spec, tile)), readOut(profile, flow, tile), "}"]), // prettier-ignore
-  ];
 }

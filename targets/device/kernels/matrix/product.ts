@@ -23,7 +23,7 @@ const share = (of: string, size: number, tile: Tile, part: number): string =>
   tile.sums.parts === 1 ? of : `max(0, min(${size}, ${of} - ${part * size}))`;
 
 /** How many of a tile's rows and columns are in a part, as expressions. */
-const partRows = (tile: Tile, part: number): string =>
+export const partRows = (tile: Tile, part: number): string =>
   tile.sums.cut === "rows" ? share("rows", partHeight(tile), tile, part) : "rows";
 export const partCols = (tile: Tile, part: number): string =>
   tile.sums.cut === "columns" ? share("cols", partWidth(tile), tile, part) : "cols";

@@ -32,18 +32,21 @@ function outgoing(
   const { out, w, bias } = spec;
   const isConverted = flow.acc !== "f32";
   const isSummed = sumsOf(spec) > 1;
-  const own = ownRows(profile, flow, tile);
-  return piecesOf(flow, tile).flatMap(({ width }) => [
-    sized(flow.acc, rows, width, 2),
-    ...(isConverted ? [sized("f32", rows, width)] : []),
-    ...(isSummed ? [sized("f32", own, width)] : []),
-    ...(w.kind === "integer"
-      ? [sized("f32", 1, width, besideCopies(flow)), sized("f32", own, 1, besideCopies(flow))]
-      : []),
-    ...(bias ? [sized("f32", 1, width, besideCopies(flow))] : []),
-    ...castSteps(profile, "f32", out.dtype).map((it) => sized(it, rows, width)),
-    ...(out.dtype === "f32" && !isSummed ? [] : [sized(out.dtype, rows, width, 2)]),
-  ]);
+  return piecesOf(flow, spec, tile).flatMap((piece) => {
+    const { width } = piece;
+    const own = ownRows(profile, flow, piece);
+    return [
+      sized(flow.acc, rows, width, 2),
+      ...(isConverted ? [sized("f32", rows, width)] : []),
+      ...(isSummed ? [sized("f32", own, width)] : []),
+      ...(w.kind === "integer"
+        ? [sized("f32", 1, width, besideCopies(flow)), sized("f32", own, 1, besideCopies(flow))]
+        : []),
+      ...(bias ? [sized("f32", 1, width, besideCopies(flow))] : []),
+      ...castSteps(profile, "f32", out.dtype).map((it) => sized(it, rows, width)),
+      ...(out.dtype === "f32" && !isSummed ? [] : [sized(out.dtype, rows, width, 2)]),
+    ];
+  });
 }
 
 /** Buffers in which weights are made, `rows` at a time. */
@@ -79,12 +82,19 @@ function bytesOf(profile: Profile, buffers: readonly BufferSize[]): number {
   return buffers.reduce((n, it) => n + it.copies * bufferBytes(it, space), 0);
 }
 
+/** Rows that the vector unit takes at a time, at most. */
+const most = 64;
+
 /**
- * The most rows that are taken at a time of a core's own: where they come through memory, half of them, so that the others are loaded while it works on these and
- * stored behind them.
+ * The most rows that are taken at a time of a core's own: where they come through memory all at once, half of them, so that the others are loaded while it works on
+ * these and stored behind them.
  */
-const outAtOnce = ({ isWhole }: Flow, own: number): number =>
-  isWhole ? 64 : Math.min(64, roundedUp(Math.ceil(own / 2), 8));
+function outAtOnce(profile: Profile, flow: Flow, spec: GemmSpec, tile: Tile): number {
+  const [first] = piecesOf(flow, spec, tile);
+  if (flow.isWhole || !first) return most;
+  const own = ownRows(profile, flow, first);
+  return Math.min(most, roundedUp(Math.ceil(first.high < tile.area.m ? own : own / 2), 8));
+}
 
 /** Rows of the result, and of weights being made, that the vector unit takes at a time. */
 export type VectorRows = { readonly out: number; readonly made: number };
@@ -94,13 +104,13 @@ export function vectorRows(profile: Profile, spec: GemmSpec, tile: Tile): Vector
   const flow = flowOf(profile, spec);
   const room =
     usableBytes(spaceOf(profile, profile.vector.space)) / (flow.isMade && flow.leaves === "vector" ? 2 : 1);
-  const most = (of: typeof outgoing, limit: number): number => {
+  const fitting = (of: typeof outgoing, limit: number): number => {
     let rows = limit;
     while (rows > 8 && bytesOf(profile, of(profile, spec, flow, tile, rows)) > room)
       rows = Math.max(8, Math.floor(rows / 16) * 8);
     return rows;
   };
-  return { out: most(outgoing, outAtOnce(flow, ownRows(profile, flow, tile))), made: most(making, 64) };
+  return { out: fitting(outgoing, outAtOnce(profile, flow, spec, tile)), made: fitting(making, most) };
 }
 
 /** Bytes that a tile takes of the vector unit's space. */

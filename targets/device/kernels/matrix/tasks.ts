@@ -1,7 +1,7 @@
 /** The tiles of a result, dealt out to the groups of a chip. */
 import { lines } from "../vector/tile.ts";
 import { matricesOf, widthOf, type GemmSpec } from "./spec.ts";
-import type { Tile } from "./tile.ts";
+import { acrossOf, type Narrower, type Tile } from "./tile.ts";
 
 /** The index of a matrix among those of w, followed by a comma; nothing where there is one. */
 export const lead = (spec: GemmSpec): string =>
@@ -18,7 +18,7 @@ export const rowsBox = (spec: GemmSpec, name: string, rows: string, columns: str
  */
 export function tasks(spec: GemmSpec, tile: Tile, body: string, first = ""): string {
   const { m, n } = tile.area;
-  const across = Math.ceil(widthOf(spec) / n);
+  const across = acrossOf(tile, widthOf(spec));
   const columns = `let cols = min(${n}, ${widthOf(spec)} - n)`;
   if (spec.experts !== undefined)
     return lines(
@@ -55,13 +55,22 @@ export function tasks(spec: GemmSpec, tile: Tile, body: string, first = ""): str
     `let down = ceil(S, ${m})`,
     `for t in group .. down * ${across * heads} step groups {`,
     heads > 1 && `let h = t / (down * ${across})`,
-    placed(tile, across, heads),
+    ...(tile.narrower
+      ? narrowing(tile, tile.narrower, widthOf(spec))
+      : [placed(tile, across, heads), columns]),
     `let rows = min(${m}, S - m)`,
-    columns,
     body,
     "}",
   );
 }
+
+/** Row `m`, column `n` and `cols` of tile `t`, the last columns of tiles narrower than those before. */
+const narrowing = ({ area }: Tile, { after, n }: Narrower, width: number): readonly string[] => [
+  `let m = t mod down * ${area.m}`,
+  "let column = t / down",
+  `let n = column * ${area.n} - max(0, column - ${after}) * ${area.n - n}`,
+  `let cols = min(${area.n} - (${after - 1} < column) * ${area.n - n}, ${width} - n)`,
+];
 
 /** Row `m` and column `n` of tile `t`: band after band of columns, in each row after row. */
 function placed({ area: { m, n }, band = 1 }: Tile, across: number, heads: number): string {

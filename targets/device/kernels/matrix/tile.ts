@@ -25,12 +25,16 @@ export type Sums = {
   readonly copies: number;
 };
 
+export type Narrower = { readonly after: number; readonly n: number };
+
 export type Tile = {
   readonly area: Area;
   readonly staged: Staging;
   readonly sums: Sums;
   /** So many columns of tiles are worked on at a time, row by row of tiles, so that groups side by side share rows and weights; one at a time where absent. */
   readonly band?: number;
+  /** Behind so many columns of tiles the others are narrower, of `n` each: when the last weights are there, less is left to do with them. All are alike where absent. */
+  readonly narrower?: Narrower;
   /** The weights of a column of tiles are staged once, in all their depth, while the rows pass by in so many runs; anew for each tile where absent. */
   readonly runs?: number;
 };
@@ -42,15 +46,19 @@ export const undivided: Sums = { parts: 1, cut: "columns", copies: 1 };
 export const roundedUp = (n: number, unit: number): number => Math.ceil(n / unit) * unit;
 
 /** Parts that are not alike begin at whole fragments: as many rows and columns as any machine's have. */
-const fragment = 16;
+export const fragment = 16;
+
+/** Columns of tiles of a result so wide. */
+export const acrossOf = ({ area: { n }, narrower }: Tile, width: number): number =>
+  narrower === undefined ? Math.ceil(width / n) : narrower.after + Math.ceil((width - narrower.after * n) / narrower.n); // prettier-ignore
 
 /** Rows and columns of one part; the last may have fewer. */
 const partOf = (size: number, parts: number): number =>
   size % parts === 0 && (size / parts) % fragment === 0 ? size / parts : roundedUp(size / parts, fragment);
 export const partHeight = ({ area: { m }, sums: { parts, cut } }: Tile): number =>
   cut === "rows" ? partOf(m, parts) : m;
-export const partWidth = ({ area: { n }, sums: { parts, cut } }: Tile): number =>
-  cut === "columns" && parts > 1 ? partOf(n, parts) : n;
+export const partWidth = ({ area: { n }, narrower, sums: { parts, cut } }: Tile): number =>
+  cut === "rows" || parts === 1 ? n : (narrower?.n ?? partOf(n, parts));
 
 /** Columns of a staged buffer that takes so much depth: each row begins where spaces can be addressed. */
 export const stagedWidth = (depth: number, dtype: DType): number =>
