@@ -13,6 +13,8 @@ export type Plan = {
   readonly dir: string;
   readonly manifest: Manifest;
   readonly file: (name: string) => string;
+  /** What a file holds. Throws `plan/damaged` where that is not what was written. */
+  readonly read: (name: string) => Buffer;
   /** The programs of a rank. Throws `plan/damaged`. */
   readonly programs: (rank: number) => readonly Program[];
   /** Load one weight into place. Throws `plan/damaged` where its checksum is not the manifest's. */
@@ -40,6 +42,11 @@ export function readPlan(dir: string): Plan {
         `it has ${size} bytes, expected ${expected.bytes}`,
       );
   }
+  const read: Plan["read"] = (name) => {
+    const bytes = readFileSync(file(name));
+    const other = otherChecksum(bytes, manifest.files[name]?.crc32);
+    return other ? fail("plan/damaged", { kind: "file", file: file(name) }, name, other) : bytes;
+  };
   const programs = (rank: number): readonly Program[] => {
     const name = manifest.ranks[rank]?.programs;
     if (name === undefined || !(name in manifest.files))
@@ -49,9 +56,15 @@ export function readPlan(dir: string): Plan {
         "plan.json",
         `it has no programs of rank ${rank}`,
       );
-    return parsePrograms(readFileSync(file(name), "utf8"), file(name));
+    return parsePrograms(read(name).toString(), file(name));
   };
-  return { dir, manifest, file, programs, loadWeight: weightLoader(manifest, file) };
+  return { dir, manifest, file, read, programs, loadWeight: weightLoader(manifest, file) };
+}
+
+/** That bytes are not those whose checksum the manifest has; undefined where they are. */
+function otherChecksum(bytes: Uint8Array, expected: string | undefined): string | undefined {
+  const found = crc32(bytes).toString(16).padStart(8, "0");
+  return found === expected ? undefined : `checksum ${found}, expected ${expected ?? "none"}`;
 }
 
 /** Loads weights by name; the headers of all weight files are read here. */
@@ -81,7 +94,7 @@ function weightLoader(manifest: Manifest, file: Plan["file"]): Plan["loadWeight"
     } finally {
       closeSync(fd);
     }
-    const found = crc32(target).toString(16).padStart(8, "0");
-    if (found !== entry.crc32) damaged(`checksum ${found}, expected ${entry.crc32}`);
+    const other = otherChecksum(target, entry.crc32);
+    if (other) damaged(other);
   };
 }

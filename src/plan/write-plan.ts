@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, rmdirSync, statSync } from "node:fs"; // prettier-ignore
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { crc32 } from "node:zlib";
@@ -157,8 +157,9 @@ function install(dir: string, partial: string, data: string, name: string, manif
   writeDurably(manifestOf(partial), manifest); // while nothing has been put in place that a full disk would leave there
   if (existsSync(target)) {
     const isCurrent = existsSync(current) && readFileSync(current, "utf8") === manifest;
-    // The same content under the same name: replace it only where no valid plan can be reading it.
-    if (!isCurrent || !sameSizes(target, partial)) rmSync(target, { recursive: true });
+    if (isCurrent)
+      replaceFiles(target, partial); // with the same, but for those that were damaged: whoever reads them goes on
+    else rmSync(target, { recursive: true });
   }
   if (!existsSync(target)) renameSync(partial, target);
   renameSync(manifestOf(partial), current);
@@ -167,10 +168,13 @@ function install(dir: string, partial: string, data: string, name: string, manif
       rmSync(join(dir, entry), { recursive: true, force: true });
 }
 
-function sameSizes(a: string, b: string): boolean {
-  const sizes = (folder: string) =>
-    readdirSync(folder)
-      .sort()
-      .map((name) => `${name}:${statSync(join(folder, name)).size}`);
-  return sizes(a).join() === sizes(b).join();
+/** Move all files of a folder over those of another, each by rename. */
+function replaceFiles(old: string, fresh: string): void {
+  for (const it of readdirSync(fresh, { recursive: true, withFileTypes: true })) {
+    if (it.isDirectory()) continue;
+    const file = join(it.parentPath, it.name);
+    const place = join(old, relative(fresh, file));
+    mkdirSync(dirname(place), { recursive: true });
+    renameSync(file, place);
+  }
 }

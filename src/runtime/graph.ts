@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import type { Dim } from "../ir/dim.ts";
 import { parseModule } from "../ir/parser.ts";
 import { interpret } from "../interp/interpret.ts";
@@ -66,7 +65,7 @@ export function writeOutputs(file: string, outputs: ReadonlyMap<string, Tensor>)
 export function runGraph(plan: Plan, inputs: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
   if (!plan.manifest.graph) return fail("run/no-graph", { kind: "file", file: plan.dir });
   const file = plan.file("module.mir");
-  const [func] = parseModule(readFileSync(file, "utf8"), file).funcs;
+  const [func] = parseModule(plan.read("module.mir").toString(), file).funcs;
   if (!func) return fail("plan/damaged", { kind: "file", file }, "module.mir", "it has no function");
   const weights = storedWeights(func);
   const load = (recipe: Recipe): Tensor => {

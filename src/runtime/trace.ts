@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { definitions, isOp, type Func, type Node, type Value } from "../ir/graph.ts";
 import { parseModule } from "../ir/parser.ts";
 import { valueNames } from "../ir/printer.ts";
@@ -168,8 +167,10 @@ export function openTracer(plan: Plan): Tracer {
   const { manifest } = plan;
   const values = manifest.ranks.map((_, rank) => {
     const own = `rank-${rank}.mir`;
-    const file = plan.file(own in manifest.files ? own : "module.mir");
-    const func = parseModule(readFileSync(file, "utf8"), file).funcs.find((it) => it.name === "prefill");
+    const name = own in manifest.files ? own : "module.mir";
+    const func = parseModule(plan.read(name).toString(), plan.file(name)).funcs.find(
+      (it) => it.name === "prefill",
+    );
     return func && tracedValues(func, isHalf(plan, rank));
   });
   if (manifest.graph || values.length === 0 || values.includes(undefined)) {

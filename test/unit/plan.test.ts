@@ -23,9 +23,10 @@ const folder = tempFolder();
 const model = join(root, "fixtures/tiny/v3");
 const other = join(root, "fixtures/tiny/v2");
 
-/** Read every weight, so that every checksum is looked at. */
+/** Read every weight and every file, so that every checksum is looked at. */
 function readWhole(dir: string): string {
   const plan = readPlan(dir);
+  for (const name of Object.keys(plan.manifest.files)) plan.read(name);
   for (const { name, bytes } of plan.manifest.weights) plan.loadWeight(name, new Uint8Array(bytes));
   return plan.manifest.data;
 }
@@ -76,14 +77,22 @@ describe("a damaged plan is refused", () => {
       expect(fault(dir), name).toMatch(/^(plan\/damaged|safetensors\/)/);
     }
   });
-  test("with a byte of a weight changed", () => {
-    const dir = broken((data) => {
-      const file = join(data, "weights-00001-of-00001.safetensors");
-      const bytes = readFileSync(file);
-      bytes.writeUInt8(bytes.readUInt8(bytes.length - 9) ^ 1, bytes.length - 9);
-      writeFileSync(file, bytes);
-    });
-    expect(fault(dir)).toBe("plan/damaged");
+  test("with a byte changed in any file", () => {
+    for (const name of files()) {
+      const dir = broken((data) => {
+        const bytes = readFileSync(join(data, name));
+        bytes.writeUInt8(bytes.readUInt8(bytes.length - 9) ^ 1, bytes.length - 9);
+        writeFileSync(join(data, name), bytes);
+      });
+      expect(fault(dir), name).toBe("plan/damaged");
+    }
+  });
+  test("and whole again once it is compiled again", async () => {
+    for (const name of files()) {
+      const dir = broken((data) => truncateSync(join(data, name), 0));
+      await compile(model, dir, {});
+      expect(contents(dir), name).toEqual(contents(whole));
+    }
   });
   test("without plan.json, of another version, or of another kind", () => {
     const edit = (text: string) => broken((_, dir) => writeFileSync(join(dir, "plan.json"), text));

@@ -1,5 +1,4 @@
 /** How long a device plan takes, its ranks on the devices of a cluster. */
-import { readFileSync } from "node:fs";
 import { parseCluster } from "../../cluster/cluster-file.ts";
 import { clusterFor } from "../../cluster/cluster-name.ts";
 import { pricingOn, type Pricing } from "../../cluster/model/collectives.ts";
@@ -23,8 +22,7 @@ export type SimulatedStep = {
 /** The cluster of a plan: the one it was compiled for, else what such devices usually are. Throws `run/no-cluster`. */
 function clusterOf(plan: Plan, machine: string): Cluster {
   const { ranks, files } = plan.manifest;
-  if (clusterFile in files)
-    return parseCluster(readFileSync(plan.file(clusterFile), "utf8"), plan.file(clusterFile));
+  if (clusterFile in files) return parseCluster(plan.read(clusterFile).toString(), plan.file(clusterFile));
   return clusterFor(machine, ranks.length) ?? fail("run/no-cluster", undefined, machine);
 }
 

@@ -1,5 +1,4 @@
 /** A device with a plan's weights in its memory, simulated: kernels are carried out on data, one launch after another. */
-import { readFileSync } from "node:fs";
 import { parseProfile, type Profile } from "../../machine/profile.ts";
 import type { Kernel } from "../../machine/schedule/kernel.ts";
 import { parseKernel } from "../../machine/schedule/parser.ts";
@@ -38,12 +37,12 @@ export type Loaded = {
 /** Read what a rank of a device plan launches. Throws `plan/damaged`. */
 export function launchesOf(plan: Plan, rank: number): DevicePlan {
   const programs = plan.manifest.ranks[rank]?.programs ?? damaged(`it has no programs of rank ${rank}`);
-  return parseDevicePlan(readFileSync(plan.file(programs), "utf8"), plan.file(programs));
+  return parseDevicePlan(plan.read(programs).toString(), plan.file(programs));
 }
 
 /** Read what a rank of a device plan launches, its profile and its schedules. Throws what parsing them throws. */
 export function loadDevice(plan: Plan, rank = 0): Loaded {
-  const read = (name: string): string => readFileSync(plan.file(name), "utf8");
+  const read = (name: string): string => plan.read(name).toString();
   const device = launchesOf(plan, rank);
   const own = profileFile(device.machine);
   const profile = parseProfile(read(own), plan.file(own));

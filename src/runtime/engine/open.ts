@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { weightNames } from "../../plan/program/program.ts";
 import type { Plan } from "../../plan/read-plan.ts";
 import { createEngine, type Engine, type EngineParts } from "./engine.ts";
@@ -13,7 +12,7 @@ export function openEngine(
   const programs = plan.programs(rank);
   const own = weightNames(programs);
   return createEngine({
-    kernels: readFileSync(plan.file("kernels.wasm")),
+    kernels: plan.read("kernels.wasm"),
     programs,
     caches: manifest.ranks[rank]?.caches ?? [],
     weights: manifest.weights.filter((w) => own.has(w.name)),

@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { isOp } from "../../ir/graph.ts";
 import { parseModule } from "../../ir/parser.ts";
 import type { Plan } from "../../plan/read-plan.ts";
@@ -11,7 +10,7 @@ export type RouterFacts = { readonly experts: number; readonly groups: number };
 /** Routed experts of a layer and their groups, as module.mir has them. Throws `route/no-experts` for a plan without. */
 export function routersOf(plan: Plan): RouterFacts {
   const file = plan.file("module.mir");
-  for (const { body } of parseModule(readFileSync(file, "utf8"), file).funcs)
+  for (const { body } of parseModule(plan.read("module.mir").toString(), file).funcs)
     for (const node of body)
       if (isOp(node, "router")) {
         const experts = node.operands[0]?.type.dims[1];
