@@ -17,14 +17,9 @@ import { printKernel } from "../../machine/schedule/printer.ts";
 import type { RankMemory } from "../../plan/manifest.ts";
 import { scheduleFaults } from "../../plan/check-schedules.ts";
 import { channelsOf, type Channel } from "../../plan/program/channels.ts";
-import {
-  collectivesOf,
-  mostSize,
-  profileFile,
-  scheduleFile,
-  type DevicePlan,
-} from "../../plan/program/device.ts";
+import { collectivesOf, profileFile, scheduleFile, type DevicePlan } from "../../plan/program/device.ts";
 import { formatDevicePlan } from "../../plan/program/device-file.ts";
+import { deviceRoom } from "../../plan/program/live.ts";
 import { rememberingVerifier, type VerifiedKernels, type Verifier } from "../../plan/verified-kernels.ts";
 import type { FileMaker } from "../../plan/write-plan.ts";
 import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
@@ -156,11 +151,6 @@ function memoryOf(own: DevicePlan, channels: readonly Channel[], context: number
   };
 }
 
-/** Room for the buffers of the larger phase; each has its own. */
+/** Room for the buffers of the larger phase. */
 const workspaceBytes = ({ programs }: DevicePlan, context: number): number =>
-  Math.max(
-    ...programs.map((program) => {
-      const most = mostSize(program, context);
-      return program.buffers.reduce((n, it) => n + byteLength(it.dtype, most(it.rows) * it.cols), 0);
-    }),
-  );
+  Math.max(...programs.map((program) => deviceRoom(program, context).end));

@@ -1,3 +1,4 @@
+import { placeLive, spansOf, type Live, type Room, type Span } from "../../plan/program/live.ts";
 import { rowsOf, type Cache, type Program } from "../../plan/program/program.ts";
 import { mostOf, sizeTable } from "../../plan/program/sizes.ts";
 
@@ -20,55 +21,30 @@ const [controlAt, sizesAt] = [64, 128];
 const align = (n: number): number => Math.ceil(n / 64) * 64;
 
 /** First and last step that mentions each buffer; inputs live from the start, logits to the end. */
-function lifetimes(program: Program): ReadonlyMap<string, readonly [number, number]> {
-  const spans = new Map<string, [number, number]>();
-  const touch = (name: string, at: number) => {
-    const span = spans.get(name);
-    spans.set(name, span ? [Math.min(span[0], at), Math.max(span[1], at)] : [at, at]);
-  };
-  program.steps.forEach((step, i) => {
-    if ("kernel" in step) for (const arg of step.args) if (arg.kind === "buffer") touch(arg.name, i);
-    if ("collective" in step) for (const { buffer } of rowsOf(step.collective)) touch(buffer, i);
-  });
-  touch(program.inputs.ids, -1);
-  touch(program.inputs.positions, -1);
-  if (program.logits !== undefined) touch(program.logits, program.steps.length);
-  for (const { buffer } of program.routers) touch(buffer, program.steps.length);
-  for (const name of program.kept ?? []) {
-    touch(name, -1);
-    touch(name, program.steps.length);
-  }
-  return spans;
+function lifetimes(program: Program): ReadonlyMap<string, Span> {
+  const { steps, inputs, logits, routers, kept = [] } = program;
+  const mentioned = steps.map((step) => [
+    ...("kernel" in step ? step.args.flatMap((it) => (it.kind === "buffer" ? [it.name] : [])) : []),
+    ...("collective" in step ? rowsOf(step.collective).map((it) => it.buffer) : []),
+  ]);
+  const last = [...(logits === undefined ? [] : [logits]), ...routers.map((it) => it.buffer), ...kept];
+  return spansOf([
+    ...mentioned.flatMap((names, i) => names.map((name) => [name, i] as const)),
+    ...[inputs.ids, inputs.positions, ...kept].map((name) => [name, -1] as const),
+    ...last.map((name) => [name, steps.length] as const),
+  ]);
 }
 
 /** Give each buffer the lowest address free over its life. */
-function placeBuffers(
-  program: Program,
-  context: number,
-  base: number,
-): { at: Map<string, number>; end: number } {
+function placeBuffers(program: Program, context: number, base: number): Room {
   const spans = lifetimes(program);
   const most = mostOf(program, context);
-  const placed: { from: number; to: number; first: number; last: number }[] = [];
-  const at = new Map<string, number>();
-  let end = base;
-  const sized = program.buffers.map((b) => ({
-    name: b.name,
+  const live = program.buffers.flatMap(({ name, rowBytes, rows }): Live[] => {
+    const span = spans.get(name);
     // Vector loads may read up to 15 bytes past a row's end.
-    bytes: align(b.rowBytes * most(b.rows) + 16),
-    span: spans.get(b.name),
-  }));
-  for (const { name, bytes, span } of sized.sort((a, b) => b.bytes - a.bytes)) {
-    if (!span) continue;
-    const [first, last] = span;
-    const rivals = placed.filter((p) => p.first <= last && first <= p.last).sort((a, b) => a.from - b.from);
-    let from = base;
-    for (const rival of rivals) if (from + bytes > rival.from) from = Math.max(from, rival.to);
-    placed.push({ from, to: from + bytes, first, last });
-    at.set(name, from);
-    end = Math.max(end, from + bytes);
-  }
-  return { at, end };
+    return span ? [{ name, bytes: align(rowBytes * most(rows) + 16), span }] : [];
+  });
+  return placeLive(live, base);
 }
 
 /** Lay out weights, caches, buffers and a private scratch for each thread. */
