@@ -40,7 +40,7 @@ export function storedBuffers(profile: Profile, shape: AttentionShape, tile: Sto
     p: [ub, dtype, slice, keys, 2],
     o: [ub, "f32", slice, columns, 1],
     e: [ub, "f32", slice, columns, 2],
-    y: [ub, tile.pieces > 1 ? "f32" : out, slice, columns, 2],
+    y: [ub, tile.pieces > 1 ? "f32" : out, slice, columns, 1],
     top: [ub, "f32", 1, 8, 1],
     rises: [ub, "i32", 1, 8, 1],
   } as const satisfies Record<string, Buffer>;

@@ -94,7 +94,8 @@ export function buffersOf(profile: Profile, shape: AttentionShape, tile: Attenti
     s: [ub, "f32", share, k, ahead],
     p: [ub, dtype, share, k, ahead],
     o: [ub, "f32", share, columns, 2],
-    y: [ub, tile.pieces > 1 ? "f32" : out, share, upTo(columns, 32), 2],
+    // What leaves is there twice where it may go slowly; where the matrix unit's sums are beside it, room for more rows is worth more.
+    y: [ub, tile.pieces > 1 ? "f32" : out, share, upTo(columns, 32), isFused(profile) ? 1 : 2],
     below: [ub, "f32", share, tile.queries > 1 ? k : 8, 1],
     order: [ub, "f32", share, 8, 1],
   } as const satisfies Record<string, Buffer>;

@@ -6,6 +6,9 @@ import { named, typesOf } from "../name.ts";
 import { blockBytes, blockTensors, listBlocks, loadRuns, type BlockLists } from "./row-blocks.ts";
 import { box, buffer, cast, castSteps, copies, held, kernelOf, lines, overOwnColumns, overSharedRows, pitch, tensor, tileOf, type View } from "./tile.ts"; // prettier-ignore
 
+/** Copies of a row on its way: each is stored for several slots, so that fewer are under way than where rows are only passed on. */
+const underWay = 3;
+
 /** The places of slots, for `overSharedRows`; of those of experts elsewhere there are none, which their experts tell. */
 const numbers = (make: ReturnType<typeof buffer>, topK: number, partial: boolean): string => {
   const load = (tensor: string, name: string): string =>
@@ -42,7 +45,7 @@ export function permuteRows(profile: Profile, { x, topK, scaled, partial, blocks
   const slots = `S * ${topK}`;
   const rows: View = { dtype, width };
   const apart = pitch("f32", 1);
-  const tile = tileOf(profile, width, 1, { chunk: (copies * dtypes[dtype].bits) / 8, column: 2 * apart, once: ((partial ? 16 : 8) * held * topK + blockBytes(blocks)) / width }); // prettier-ignore
+  const tile = tileOf(profile, width, 1, { chunk: (underWay * dtypes[dtype].bits) / 8, column: 2 * apart, once: ((partial ? 16 : 8) * held * topK + blockBytes(blocks)) / width }); // prettier-ignore
   const make = buffer(profile);
   const eachSlot = (body: string): string =>
     lines("for r in 0 .. rows {", `for j in 0 .. ${topK} {`, slotAt(`(at + r) * ${topK} + j`, partial, body), "}", "}"); // prettier-ignore
@@ -69,7 +72,7 @@ export function permuteRows(profile: Profile, { x, topK, scaled, partial, blocks
           overOwnColumns(
             tile,
             lines(
-              make("x0", dtype, tile.rows, tile.cols, copies),
+              make("x0", dtype, tile.rows, tile.cols, underWay),
               `copy ${box("x", x)} -> x0[0 : rows, 0 : cols]`,
               eachSlot("copy x0[r, 0 : cols] -> rows[p, c : cols]"),
             ),
