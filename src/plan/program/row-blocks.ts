@@ -40,11 +40,11 @@ export const rowBlocks = (offsets: readonly number[], height: number): readonly 
 export function blockReader(offsets: readonly number[], height: number): Reader {
   const blocks = rowBlocks(offsets, height);
   return (box, at) => {
-    const [last = 0] = at.slice(-1);
-    const block = blocks[last];
+    const last = at[at.length - 1] ?? 0;
     if (box === "offsets") return offsets[last] ?? 0;
     if (box === "blockCount") return blocks.length;
-    return (box === "blocks" && (at[0] === 0 ? block?.expert : block?.begin)) || 0;
+    const block = box === "blocks" ? blocks[last] : undefined;
+    return (at[0] === 0 ? block?.expert : block?.begin) ?? 0;
   };
 }
 

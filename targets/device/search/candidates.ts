@@ -91,6 +91,12 @@ export function narrowing(profile: Profile, spec: GemmSpec, rows: number, tile: 
   );
 }
 
+/** A tile with one copy of its undivided sums where it has two, or the other way round, where there is room. */
+export function otherCopies(profile: Profile, spec: GemmSpec, { sums, ...tile }: Tile): readonly Tile[] {
+  if (sums.parts > 1) return [];
+  return [{ ...tile, sums: { ...sums, copies: 3 - sums.copies } }].filter(fitter(profile, spec));
+}
+
 /** A tile whose last turns are shorter, of one step and of two, staged further ahead where there is room: while they come, those before are still there. */
 export function tapering(profile: Profile, spec: GemmSpec, { staged, ...tile }: Tile): readonly Tile[] {
   const { k, step, copies } = staged;

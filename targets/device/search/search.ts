@@ -7,7 +7,15 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import { candidates, holding, narrowing, otherBands, readingAhead, tapering } from "./candidates.ts";
+import {
+  candidates,
+  holding,
+  narrowing,
+  otherBands,
+  otherCopies,
+  readingAhead,
+  tapering,
+} from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { sturdiest } from "./uneven.ts";
@@ -87,8 +95,8 @@ export function bestTile(
   const { ofSizes, ofBest } = shared(trials);
   const narrow = more(noTrials, [...(published ? [published] : []), ...promising.slice(0, ofSizes)], patience * trials, evenly); // prettier-ignore
   const first = more(narrow, promising.slice(ofSizes), (patience * trials) / wide ** 2, evenly);
-  const second = more(first, alike(tiles, first).slice(0, ofBest), patience * trials, evenly);
-  const turned = second.best ? otherBands(spec, second.best.tile) : [];
+  const second = more(first, alike(tiles, first, ofBest), patience * trials, evenly);
+  const turned = second.best ? [...otherBands(spec, second.best.tile), ...otherCopies(profile, spec, second.best.tile)] : []; // prettier-ignore
   const third = more(second, turned, patience * trials, evenly);
   // How long a tile takes that stages weights anew tells little of one that holds them: the best by formula is tried besides.
   const held = [third.best?.tile, tiles[0]].filter((it) => it !== undefined);

@@ -52,13 +52,19 @@ export const ranked = (tiles: readonly Tile[], estimate: (tile: Tile) => number)
     .toSorted((a, b) => a.cycles - b.cycles)
     .map((it) => it.tile);
 
+/** What tells tiles apart but for copies of their sums: these seldom make a difference. */
+const unlike = ({ sums, ...tile }: Tile): string => JSON.stringify({ ...tile, sums: { ...sums, copies: 1 } });
+
 /** Of tiles of one size, that differ only in how they are staged, the best few. */
 export function diverse(tiles: readonly Tile[], few: number): readonly Tile[] {
-  const taken = new Map<string, number>();
-  return tiles.filter(({ area: { m, n } }) => {
-    const before = taken.get(`${m} ${n}`) ?? 0;
-    taken.set(`${m} ${n}`, before + 1);
-    return before < few;
+  const taken = new Map<string, Set<string>>();
+  return tiles.filter((tile) => {
+    const size = `${tile.area.m} ${tile.area.n}`;
+    const before = taken.get(size) ?? new Set();
+    const own = before.size < few ? unlike(tile) : undefined;
+    if (own === undefined || before.has(own)) return false;
+    taken.set(size, before.add(own));
+    return true;
   });
 }
 
@@ -66,6 +72,14 @@ export function diverse(tiles: readonly Tile[], few: number): readonly Tile[] {
 export const ofSize = (tiles: readonly Tile[], { m, n }: Area): readonly Tile[] =>
   tiles.filter(({ area }) => area.m === m && area.n === n);
 
-/** Tiles that have not been timed of the size that was fastest. */
-export const alike = (tiles: readonly Tile[], { timed: before, best }: Trials): readonly Tile[] =>
-  best ? ofSize(tiles, best.tile.area).filter((it) => !before.includes(it)) : [];
+/** Of the size that was fastest, as many tiles that are unlike all that have been timed. */
+export function alike(
+  tiles: readonly Tile[],
+  { timed: before, best }: Trials,
+  count: number,
+): readonly Tile[] {
+  if (!best) return [];
+  const known = ofSize(before, best.tile.area).map(unlike);
+  const others = ofSize(tiles, best.tile.area).filter((it) => !known.includes(unlike(it)));
+  return diverse(others, count);
+}

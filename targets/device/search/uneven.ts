@@ -53,7 +53,7 @@ export function sturdiest(
   const enough = Math.max(patience * trials, least * first.walked);
   const tiles = promising(profile, spec, rows, spreads);
   const second = more(first, diverse(tiles, 1).slice(0, ofSizes), enough, both);
-  const third = more(second, alike(tiles, second).slice(0, ofBest), enough, both);
+  const third = more(second, alike(tiles, second, ofBest), enough, both);
   const tile = third.best?.tile ?? best.tile;
   const found = more(third, tapering(profile, spec, tile), enough, both).best?.tile ?? tile;
   return { tile: found, cycles: timeOf(found).cycles };

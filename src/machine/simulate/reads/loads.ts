@@ -14,15 +14,18 @@ export type Loads = {
 
 const total = (of: readonly number[]): number => of.reduce((n, it) => n + it, 0);
 
-const bytesOf = (turns: Turns): number =>
-  total(turns.map((of) => total(of.map(({ first, again }) => first + again))));
+function bytesOf(turns: Turns): number {
+  let bytes = 0;
+  for (const of of turns) for (const { first, again } of of) bytes += first + again;
+  return bytes;
+}
 
 export function loadsOf(groups: readonly Turns[]): Loads {
   const lengths = groups.map((it) => it.length);
   const reads = groups.map(bytesOf);
   const loads = reads.some((it) => it > 0) ? reads : lengths;
   const most = Math.max(...loads);
-  const after = (turn: number): number => lengths.filter((it) => it > turn).length;
+  const after = (turn: number): number => lengths.reduce((n, it) => (it > turn ? n + 1 : n), 0);
   return {
     busiest: loads.indexOf(most),
     all: Math.max(1, total(loads) / Math.max(1, most)),

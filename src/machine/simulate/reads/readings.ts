@@ -88,21 +88,29 @@ type Extent = Pick<Reading, "extent" | "first" | "again"> & {
 function looking(nest: Nest, reader: Reader, boxes: Boxes): Look {
   const [source] = nest.copy.regions;
   const extentIn = remembering(nest.inputs, (env) => source && extentOf(nest, source, env, reader));
-  const visits = new Map<number, Visit>();
+  const visits = new Map<number, Visited>();
   const [counted, { isBrought }] = [countedAs(nest), nest];
   return (env) => {
     const found = extentIn(env);
     if (!found || source?.box.kind !== "tensor") return undefined;
-    const { first, again } = found;
+    const { extent, first, again } = found;
     if (nest.isScattered) return { visit: { box: { tensor: source.box.decl.name }, counted, isBrought }, extent: first, first, again }; // prettier-ignore
     if (nest.wanders) goTo(nest.steps, found.begins, env, reader);
     const start = startOf(source.box, source.at(env), found.low, nest.isFixed, env);
-    let visit = visits.get(start);
-    if (!visit)
-      visits.set(start, (visit = { box: boxAt(boxes, source.box.decl.name, start), counted, isBrought }));
-    return { visit, extent: found.extent, first, again };
+    let visited = visits.get(start);
+    if (visited?.found === found) return visited.reading;
+    const visit = visited?.reading.visit ?? {
+      box: boxAt(boxes, source.box.decl.name, start),
+      counted,
+      isBrought,
+    };
+    visits.set(start, (visited = { found, reading: { visit, extent, first, again } }));
+    return visited.reading;
   };
 }
+
+/** What was read last where a copy begins. */
+type Visited = { readonly found: Extent; readonly reading: Reading };
 
 /** The element of a tensor that a box begins at. */
 function startOf(

@@ -46,8 +46,8 @@ type Count = { readonly first: Read; readonly again: Read };
 type Counts = ReadonlyMap<string, Count>;
 
 /** What all groups read of a box in a round: the largest extent, and by each copy the most. */
-type Touched = { extent: number; readonly visits: Map<Visit, Sums> };
-type Sums = { first: number; again: number };
+type Touched = { extent: number; readonly visits: Visited[] };
+type Visited = { readonly visit: Visit; first: number; again: number };
 
 /** Of a tensor in a round, bytes that copies bring into the cache for others, and what these others would miss without. */
 type Brought = { bytes: number; readonly for: Map<Count, number> };
@@ -62,11 +62,12 @@ function countsOf(groups: readonly Turns[], round: number, cache: Cache): Counts
       count.first.bytes += first;
       count.again.bytes += again;
       let touched = boxes.get(box);
-      if (!touched) boxes.set(box, (touched = { extent: 0, visits: new Map() }));
+      if (!touched) boxes.set(box, (touched = { extent: 0, visits: [] }));
       touched.extent = Math.max(touched.extent, extent);
-      const most = touched.visits.get(visit);
-      if (!most) touched.visits.set(visit, { first, again });
-      else if (first + again > most.first + most.again) Object.assign(most, { first, again });
+      // Few copies read of one box.
+      const most = touched.visits.find((it) => it.visit === visit);
+      if (!most) touched.visits.push({ visit, first, again });
+      else if (first + again > most.first + most.again) [most.first, most.again] = [first, again];
     }
   let together = 0;
   for (const { extent } of boxes.values()) together += extent;
@@ -75,12 +76,12 @@ function countsOf(groups: readonly Turns[], round: number, cache: Cache): Counts
   const brought = new Map<string, Brought>();
   for (const [box, touched] of boxes) {
     const fresh = 1 - use(cache, box, touched.extent) / touched.extent;
-    for (const [counted, { first, again, isBrought }] of copiesOf(touched)) {
-      const count = countOf(counts, counted);
+    for (const { visit, first, again } of byName(touched.visits)) {
+      const count = countOf(counts, visit.counted);
       const once = isKept ? Math.min(touched.extent, first) : first;
       if (!isKept) count.again.missed += fresh * again;
       const beside = broughtOf(brought, box.tensor);
-      if (isBrought) beside.for.set(count, (beside.for.get(count) ?? 0) + fresh * once);
+      if (visit.isBrought) beside.for.set(count, (beside.for.get(count) ?? 0) + fresh * once);
       else {
         count.first.missed += fresh * once;
         beside.bytes += once;
@@ -94,14 +95,16 @@ function countsOf(groups: readonly Turns[], round: number, cache: Cache): Counts
 }
 
 /** What copies read of a box, those that are counted under one name together. */
-function copiesOf({ visits }: Touched): ReadonlyMap<string, Sums & { readonly isBrought: boolean }> {
-  const copies = new Map<string, Sums & { readonly isBrought: boolean }>();
-  for (const [{ counted, isBrought }, { first, again }] of visits) {
-    const known = copies.get(counted);
-    if (!known) copies.set(counted, { first, again, isBrought });
-    else Object.assign(known, { first: known.first + first, again: known.again + again });
-  }
-  return copies;
+function byName(visits: readonly Visited[]): readonly Visited[] {
+  if (visits.length === 1) return visits;
+  const names = Map.groupBy(visits, (it) => it.visit.counted);
+  return [...names.values()].map((of) =>
+    of.reduce((sum, { visit, first, again }) => ({
+      visit,
+      first: sum.first + first,
+      again: sum.again + again,
+    })),
+  );
 }
 
 function countOf(counts: Map<string, Count>, name: string): Count {
