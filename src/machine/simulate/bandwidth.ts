@@ -12,6 +12,10 @@ export type Memory = Rates & {
   gaps: readonly Gap[];
   /** Cycles by which what was asked for may be ahead of what is served. */
   ahead: number;
+  /** Of how far it was ahead at some time, the share that is left in `ahead`. */
+  inertia: number;
+  /** Cycles by which it could have been less ahead since, and no copy later. */
+  spare: number;
 };
 
 /** What one of those that share the memory gets of it, and of its cache. */
@@ -35,6 +39,8 @@ export const shareOf = (profile: Profile, cores: number): Memory => ({
   free: 0,
   gaps: [],
   ahead: 0,
+  inertia: 1,
+  spare: Infinity,
 });
 
 /**
@@ -50,6 +56,7 @@ export function aheadOf(
   const window = (latency * most) / rate;
   const own = window > 0 ? Math.min(1, cycles / window) : 1;
   memory.ahead += own * (window - latency - memory.ahead);
+  memory.inertia *= 1 - own;
   return memory.ahead;
 }
 

@@ -40,6 +40,7 @@ export function transferred(core: Core, clock: Clock, it: Instruction, start: nu
   const fetched = reserve(memory, start, cycles);
   const hits = (occupied - missed) / rate;
   const asked = fetched - aheadOf(memory, cycles, { most, rate: ofMemory, latency });
+  memory.spare = Math.min(memory.spare, taken - asked - hits);
   const next = Math.max(taken, asked + hits);
   return { next, end: Math.max(next, fetched) + latency };
 }

@@ -45,7 +45,7 @@ export function formsOf(
 }
 
 /** The form of a loop's turn, worked out once for equal sizes in it. */
-function looking({ body }: Loop, reader: Reader): (env: Env) => Form {
+export function looking({ body }: Loop, reader: Reader): (env: Env) => Form {
   const inputs = sizeInputs(body);
   const prefix = said(body, new Set(inputs)).steps;
   const short = shortener();

@@ -43,7 +43,9 @@ export function leavingOut(
   const loops = new Map(parts.map((it) => [it, areJoined ? signallingLoops(it) : outermost(it)]));
   const looks = new Map(parts.map((it) => [it, formsOf(it, conditions.reader, loops.get(it) ?? [], conditions.of)])); // prettier-ignore
   const forms = new Map(cores.map((core, i) => [core, formsAhead(looks, ahead[i])]));
-  const inner = new Map(cores.map((core) => [core, skipper(core.part, core.env, conditions.again)]));
+  const inner = new Map(
+    cores.map((core) => [core, skipper(core.part, core.env, conditions.reader, conditions.again)]),
+  );
   const skipped = (core: Core, turn: Turn): number => inner.get(core)?.(turn, clockOf(clocks, core)) ?? 0;
   const isAt = (core: Core, { loop }: Turn): boolean => loops.get(core.part)?.includes(loop) === true;
   const isOne = [...loops.values()].every((it) => it.length === 1);

@@ -85,7 +85,6 @@ function lookOf(
     for (const it of engines.values()) [it.ready, it.done, it.seen].forEach(add);
     const gaps = memory.gaps.filter((it) => it.to > floor);
     [memory.free, ...gaps.flatMap(({ from, to }) => [from, to])].forEach(add);
-    times.push(memory.ahead);
     form.push(engines.size, gaps.length);
     first = Math.min(first, floor);
   }
@@ -119,34 +118,37 @@ export const beforesOf = (clocks: Clocks, { stands }: Moment, by: number): Befor
     ]),
   );
 
-/** What has to do with a turn: engines, memories, and rings. All else stays where it stood. */
-export type Part = Engine | Memory | Ring;
+/** What moves in a turn: engines, memories, and rings. All else stays where it stood. */
+export type Mover = Engine | Memory | Ring;
 
-/** What had to do with a turn that cores began so; `rounds` says how often each loop of a core has gone round in it. */
-export function partsOf(
+/** What has moved in a turn that cores began so; `rounds` says how often each loop of a core has gone round in it. */
+export function moversOf(
   view: View,
   befores: Befores,
   rounds: (core: Core, turn: number) => number,
-): ReadonlySet<Part> {
+): ReadonlySet<Mover> {
   const { clocks, rings } = view;
-  const parts = new Set<Part>();
+  const movers = new Set<Mover>();
   for (const [core, { engines, memory }] of clocks) {
     const before = befores.get(core);
-    if (memory.gaps !== before?.gaps) parts.add(memory);
+    if (memory.gaps !== before?.gaps) movers.add(memory);
     for (const [name, it] of engines) {
       const was = before?.engines.get(name);
-      if (it.ready !== was?.ready || it.done !== was.done || it.seen !== was.seen) parts.add(it);
+      if (it.ready !== was?.ready || it.done !== was.done || it.seen !== was.seen) movers.add(it);
     }
   }
   const isUsed = ({ core, loops }: Ring): boolean => [...loops].some((it) => rounds(core, it) > 0);
-  for (const it of rings) if (isOwn(view, it) || isUsed(it)) parts.add(it);
-  return parts;
+  for (const it of rings) if (isOwn(view, it) || isUsed(it)) movers.add(it);
+  return movers;
 }
 
 const isOwn = ({ standing }: View, { core, turn }: Ring): boolean => standing.get(core)?.loop.turn === turn;
 
 /** The rings of the very loops before whose turns cores stand. */
 export const ownRings = (view: View): readonly Ring[] => view.rings.filter((it) => isOwn(view, it));
+
+/** What of a core goes its own way, whatever engines do: when its scalar unit is done, and how far it is ahead of the memory. */
+export type Own = { readonly scalar: number; readonly ahead: number };
 
 /** When the scalar unit of a core is done with what it was given. */
 export const scalarOf = ({ engines }: { readonly engines: ReadonlyMap<string, Engine> }): number =>
@@ -164,13 +166,13 @@ export function scalarIn({ stands }: Moment, core: Core, own: number, by: number
   return own <= stand.floor + by ? own : undefined;
 }
 
-/** Bring to where they stand in a moment, so many turns and `by` cycles later, what has to do with these turns, and scalar units to where they are. */
+/** Bring to where they stand in a moment, so many turns and `by` cycles later, what moves in these turns; `own` is where they are by themselves. */
 export function bringTo(
   { stands, set }: Moment,
   turns: number,
   by: number,
-  parts: ReadonlySet<Part>,
-  scalars: ReadonlyMap<Core, number>,
+  movers: ReadonlySet<Mover>,
+  own: ReadonlyMap<Core, Own>,
   view: View,
 ): void {
   const { clocks, signals, rings } = view;
@@ -178,17 +180,17 @@ export function bringTo(
     const stand = stands.get(core);
     for (const [name, it] of engines) {
       const then = stand?.engines.get(name);
-      if (then && parts.has(it)) Object.assign(it, { ready: then.ready + by, done: then.done + by, seen: then.seen + by }); // prettier-ignore
+      if (then && movers.has(it)) Object.assign(it, { ready: then.ready + by, done: then.done + by, seen: then.seen + by }); // prettier-ignore
     }
-    const scalar = scalars.get(core) ?? 0;
+    const { scalar = 0, ahead = 0 } = own.get(core) ?? {};
     Object.assign(engines.get(scalarEngine) ?? {}, { ready: scalar, done: scalar });
-    if (!stand || !parts.has(memory)) continue;
-    const { free, gaps, ahead } = stand.memory;
+    if (!stand || !movers.has(memory)) continue;
+    const { free, gaps } = stand.memory;
     const later = gaps.map(({ from, to }) => ({ from: from + by, to: to + by }));
     Object.assign(memory, { free: free + by, ahead, gaps: later });
   }
   rings.forEach((ring, i) => {
-    if (!parts.has(ring)) return;
+    if (!movers.has(ring)) return;
     const later = set[i]?.map((of) => of.map((it) => it + by)) ?? [];
     // The loop that these turns are of counts them itself.
     setTimes(ring, isOwn(view, ring) ? turns : 0, later, clocks, signals);

@@ -3,7 +3,8 @@
  * earlier, two that begin so many cycles apart end no more cycles apart.
  */
 import type { Core } from "../../schedule/cores.ts";
-import { areAlike, beforesOf, bringTo, momentOf, ownRings, partsOf, scalarIn, scalarOf, type Befores, type Clocks, type Moment, type Part, type View } from "./moment.ts"; // prettier-ignore
+import type { Memory } from "../bandwidth.ts";
+import { areAlike, beforesOf, bringTo, momentOf, ownRings, moversOf, scalarIn, scalarOf, type Befores, type Clocks, type Moment, type Own, type Mover, type View } from "./moment.ts"; // prettier-ignore
 import { count, doneSince, snapshotOf, type Snapshot } from "./passed.ts";
 
 /** A moment between turns, and the turns that were walked through from there on, by their forms. */
@@ -14,18 +15,26 @@ export type Step = {
   readonly to: Node;
   readonly time: number;
   readonly of: ReadonlyMap<Core, Share>;
-  readonly parts: ReadonlySet<Part>;
+  readonly movers: ReadonlySet<Mover>;
 };
 
-/** What a core did, how far its scalar unit came, and how often its loops have gone round. */
-type Share = { readonly done: Snapshot; readonly scalar: number; readonly rounds: readonly number[] };
+/** What a core did, how far its scalar unit came, how often its loops have gone round, and how it fared with the memory. */
+type Share = {
+  readonly done: Snapshot;
+  readonly scalar: number;
+  readonly rounds: readonly number[];
+  readonly ahead: Ahead;
+};
 
-/** Where cores are between turns: they stand as in a moment, at a time, with scalar units of their own; turns passed on the way there. */
+/** How far a core was ahead of the memory before a turn and behind it, and what `Memory` says of the turn. */
+type Ahead = { readonly before: number; readonly behind: number; readonly inertia: number; readonly spare: number }; // prettier-ignore
+
+/** Where cores are between turns: they stand as in a moment, at a time, but for what goes its own way; turns passed on the way there. */
 type Stop = {
   readonly node: Node;
   readonly moment: Moment;
   readonly at: number;
-  readonly scalars: ReadonlyMap<Core, number>;
+  readonly own: ReadonlyMap<Core, Own>;
   readonly passed: Map<Step, number>;
 };
 
@@ -42,6 +51,9 @@ type Way = {
 const closeness = 1e-3;
 /** Cycles that never matter. */
 const exactness = 1e-3;
+
+/** Cycles by which what a turn of some length begins with may differ. */
+const toleranceOf = (time: number): number => Math.max(exactness, closeness * time);
 
 /** Moments of one form that are kept in mind. */
 const remembered = 64;
@@ -72,12 +84,12 @@ export function recalling(): Recall {
       const { clocks } = view;
       const moment = momentOf(view, way?.befores ?? new Map());
       const time = way ? moment.at - way.at : 0;
-      const node = nodeAt(moment, Math.max(exactness, closeness * time));
-      here = { node, moment, at: moment.at, scalars: scalarsOf(clocks), passed: new Map() };
+      const node = nodeAt(moment, toleranceOf(time));
+      here = { node, moment, at: moment.at, own: ownOf(clocks), passed: new Map() };
       if (!way || !isNext) return undefined;
       const of = since(way.of, sharesOf(clocks));
-      const parts = partsOf(view, way.befores, (core, turn) => roundsOf(core, of, turn));
-      const step = { to: node, time, of, parts };
+      const movers = moversOf(view, way.befores, (core, turn) => roundsOf(core, of, turn));
+      const step = { to: node, time, of, movers };
       way.from.turns.set(way.form, step);
       return step;
     },
@@ -97,28 +109,36 @@ export function recalling(): Recall {
     leave: (view, turns, form) => {
       if (!here) return;
       const { clocks } = view;
-      const { node, moment, at, scalars, passed } = here;
+      const { node, moment, at, own, passed } = here;
       for (const [step, times] of passed)
         for (const [core, share] of step.of) again(core, clocks, share, times);
-      const parts = new Set([...ownRings(view), ...[...passed.keys()].flatMap((it) => [...it.parts])]);
-      if (turns > 0) bringTo(moment, turns, at - moment.at, parts, scalars, view);
+      const movers = new Set([...ownRings(view), ...[...passed.keys()].flatMap((it) => [...it.movers])]);
+      if (turns > 0) bringTo(moment, turns, at - moment.at, movers, own, view);
+      for (const { memory } of clocks.values()) Object.assign(memory, { inertia: 1, spare: Infinity });
       if (form === undefined) way = undefined;
       else way = { from: node, at, form, befores: beforesOf(clocks, moment, at - moment.at), of: sharesOf(clocks) }; // prettier-ignore
     },
   };
 }
 
-/** Where a known turn leads to; undefined where a scalar unit is in its way. */
-function goOn({ at, scalars, passed }: Stop, { to, time, of }: Step): Stop | undefined {
-  const moved = new Map<Core, number>();
-  for (const [core, { scalar }] of of) {
-    const own = (scalars.get(core) ?? 0) + scalar;
-    const then = scalarIn(to.moment, core, own, at + time - to.moment.at);
-    if (then === undefined) return undefined;
-    moved.set(core, then);
+/** Where a known turn leads to; undefined where it takes another time, as a scalar unit is in its way, or the memory was further ahead. */
+function goOn({ at, own, passed }: Stop, { to, time, of }: Step): Stop | undefined {
+  const moved = new Map<Core, Own>();
+  for (const [core, share] of of) {
+    const { scalar, ahead } = own.get(core) ?? nothing;
+    const then = scalarIn(to.moment, core, scalar + share.scalar, at + time - to.moment.at);
+    if (then === undefined || !isAsFast(ahead, share.ahead, toleranceOf(time))) return undefined;
+    const { before, behind, inertia } = share.ahead;
+    moved.set(core, { scalar: then, ahead: behind + inertia * (ahead - before) });
   }
-  return { node: to, moment: to.moment, at: at + time, scalars: moved, passed };
+  return { node: to, moment: to.moment, at: at + time, own: moved, passed };
 }
+
+const nothing: Own = { scalar: 0, ahead: 0 };
+
+/** Whether copies go as they did in a turn: those that wait for the memory wait as long, and where none did, none does. */
+const isAsFast = (ahead: number, { before, spare }: Ahead, within: number): boolean =>
+  Math.abs(ahead - before) <= within || (spare >= 0 && ahead >= before - spare);
 
 /** How often a loop of a core went round, by the slot that counts its turns. */
 function roundsOf(core: Core, of: ReadonlyMap<Core, Share>, turn: number): number {
@@ -126,8 +146,15 @@ function roundsOf(core: Core, of: ReadonlyMap<Core, Share>, turn: number): numbe
   return of.get(core)?.rounds[at] ?? 0;
 }
 
-const scalarsOf = (clocks: Clocks): ReadonlyMap<Core, number> =>
-  new Map([...clocks].map(([core, clock]) => [core, scalarOf(clock)]));
+const ownOf = (clocks: Clocks): ReadonlyMap<Core, Own> =>
+  new Map([...clocks].map(([core, it]) => [core, { scalar: scalarOf(it), ahead: it.memory.ahead }]));
+
+const aheadIn = ({ ahead, inertia, spare }: Memory): Ahead => ({
+  before: ahead,
+  behind: ahead,
+  inertia,
+  spare,
+});
 
 const sharesOf = (clocks: Clocks): ReadonlyMap<Core, Share> =>
   new Map(
@@ -137,6 +164,7 @@ const sharesOf = (clocks: Clocks): ReadonlyMap<Core, Share> =>
         done: snapshotOf(clock),
         scalar: scalarOf(clock),
         rounds: core.part.loops.map((it) => core.env[it.turn] ?? 0),
+        ahead: aheadIn(clock.memory),
       },
     ]),
   );
@@ -147,7 +175,10 @@ const since = (from: ReadonlyMap<Core, Share>, to: ReadonlyMap<Core, Share>): Re
       const then = from.get(core);
       if (!then) return [];
       const rounds = now.rounds.map((n, i) => n - (then.rounds[i] ?? 0));
-      return [[core, { done: doneSince(then.done, now.done), scalar: now.scalar - then.scalar, rounds }]];
+      const ahead = { ...now.ahead, before: then.ahead.before };
+      return [
+        [core, { done: doneSince(then.done, now.done), scalar: now.scalar - then.scalar, rounds, ahead }],
+      ];
     }),
   );
 

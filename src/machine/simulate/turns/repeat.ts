@@ -7,7 +7,7 @@ import type { Clocks } from "./moment.ts";
 import { count, type Snapshot } from "./passed.ts";
 
 /** When a form of turns is known. */
-export const enough = {
+const enough = {
   /** Once it was walked through so many times, */
   times: 8,
   /** and the last two of them took the same time; at the latest after so many. */
@@ -53,12 +53,15 @@ export function repeating(forms: readonly Form[]): Repeat {
   return {
     saw: (turn, time, done) => {
       const key = keys[turn];
-      if (key === undefined) return;
+      // Once some of a form are left out, others of it begin as if these had never been.
+      if (key === undefined || owed.has(key)) return;
       const { lengths = [], times = 0 } = passages.get(key) ?? {};
       // The first turn finds a cold machine.
       passages.set(key, { lengths: [...lengths, time].slice(-remembered), times: times + Math.min(1, turn), done }); // prettier-ignore
     },
     pass: (turn) => {
+      // The first turn is always walked through.
+      if (turn === 0) return 0;
       let [n, instructions] = [0, 0];
       for (let it = itinerary[turn]; it && isTold(it, passages); it = itinerary[turn + ++n])
         instructions += it.instructions;
@@ -71,7 +74,7 @@ export function repeating(forms: readonly Form[]): Repeat {
       for (const [key, n] of owed) {
         const passage = passages.get(key);
         if (!passage) throw new Error("a turn that was left out has none like it");
-        const time = n * lengthOf(passage);
+        const time = lengthOf(passage, n);
         for (const [core, clock] of clocks) advance(clock, time, passage.done.get(core)?.done, n);
       }
     },
@@ -89,10 +92,26 @@ function isTold({ of, instructions }: Likeness, passages: ReadonlyMap<string, Pa
   return passage.times >= (instructions < long ? wanted : Math.min(wanted, enough.ofLong));
 }
 
-/** How long a turn takes: the mean of the later half, as pipelines are still filling in the earlier. */
-function lengthOf({ lengths }: Passage): number {
+/**
+ * How long so many turns more take. Those that come ever nearer to a length, as how far copies are ahead of the memory does, go on so by the same share each turn
+ * (Aitken 1926); others take the mean of the later half, as pipelines are still filling in the earlier.
+ */
+function lengthOf({ lengths }: Passage, turns: number): number {
   const later = lengths.slice(Math.floor(lengths.length / 2));
-  return later.reduce((sum, it) => sum + it, 0) / later.length;
+  const [half, last] = [Math.floor((later.length - 1) / 2), later.at(-1) ?? 0];
+  const [first = 0, middle = 0] = [later.at(-1 - 2 * half), later.at(-1 - half)];
+  const share = ((last - middle) / (middle - first)) ** (1 / half);
+  if (!isOneWay(later) || !(share > 0 && share < 1)) return (turns * total(later)) / later.length;
+  const end = last - (last - middle) ** 2 / (last - middle - (middle - first));
+  return turns * end + ((last - end) * share * (1 - share ** turns)) / (1 - share);
+}
+
+const total = (of: readonly number[]): number => of.reduce((sum, it) => sum + it, 0);
+
+/** Whether numbers never rise, or never fall. */
+function isOneWay(of: readonly number[]): boolean {
+  const steps = of.slice(1).map((it, i) => it - (of[i] ?? 0));
+  return steps.every((it) => it <= 0) || steps.every((it) => it >= 0);
 }
 
 /** At the end of a kernel: what passed somewhere in it, so many times more. */

@@ -6,8 +6,11 @@ import type { Env } from "../../schedule/expr.ts";
 import { scalarEngine } from "../../profile.ts";
 import type { Loop, Prepared, PreparedPart } from "../../schedule/prepare.ts";
 import { delay } from "../bandwidth.ts";
+import type { Reader } from "../reader.ts";
+import { looking, type Form } from "./forms.ts";
+import { keyOf } from "./itinerary.ts";
 import type { Clock } from "../clock.ts";
-import type { Turn } from "../../schedule/walk.ts";
+import { boundsOf, type Turn } from "../../schedule/walk.ts";
 import { count, doneSince, snapshotOf, type Snapshot } from "./passed.ts";
 
 /** Asked before each turn of a loop: how many to leave out. */
@@ -22,6 +25,7 @@ export type Mark = {
   /** When the memory is free, and its gaps. */
   readonly taken: readonly number[];
   readonly ahead: number;
+  readonly inertia: number;
   readonly totals: Snapshot;
 };
 /** Turns kept in mind; a state that recurs only after more is not found. */
@@ -45,11 +49,22 @@ export const signallingLoops = ({ body }: PreparedPart): readonly Loop[] =>
  * A skipper of a core's inner loops, but for those that meet other cores, or depend on numbers read. Turns of the loops `again` come back
  * to what the first has read.
  */
-export function skipper(part: PreparedPart, env: Env, again: ReadonlySet<Loop>): Skipper {
+export function skipper(part: PreparedPart, env: Env, reader: Reader, again: ReadonlySet<Loop>): Skipper {
   const walked = new Set(
     part.loops.filter((it) => part.body.includes(it) || has(it.body, ["signal", "await", "read"])),
   );
   const marks = new Map<Loop, Mark[]>();
+  const looks = new Map<Loop, (env: Env) => Form>();
+  /** The keys of a loop's turns, counted from one that is about to begin. */
+  const keysIn = (loop: Loop, index: number): ((turn: number) => string) => {
+    const look = looks.get(loop) ?? looking(loop, reader);
+    looks.set(loop, look);
+    const { first, by } = boundsOf(loop, env);
+    return (turn) => {
+      env[loop.slot] = first + (index + turn) * by;
+      return keyOf(look(env));
+    };
+  };
   return ({ loop, index, left }, state) => {
     const before = marks.get(loop);
     if (!before && left < worthwhile) return 0;
@@ -65,12 +80,32 @@ export function skipper(part: PreparedPart, env: Env, again: ReadonlySet<Loop>):
     const [earlier, by] = recurrence(known, mark);
     if (!earlier) return 0;
     const period = earlier.left - left;
-    const times = Math.floor((left - kept) / period);
+    const most = Math.floor((left - kept) / period);
+    const keyAt = keysIn(loop, index);
+    const times = lastOf(most, (n) => isLike(keyAt, (n - 1) * period, period));
     if (times < 1) return 0;
     forward(state, earlier, mark, by, times);
     marks.delete(loop);
     return times * period;
   };
+}
+
+/** Whether turns from one on, so many, are of the forms of those that end before the turn 0. */
+function isLike(keyAt: (turn: number) => string, from: number, period: number): boolean {
+  for (let i = 0; i < period; i++) if (keyAt(from + i) !== keyAt(i - period)) return false;
+  return true;
+}
+
+/** The last number up to `most` of which something holds that holds of all numbers before it; 0 where it holds of none. */
+function lastOf(most: number, holds: (n: number) => boolean): number {
+  if (most < 1 || holds(most)) return most;
+  let [low, high] = [0, most];
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (holds(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 const clocks = ["ready", "done", "seen"] as const;
@@ -85,6 +120,7 @@ function markOf(part: PreparedPart, env: Env, left: number, state: Clock): Mark 
     ),
     flags: new Map([...flags].map(([flag, at]) => [flag, [...at]])),
     ahead: memory.ahead,
+    inertia: memory.inertia,
     taken: [memory.free, ...memory.gaps.flatMap(({ from, to }) => [from, to])],
     totals: snapshotOf(state),
   };
@@ -150,5 +186,6 @@ function forward(state: Clock, from: Mark, to: Mark, step: number, n: number): v
     state.flags.set(flag, at.map((t, i) => (Math.abs(t - (was[i] ?? 0)) > exactness ? t + by : t))); // prettier-ignore
   }
   if ((to.taken[0] ?? 0) > (from.taken[0] ?? 0)) delay(state.memory, by);
+  if (from.inertia > 0) state.memory.inertia *= (to.inertia / from.inertia) ** n;
   count(state, doneSince(from.totals, to.totals), n);
 }
