@@ -8,6 +8,9 @@ import type { Profile } from "../../../src/machine/profile.ts";
 import { drawKernels } from "../../../fixtures/scripts/random-kernels.ts";
 import { wholeTime } from "../../../fixtures/scripts/whole-time.ts";
 import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
+import { ascend950pr } from "../../../targets/ascend/profiles/950.ts";
+import { attention } from "../../../targets/device/kernels/attention/attention.ts";
+import { attentionCuts } from "../../../targets/device/search/attention.ts";
 import { bestTile, productLaunch } from "../../../targets/device/search/search.ts";
 import { kept } from "../../support/kernels/kept-attention.ts";
 import { machines } from "../../support/kernels/run-kernel.ts";
@@ -41,6 +44,14 @@ test.each(machines)("on %s, causal attention of many heads behind a cache", (_, 
   const spec = { q: { dtype: "bf16", heads, width: 192 }, k: { dtype: "bf16", heads, width: 192 }, v: { dtype: "bf16", heads, width: 128 }, out: { dtype: "bf16", heads, width: 128 }, scale: 0.1, queries: 1500 } as const; // prettier-ignore
   const launch = { sizes: new Map([["B", 1], ["S", 1500], ["P", 700]]) }; // prettier-ignore
   expect(apart(kept(profile, spec), profile, launch)).toBeLessThan(0.01);
+});
+
+test("causal attention in any cut, whose turns are told from such as come only later", () => {
+  const view = (width: number) => ({ dtype: "bf16", heads: 128, width }) as const;
+  const spec = { q: view(192), k: view(192), v: view(128), out: view(128), scale: 0.1, queries: 2048, sequences: 1, keys: 2048 } as const; // prettier-ignore
+  const launch = { sizes: new Map([["B", 1], ["S", 2048], ["P", 0]]) }; // prettier-ignore
+  for (const cut of attentionCuts(ascend950pr, spec))
+    expect(apart(attention(ascend950pr, spec, cut), ascend950pr, launch)).toBeLessThan(0.01);
 });
 
 test.each(machines)("on %s, a cache that is read once is read whole, though a pipeline fills and drains", (_, profile) => {

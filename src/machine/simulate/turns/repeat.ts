@@ -50,11 +50,13 @@ export function repeating(forms: readonly Form[]): Repeat {
   const passages = new Map<string, Passage>();
   /** How many passages of each form are to be added. */
   const owed = new Map<string, number>();
+  /** Forms of which turns were left out for being of it. */
+  const gone = new Set<string>();
   return {
     saw: (turn, time, done) => {
       const key = keys[turn];
-      // Once some of a form are left out, others of it begin as if these had never been.
-      if (key === undefined || owed.has(key)) return;
+      // Once turns of a form are left out, others of it begin as if these had never been.
+      if (key === undefined || gone.has(key)) return;
       const { lengths = [], times = 0 } = passages.get(key) ?? {};
       // The first turn finds a cold machine.
       passages.set(key, { lengths: [...lengths, time].slice(-remembered), times: times + Math.min(1, turn), done }); // prettier-ignore
@@ -66,8 +68,10 @@ export function repeating(forms: readonly Form[]): Repeat {
       for (let it = itinerary[turn]; it && isTold(it, passages); it = itinerary[turn + ++n])
         instructions += it.instructions;
       if (instructions < leastRun && turn + n < itinerary.length) return 0;
-      for (const { of } of itinerary.slice(turn, turn + n))
+      for (const { of } of itinerary.slice(turn, turn + n)) {
         for (const { key, share } of of) owed.set(key, (owed.get(key) ?? 0) + share);
+        if (of.length === 1) for (const { key } of of) gone.add(key);
+      }
       return n;
     },
     settle: (clocks) => {
