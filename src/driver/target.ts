@@ -1,7 +1,8 @@
 /** The device that `--target` means: one that moec knows, or a profile of the user's own. */
+import { unmetNeeds } from "../../targets/device/needs.ts";
 import { profiles } from "../../targets/index.ts";
 import { parseProfile, type Profile } from "../machine/profile.ts";
-import { fail } from "../support/diagnostics.ts";
+import { CompileError, fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
 import { readDescription } from "./text-file.ts";
 
@@ -15,7 +16,10 @@ export function profileOf(target: string): Profile {
   const names = profiles.map((it) => it.name);
   if (!/\.json$|[/\\]/.test(target))
     return fail("usage/unknown", undefined, "target", target, nearest(target, names), names);
-  return parseProfile(readDescription(target), target);
+  const profile = parseProfile(readDescription(target), target);
+  const unmet = unmetNeeds(profile, target);
+  if (unmet.length > 0) throw new CompileError(unmet);
+  return profile;
 }
 
 /** The target that runs no schedules. */

@@ -54,7 +54,7 @@ export function parseProfile(text: string, file: string): Profile {
 }
 
 /** `/paths/3/engine` as people write it: `paths[3].engine`. */
-const fieldOf = (pointer: string): string =>
+export const fieldOf = (pointer: string): string =>
   pointer
     .slice(1)
     .replace(/\/(\d+)(?=\/|$)/g, "[$1]")
@@ -147,13 +147,16 @@ function needs({ spaces, cores, engines }: Profile, file: string): Diagnostic[] 
   ];
 }
 
-/** Spaces of which nothing is left for buffers. */
-function reservedWhole({ spaces }: Profile, file: string): Diagnostic[] {
-  return spaces.flatMap(({ bytes, reserved }, i) => {
-    if (!reserved || reserved.value < bytes.value) return [];
-    const pointer = `/spaces/${i}/reserved/value`;
-    return [diag("profile/field", at(file, pointer), fieldOf(pointer), `must be less than the ${bytes.value} bytes of the space`)]; // prettier-ignore
+/** Spaces of which nothing is left for buffers, and flags of which none is left for kernels. */
+function reservedWhole({ spaces, flags: { perPair, reserved } }: Profile, file: string): Diagnostic[] {
+  const wrong = (pointer: string, limit: string, found: number): Diagnostic =>
+    diag("profile/field", at(file, pointer), fieldOf(pointer), `must be less than the ${limit}, found ${found}`); // prettier-ignore
+  const ofSpaces = spaces.flatMap((it, i) => {
+    const found = it.reserved?.value ?? 0;
+    return found < it.bytes.value ? [] : [wrong(`/spaces/${i}/reserved/value`, `${it.bytes.value} bytes of the space`, found)]; // prettier-ignore
   });
+  const areLeft = reserved.value < perPair.value;
+  return areLeft ? ofSpaces : [...ofSpaces, wrong("/flags/reserved/value", `${perPair.value} of flags.perPair`, reserved.value)]; // prettier-ignore
 }
 
 /** The chip's memory, told as a space and as a memory, is as large in both places. */

@@ -61,6 +61,13 @@ const wrongs: readonly (readonly [
     "/spaces/1/reserved/value",
     "spaces[1].reserved.value of the profile is wrong: must be less than the 524288",
   ],
+  [
+    "/flags/reserved/value",
+    9,
+    "profile/field",
+    "/flags/reserved/value",
+    "must be less than the 8 of flags.perPair, found 9",
+  ],
   ["/colour", "blue", "profile/field", "/colour", "colour of the profile is wrong: there is no such field"],
   ["/energy/watts/source", "", "profile/field", "/energy/watts/source", "a figure needs its source"],
   ["/paths/0/engine", "mte4", "profile/name", "/paths/0/engine", "did you mean mte2?"],

@@ -3,7 +3,7 @@ import { fail } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
 import type { Env } from "./expr.ts";
 import type { Kernel } from "./kernel.ts";
-import { environment, preparePart, type PreparedPart } from "./prepare.ts";
+import { environment, know, preparePart, type PreparedPart } from "./prepare.ts";
 import { walk, type Instruction, type Turn, type Walk } from "./walk.ts";
 
 /** One core: its kind, its number among those of the kind in the group, and what its names stand for. */
@@ -39,20 +39,47 @@ export const coresOf = (profile: Profile, core: string): number =>
 export const prepareParts = (kernel: Kernel, profile: Profile): readonly PreparedPart[] =>
   kernel.parts.map((part) => preparePart(kernel, part, profile));
 
+/** How the cores of one kind begin. */
+export type Beginning = {
+  readonly part: PreparedPart;
+  /** How many of them a group has. */
+  readonly cores: number;
+  /** Make an environment that in which one of them begins, whatever it was. */
+  readonly enter: (env: Env, group: number, index: number) => Env;
+};
+
+/** How the cores of all kinds begin. */
+export const beginnings = (
+  parts: readonly PreparedPart[],
+  profile: Profile,
+  sizes: ReadonlyMap<string, number>,
+): readonly Beginning[] =>
+  parts.map((part) => {
+    const cores = coresOf(profile, part.core);
+    const known = [["groups", profile.groups.value], ["cores", cores]] as const; // prettier-ignore
+    const start = environment(part, new Map([...sizes, ...known]));
+    const enter = (env: Env, group: number, index: number): Env => {
+      for (let slot = 0; slot < start.length; slot++) env[slot] = start[slot] ?? 0;
+      know(part, env, "group", group);
+      know(part, env, "core", index);
+      return env;
+    };
+    return { part, cores, enter };
+  });
+
+/** The cores of a group at the beginning of a kernel. */
+export const coresAt = (all: readonly Beginning[], group: number): readonly Core[] =>
+  all.flatMap(({ part, cores, enter }) =>
+    Array.from({ length: cores }, (_, index): Core => ({ part, index, env: enter([], group, index) })),
+  );
+
 /** The cores of one group at the beginning of a kernel. */
 export const coresIn = (
   parts: readonly PreparedPart[],
   profile: Profile,
   sizes: ReadonlyMap<string, number>,
   group: number,
-): readonly Core[] =>
-  parts.flatMap((part) => {
-    const cores = coresOf(profile, part.core);
-    return Array.from({ length: cores }, (_, index): Core => {
-      const known = [["group", group], ["groups", profile.groups.value], ["core", index], ["cores", cores]] as const; // prettier-ignore
-      return { part, index, env: environment(part, new Map([...sizes, ...known])) };
-    });
-  });
+): readonly Core[] => coresAt(beginnings(parts, profile, sizes), group);
 
 type Runner = {
   readonly core: Core;

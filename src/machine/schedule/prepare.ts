@@ -259,6 +259,12 @@ const periodOf = (body: readonly Stmt[]): number =>
     1,
   );
 
+/** Tell an environment what a name stands for that is known before the first statement. */
+export function know({ known }: PreparedPart, env: Env, of: string, value: number): void {
+  const slot = known.get(of);
+  if (slot !== undefined) env[slot] = value;
+}
+
 /** The environment in which a part begins. */
 export function environment(part: PreparedPart, values: ReadonlyMap<string, number>): Env {
   const env: Env = new Array<number>(part.slots).fill(0);

@@ -4,7 +4,16 @@
  */
 import { globalSpace, type Profile } from "../profile.ts";
 import { memoryBytesPerCycle } from "../rates.ts";
-import { coresIn, coresOf, prepareParts, runCores, type Core } from "../schedule/cores.ts";
+import {
+  beginnings,
+  coresAt,
+  coresOf,
+  prepareParts,
+  runCores,
+  type Beginning,
+  type Core,
+} from "../schedule/cores.ts";
+import type { Env } from "../schedule/expr.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import type { PreparedPart } from "../schedule/prepare.ts";
 import type { Turn } from "../schedule/walk.ts";
@@ -51,21 +60,21 @@ export function time(
 ): Timing {
   const reader = launch.reader ?? (() => 0);
   const parts = prepareParts(kernel, profile);
-  const group = (index: number): readonly Core[] => coresIn(parts, profile, launch.sizes, index);
+  const all = beginnings(parts, profile, launch.sizes);
   const brought = broughtIn(parts);
   const outlines = new Map(parts.map((it) => [it, outlinesOf(it, brought)]));
-  const turns = readingsOfGroups(profile, outlines, group, reader);
+  const turns = readingsOfGroups(profile, all, outlines, reader);
   const loads = loadsOf(turns);
   const traffic = trafficOf(turns, profile.memory.l2Bytes.value);
   const nests = [...outlines.values()].flat().flatMap((it) => it.nests);
   const again = new Map(nests.map((it) => [it.copy, againLoops(it)]));
   const counted = new Map(nests.map((it) => [it.copy, countedAs(it)]));
   const alike = sharesOfAlike(parts, profile, loads.working);
-  const cores = group(loads.busiest);
+  const cores = coresAt(all, loads.busiest);
   const clocks = new Map(cores.map((it) => [it, clockFor(profile, it, loads.working)]));
   const leftOut = onSlice
     ? undefined
-    : leavingOut(parts, clocks, group(loads.busiest), profile, {
+    : leavingOut(parts, clocks, coresAt(all, loads.busiest), profile, {
         reader,
         of: conditionsOf(loads, traffic),
         again: new Set([...again.values()].flat()),
@@ -77,15 +86,23 @@ export function time(
 /** What each group reads, turn by turn. */
 function readingsOfGroups(
   profile: Profile,
+  all: readonly Beginning[],
   outlines: ReadonlyMap<PreparedPart, readonly Outline[]>,
-  group: (index: number) => readonly Core[],
   reader: Reader,
 ): readonly Turns[] {
   const boxes: Boxes = new Map();
-  const readings = new Map([...outlines].map(([part, of]) => [part, readingsOf(part, of, reader, boxes)]));
-  return Array.from({ length: profile.groups.value }, (_, index) =>
-    readTogether(group(index).map(({ part, env }) => readings.get(part)?.(env) ?? [])),
-  );
+  const kinds = all.map(({ part, cores, enter }) => {
+    const env: Env = []; // of each core in turn: there may be thousands of groups
+    return { cores, enter, env, read: readingsOf(part, outlines.get(part) ?? [], reader, boxes) };
+  });
+  const groups: Turns[] = [];
+  for (let group = 0; group < profile.groups.value; group++) {
+    const turns: Turns[] = [];
+    for (const { cores, enter, env, read } of kinds)
+      for (let index = 0; index < cores; index++) turns.push(read(enter(env, group, index)));
+    groups.push(readTogether(turns));
+  }
+  return groups;
 }
 
 /** What a turn meets: how many groups share the memory, and what the cache holds. */

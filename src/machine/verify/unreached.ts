@@ -1,7 +1,7 @@
 /** Operations that the groups which are followed have no work for: who else has, and what is known of those that nobody has work for. */
 import { diag, type Diagnostic } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
-import { coresIn } from "../schedule/cores.ts";
+import { beginnings, coresAt } from "../schedule/cores.ts";
 import type { Kernel } from "../schedule/kernel.ts";
 import type { Operation, PreparedPart, PreparedRegion } from "../schedule/prepare.ts";
 import { printStmt } from "../schedule/printer.ts";
@@ -27,9 +27,10 @@ export function groupsReaching(
 ): readonly number[] {
   const missing = new Set(wanted);
   const numbers = numbersRead(trial.reader?.(trial.sizes) ?? (() => 0));
+  const all = beginnings(parts, profile, trial.sizes);
   const isOfUse = (group: number): boolean => {
     const before = missing.size;
-    for (const core of coresIn(parts, profile, trial.sizes, group))
+    for (const core of coresAt(all, group))
       sketch(core.part.body, core.env, {
         instruction: (it) => {
           missing.delete(it.operation);

@@ -35,6 +35,16 @@ export const profileCatalog = {
     message: `the profile has no ${what}; every machine has one`,
     hint: schema,
   }),
+  "profile/too-little": (field: string, found: number, needed: string): Message => ({
+    exit: "capacity",
+    message: `${field} of the profile gives ${found}; kernels need ${needed}`,
+    hint: "moec has no kernels that do with less: give the profile more of it, if the chip has it",
+  }),
+  "profile/several": (field: string, core: string, found: number): Message => ({
+    exit: "capacity",
+    message: `${field} of the profile is ${found}; kernels need 1 ${core} core in a group, as it has the matrix unit`,
+    hint: `make each ${core} core a group of its own, and of the others as many as belong to it`,
+  }),
   "profile/unreachable": (space: string): Message => ({
     exit: "usage",
     message: `nothing comes to the space ${space} of the profile`,

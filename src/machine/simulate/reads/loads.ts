@@ -34,6 +34,9 @@ export function loadsOf(groups: readonly Turns[]): Loads {
   };
 }
 
+/** The turns of those that have no work. */
+const none: readonly never[] = [];
+
 /** The turns of several cores as one. */
 export function sideBySide<T>(
   cores: readonly (readonly T[])[],
@@ -41,7 +44,9 @@ export function sideBySide<T>(
 ): readonly T[] {
   const [only, another] = cores;
   if (only && !another) return only;
-  const most = Math.max(0, ...cores.map((it) => it.length));
+  let most = 0;
+  for (const it of cores) most = Math.max(most, it.length);
+  if (most === 0) return none;
   return Array.from({ length: most }, (_, i) => {
     const turns: T[] = [];
     for (const of of cores) {

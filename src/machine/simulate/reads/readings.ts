@@ -2,9 +2,9 @@
 import { dtypes } from "../../../tensor/dtype.ts";
 import type { Env } from "../../schedule/expr.ts";
 import type { Box as Named, PreparedPart, PreparedRegion } from "../../schedule/prepare.ts";
-import { boundsOf, sketch } from "../../schedule/walk.ts";
-import { answerOf, type Reader } from "../reader.ts";
-import { remembering, say, type Said } from "./names.ts";
+import { boundsOf } from "../../schedule/walk.ts";
+import type { Reader } from "../reader.ts";
+import { isSaying, remembering, say, type Said } from "./names.ts";
 import { countedAs, type Nest, type Outline, type Step } from "./nest.ts";
 
 /** A box of a tensor by where it begins; boxes that begin at one place are taken to lie in one another. */
@@ -48,11 +48,9 @@ export function readingsOf(
   return (env) => {
     const turns: (readonly Reading[])[] = [];
     for (const it of body) {
+      if (isSaying(it)) say(it, env, reader); // to what follows
       const turn = it.kind === "loop" ? known.get(it) : undefined;
-      if (it.kind !== "loop" || !turn) {
-        sketch([it], env, { instruction: (of) => answerOf(reader, of) }); // its names are known to what follows
-        continue;
-      }
+      if (it.kind !== "loop" || !turn) continue;
       const { first, by, turns: n } = boundsOf(it, env);
       for (let i = 0; i < n; i++) {
         env[it.slot] = first + i * by;

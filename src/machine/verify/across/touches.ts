@@ -1,6 +1,6 @@
 /** What the groups of a launch touch of the tensors that they may write: all groups are walked through, each of their turns. */
 import type { Profile } from "../../profile.ts";
-import { coresIn, type Core } from "../../schedule/cores.ts";
+import { beginnings, coresAt, type Core } from "../../schedule/cores.ts";
 import type { PreparedPart } from "../../schedule/prepare.ts";
 import { walk, type Instruction, type Place } from "../../schedule/walk.ts";
 import { joined, type Extent } from "../boxes.ts";
@@ -44,9 +44,9 @@ export function touchesOf(
       answer = numbers(core, it);
     }
   };
-  const outer = parts.map(outward);
+  const outer = beginnings(parts.map(outward), profile, trial.sizes);
   for (let group = 0; group < profile.groups.value; group++)
-    for (const core of coresIn(outer, profile, trial.sizes, group)) through(group, core);
+    for (const core of coresAt(outer, group)) through(group, core);
   return found;
 }
 

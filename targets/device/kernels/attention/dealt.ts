@@ -23,7 +23,7 @@ export const isDealt = (tile: Tiling): tile is DealtTile => "deal" in tile;
 export const dealtShape = ({ sequences: _, isLatent: _latent, ...shape }: AttentionShape, deal: number): AttentionShape => ({ ...shape, width: deal, isLatent: false }); // prettier-ignore
 
 /** Tiles under way between cores that meet in memory only: few keys take little time beside the way there and back. */
-const underWay = 5;
+export const underWay = 5;
 
 /** The cuts that keep a machine busiest, by a plain count, for each way to deal out columns so many at most; none where sums may be cut in pieces, or there are several queries. */
 export function dealtTiles(profile: Profile, shape: AttentionShape, most: number): readonly DealtTile[] {

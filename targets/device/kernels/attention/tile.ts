@@ -118,15 +118,13 @@ export function lacking(profile: Profile, shape: AttentionShape): string {
   const smallest = cuts(profile, shape).findLast(({ lag }) => lag === 1);
   if (!smallest) return "";
   const tile = { ...smallest, pieces: 1, depth: least, narrow: least };
-  const flags = flagsOf(shape, tile);
-  const few = flags > flagsIn(profile) ? [`${flags} flags between two engines, of which ${flagsIn(profile)} may be used`] : []; // prettier-ignore
   const full = [...roomTaken(profile, buffersOf(profile, shape, tile), (5 + tile.lag) * tile.share)].flatMap(
     ([name, bytes]) => {
       const room = usableBytes(spaceOf(profile, name));
       return bytes > room ? [`${bytes} bytes of ${name}, of which there are ${room}`] : [];
     },
   );
-  return [...few, ...full].join(", ");
+  return full.join(", ");
 }
 
 type Buffers = Readonly<Record<string, Buffer>>;

@@ -61,7 +61,7 @@ export function fitter(profile: Profile, spec: GemmSpec): (tile: Tile) => boolea
     return (
       holds(matrix.a, need(matrix.a, 2, spec.a.dtype, m, stagedWidth(step, spec.a.dtype))) &&
       holds(matrix.b, need(matrix.b, 2, weight, n, stagedWidth(step, weight))) &&
-      holds(matrix.c, need(matrix.c, tile.sums.copies, acc, m, n)) &&
+      holds(matrix.c, need(matrix.c, tile.sums.copies, acc, m, stagedWidth(n, acc))) &&
       holds(
         stage,
         need(stage, copies, spec.a.dtype, m, stagedWidth(k, spec.a.dtype)) +
@@ -92,7 +92,7 @@ export function lacking(profile: Profile, spec: GemmSpec): string {
   const needs: readonly (readonly [string, number])[] = [
     [matrix.a, 2 * need(matrix.a, spec.a.dtype, m, step)],
     [matrix.b, 2 * need(matrix.b, weight, n, step)],
-    [matrix.c, need(matrix.c, acc, m, n)],
+    [matrix.c, need(matrix.c, acc, m, stagedWidth(n, acc))],
     [stage, need(stage, spec.a.dtype, m, k) + need(stage, weight, n, k)],
     [vector.space, vectorNeed(profile, spec, tile)],
   ];

@@ -46,6 +46,12 @@ export function sumsHands(profile: Profile, flow: Flow, spec: GemmSpec, tile: Ti
   }));
 }
 
+/** Slots of made weights, and the signals for them. */
+const weightSlots = { slots: 2, free: 6, filled: 8 } as const;
+
+/** Signals between the cores of a group that a product may take; no kernel takes more. */
+export const mostSignals = weightSlots.filled + weightSlots.slots;
+
 /** Weights that the vector cores make: of one tile while that before is multiplied. */
 export const weightsHand = ({ matrix, vector }: Profile, flow: Flow, { area, staged }: Tile): Hand => ({
   tensor: "made",
@@ -54,9 +60,7 @@ export const weightsHand = ({ matrix, vector }: Profile, flow: Flow, { area, sta
   cols: staged.k,
   from: { core: vector.core, engine: flow.vectorStore },
   to: { core: matrix.core, engine: flow.load },
-  slots: 2,
-  free: 6,
-  filled: 8,
+  ...weightSlots,
 });
 
 /** The tensor in whose slots it lies. */

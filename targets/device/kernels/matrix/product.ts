@@ -41,7 +41,7 @@ const accumulators = ({ matrix }: Profile, { acc }: Flow, tile: Tile): string =>
       `let rows${p} = ${partRows(tile, p)}`,
       `let cols${p} = ${partCols(tile, p)}`,
     ]),
-    `buffer acc: ${matrix.c} ${acc}[${tile.area.m}, ${tile.area.n}]${tile.sums.parts > 1 ? " flagged" : times(tile.sums.copies)}`,
+    `buffer acc: ${matrix.c} ${acc}[${tile.area.m}, ${stagedWidth(tile.area.n, acc)}]${tile.sums.parts > 1 ? " flagged" : times(tile.sums.copies)}`,
   );
 
 /** A box of a part's accumulators: rows of it, by their expression, and all its columns. */
