@@ -18,7 +18,7 @@ import {
 } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
-import { sturdiest } from "./uneven.ts";
+import { bestOfExperts } from "./uneven.ts";
 import {
   alike,
   diverse,
@@ -71,9 +71,37 @@ const ahead = (
   return readingAhead(profile, spec, rows, cycles, [tile, ...inOrder]);
 };
 
+/** The fastest tile for even rows, of `published`, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with another number of copies of its sums, with weights that are held, with rows that are read ahead, with narrower last tiles, and with shorter last turns. */
+function fastest(
+  profile: Profile,
+  spec: GemmSpec,
+  rows: number,
+  published: Tile | undefined,
+  trials: number,
+  timeOf: (tile: Tile) => Timing,
+): Remembered | undefined {
+  const tiles = ranked(candidates(profile, spec, rows), estimator(profile, spec, rows));
+  const enough = patience * trials;
+  const promising = diverse(tiles, 2).slice(0, wide * trials);
+  const { ofSizes, ofBest } = shared(trials);
+  const narrow = more(noTrials, [...(published ? [published] : []), ...promising.slice(0, ofSizes)], enough, timeOf); // prettier-ignore
+  const first = more(narrow, promising.slice(ofSizes), enough / wide ** 2, timeOf);
+  const second = more(first, alike(tiles, first, ofBest), enough, timeOf);
+  const turned = second.best ? [...otherBands(spec, second.best.tile), ...otherCopies(profile, spec, second.best.tile)] : []; // prettier-ignore
+  const third = more(second, turned, enough, timeOf);
+  // How long a tile takes that stages weights anew tells little of one that holds them: the best by formula is tried besides.
+  const held = [third.best?.tile, tiles[0]].filter((it) => it !== undefined);
+  const holders = held.flatMap((it) => holding(profile, spec, rows, it));
+  const fourth = more(third, holders, enough, timeOf);
+  const fifth = more(fourth, ahead(profile, spec, rows, tiles, fourth), Infinity, timeOf);
+  const narrower = fifth.best ? narrowing(profile, spec, rows, fifth.best.tile) : [];
+  const sixth = more(fifth, narrower, enough, timeOf);
+  const shorter = sixth.best ? tapering(profile, spec, sixth.best.tile) : [];
+  return more(sixth, shorter, enough, timeOf).best;
+}
+
 /**
- * The fastest tile for so many rows, of published ones, the best by formula, those of the size that was fastest of these, and the fastest in other orders, with weights that are held, with rows that are read ahead, with narrower last tiles, and with shorter last turns; of experts one that is
- * nearly as fast and bears uneven rows better. Deterministic: of equals, the first. What `memory` has
+ * The best tile for so many rows: the fastest, of experts that which takes the least of even and uneven rows. Deterministic: of equals, the first. What `memory` has
  * is taken from there, and what is found is added. Throws `device/no-tile` where none fits, `device/no-product` as `gemm`.
  */
 export function bestTile(
@@ -86,38 +114,14 @@ export function bestTile(
   const key = searchKey(profile, spec, rows, trials);
   const known = memory.get(key);
   if (known && "tile" in known) return known;
-  const tiles = ranked(candidates(profile, spec, rows), estimator(profile, spec, rows));
+  const [published] = publishedTiles(profile, spec);
   const timeOf = (tile: Tile, offsets?: readonly number[]): Timing =>
     timed(profile, spec, tile, rows, offsets);
-  const evenly = (tile: Tile): Timing => timeOf(tile);
-  const [published] = publishedTiles(profile, spec);
-  const promising = diverse(tiles, 2).slice(0, wide * trials);
-  const { ofSizes, ofBest } = shared(trials);
-  const narrow = more(noTrials, [...(published ? [published] : []), ...promising.slice(0, ofSizes)], patience * trials, evenly); // prettier-ignore
-  const first = more(narrow, promising.slice(ofSizes), (patience * trials) / wide ** 2, evenly);
-  const second = more(first, alike(tiles, first, ofBest), patience * trials, evenly);
-  const turned = second.best ? [...otherBands(spec, second.best.tile), ...otherCopies(profile, spec, second.best.tile)] : []; // prettier-ignore
-  const third = more(second, turned, patience * trials, evenly);
-  // How long a tile takes that stages weights anew tells little of one that holds them: the best by formula is tried besides.
-  const held = [third.best?.tile, tiles[0]].filter((it) => it !== undefined);
-  const holders = held.flatMap((it) => holding(profile, spec, rows, it));
-  const fourth = more(third, holders, patience * trials, evenly);
-  const fifth = more(fourth, ahead(profile, spec, rows, tiles, fourth), Infinity, evenly);
-  const narrower = fifth.best ? narrowing(profile, spec, rows, fifth.best.tile) : [];
-  const sixth = more(fifth, narrower, patience * trials, evenly);
-  const shorter = sixth.best ? tapering(profile, spec, sixth.best.tile) : [];
-  const { best } = more(sixth, shorter, patience * trials, evenly);
-  if (!best)
-    return fail(
-      "device/no-tile",
-      undefined,
-      profile.name,
-      spec.out.width,
-      spec.a.width,
-      lacking(profile, spec),
-    );
-  const limit = published && spec.experts !== undefined ? timeOf(published).cycles : Infinity;
-  const found = sturdiest(profile, spec, rows, best, limit, trials, timeOf);
+  const found =
+    spec.experts === undefined
+      ? fastest(profile, spec, rows, published, trials, (it) => timeOf(it))
+      : bestOfExperts(profile, spec, rows, published, trials, timeOf);
+  if (!found) return fail("device/no-tile", undefined, profile.name, spec.out.width, spec.a.width, lacking(profile, spec)); // prettier-ignore
   memory.set(key, found);
   return found;
 }
