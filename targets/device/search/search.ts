@@ -22,6 +22,7 @@ import { bestOfExperts } from "./uneven.ts";
 import {
   alike,
   diverse,
+  fastestSizes,
   least,
   more,
   noTrials,
@@ -38,6 +39,9 @@ export const usualTrials = 16;
 
 /** Of products that are short to walk through, so many times as many sizes are timed, while that takes a small part of the patience. */
 const wide = 3;
+
+/** The share of the patience that is for each kind of variants of the fastest, beyond what sizes have taken. */
+const ofVariants = 0.25;
 
 /** A launch of a product of so many rows, those of experts as `offsets` says. */
 export const productLaunch = (
@@ -87,17 +91,15 @@ function fastest(
   const narrow = more(noTrials, [...(published ? [published] : []), ...promising.slice(0, ofSizes)], enough, timeOf); // prettier-ignore
   const first = more(narrow, promising.slice(ofSizes), enough / wide ** 2, timeOf);
   const second = more(first, alike(tiles, first, ofBest), enough, timeOf);
+  const further = (sofar: Trials, variants: readonly Tile[]): Trials => more(sofar, variants, sofar.walked + enough * ofVariants, timeOf); // prettier-ignore
   const turned = second.best ? [...otherBands(spec, second.best.tile), ...otherCopies(profile, spec, second.best.tile)] : []; // prettier-ignore
-  const third = more(second, turned, enough, timeOf);
-  // How long a tile takes that stages weights anew tells little of one that holds them: the best by formula is tried besides.
-  const held = [third.best?.tile, tiles[0]].filter((it) => it !== undefined);
-  const holders = held.flatMap((it) => holding(profile, spec, rows, it));
-  const fourth = more(third, holders, enough, timeOf);
+  const third = further(second, turned);
+  // How long a tile takes that stages weights anew tells little of one that holds them: other sizes, and the best by formula, are tried besides.
+  const held = diverse([...fastestSizes(third, least), ...tiles.slice(0, 1)], 1);
+  const fourth = further(third, held.flatMap((it) => holding(profile, spec, rows, it))); // prettier-ignore
   const fifth = more(fourth, ahead(profile, spec, rows, tiles, fourth), Infinity, timeOf);
-  const narrower = fifth.best ? narrowing(profile, spec, rows, fifth.best.tile) : [];
-  const sixth = more(fifth, narrower, enough, timeOf);
-  const shorter = sixth.best ? tapering(profile, spec, sixth.best.tile) : [];
-  return more(sixth, shorter, enough, timeOf).best;
+  const sixth = further(fifth, fifth.best ? narrowing(profile, spec, rows, fifth.best.tile) : []);
+  return further(sixth, sixth.best ? tapering(profile, spec, sixth.best.tile) : []).best;
 }
 
 /**

@@ -22,7 +22,11 @@ export function shared(trials: number): { readonly ofSizes: number; readonly ofB
 export type Tried = Pick<Timing, "cycles" | "walked">;
 
 /** The fastest tile of those that were timed, and the instructions that were walked through for that. */
-export type Trials = { readonly timed: readonly Tile[]; readonly best?: Remembered; readonly walked: number };
+export type Trials = {
+  readonly timed: readonly Remembered[];
+  readonly best?: Remembered;
+  readonly walked: number;
+};
 
 export const noTrials: Trials = { timed: [], walked: 0 };
 
@@ -38,7 +42,7 @@ export function more(
   for (const tile of tiles) {
     if (walked > enough && all.length >= least) break;
     const timing = timeOf(tile, best?.cycles ?? Infinity);
-    all.push(tile);
+    all.push({ tile, cycles: timing.cycles });
     walked += timing.walked;
     if (!best || timing.cycles < best.cycles) best = { tile, cycles: timing.cycles };
   }
@@ -79,7 +83,11 @@ export function alike(
   count: number,
 ): readonly Tile[] {
   if (!best) return [];
-  const known = ofSize(before, best.tile.area).map(unlike);
+  const known = ofSize(before.map((it) => it.tile), best.tile.area).map(unlike); // prettier-ignore
   const others = ofSize(tiles, best.tile.area).filter((it) => !known.includes(unlike(it)));
   return diverse(others, count);
 }
+
+/** The fastest tiles of a few sizes, of those that were timed. */
+export const fastestSizes = ({ timed: before }: Trials, few: number): readonly Tile[] =>
+  diverse(before.toSorted((a, b) => a.cycles - b.cycles).map((it) => it.tile), 1).slice(0, few); // prettier-ignore
