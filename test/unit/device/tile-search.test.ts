@@ -168,6 +168,13 @@ describe("the search", () => {
     }
   }); // prettier-ignore
 
+  test("weights of a short depth are held while many rows pass by, however long trials before were", () => {
+    const spec: GemmSpec = { ...w8a8(32768, 512), w: { kind: "integer", dtype: "i8", group: 512, nz: true } };
+    const { tile, cycles } = bestTile(ascend910b3, spec, 4096);
+    expect(tile.runs).toBeDefined();
+    expect(leastWork(ascend910b3, spec, 4096).bounds.cube / cycles).toBeGreaterThan(0.9);
+  });
+
   test("knows what a product is bound by", () => {
     expect(leastWork(ascend910b3, bf16(4096, 7168), 4096).binds).toBe("cube");
     expect(leastWork(ascend910b3, bf16(4096, 7168), 8).binds).toBe("memory");
