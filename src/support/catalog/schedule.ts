@@ -31,10 +31,10 @@ export const scheduleCatalog = {
     message: `the vector unit of ${machine} turns no ${from} into ${to}, not by way of other dtypes either`,
     hint: "vector.converts of the profile lists what it turns into what",
   }),
-  "device/no-attention": (machine: string, dim: number, lacking: string): Message => ({
+  "device/no-attention": (machine: string, dim: number, dtype: string, lacking: string): Message => ({
     exit: "capacity",
-    message: `no tile of attention over ${dim} columns fits ${machine}${lacking && `: the smallest needs ${lacking}`}`,
-    hint: "give the profile more of it; smaller heads need less",
+    message: `no tile of attention over ${dim} columns of ${dtype} fits ${machine}${lacking && `: the smallest needs ${lacking}`}`,
+    hint: `compile for a device that has more of it${dtype === "f32" ? ", or without --quant, as bf16 takes half" : ""}; heads of fewer columns need less`,
   }),
   "schedule/crossed": (
     kernel: string,

@@ -57,7 +57,7 @@ export function bestAttention(
 ): AttentionCut {
   const cuts = attentionCuts(profile, spec);
   const [first] = cuts;
-  if (!first) return fail("device/no-attention", undefined, profile.name, spec.q.width, lacking(profile, shapeOf(spec))); // prettier-ignore
+  if (!first) return fail("device/no-attention", undefined, profile.name, spec.q.width, spec.q.dtype, lacking(profile, shapeOf(spec))); // prettier-ignore
   if (cuts.length === 1) return first;
   const key = attentionKey(profile, spec);
   const known = memory.get(key);

@@ -37,6 +37,8 @@ describe.each(machines)("on %s", (_, profile) => {
     ["a latent cache, two sequences", latent(6, 96, 64, 100), 2, 96],
     ["heads that share keys", apart(8, 2, 128, 300), 1, 299],
     ["one position", apart(3, 3, 64, 40), 1, 0],
+    ["columns of which the last group has fewer", latent(4, 110, 100, 100), 2, 70],
+    ["so many columns that nothing divides them", apart(4, 2, 97, 100), 1, 70],
   ])("%s: the bits of sums that one group keeps", (_name, spec, b, past) => {
     const { q, k, v, out } = spec;
     const t = past + 1;
@@ -58,7 +60,7 @@ describe.each(machines)("on %s", (_, profile) => {
   });
 
   test("no faults", () => {
-    for (const spec of [latent(128, 576, 512, 4096), apart(32, 8, 128, 4096)]) {
+    for (const spec of [latent(128, 576, 512, 4096), apart(32, 8, 128, 4096), latent(1, 462, 454, 64)]) {
       const trials = [{ B: 1, S: 1, P: 0 }, { B: 3, S: 1, P: 1000 }]; // prettier-ignore
       expect(faultsOf(attentionScores(profile, spec), profile, trials)).toEqual([]);
       for (const tile of dealt(profile, spec))
@@ -71,6 +73,12 @@ describe.each(machines)("on %s", (_, profile) => {
     const best = bestAttention(profile, spec);
     expect(isDealt(best)).toBe(true);
     expect(cyclesOf(profile, spec, best)).toBeLessThan(0.75 * cyclesOf(profile, spec, keptTile(profile, spec))); // prettier-ignore
+  });
+
+  test.each([454, 457, 468, 500])("one head of a latent cache of %i columns is cut to fit", (width) => {
+    const spec = latent(1, width + 8, width, 4096);
+    const kernel = attention(profile, spec, bestAttention(profile, spec));
+    expect(faultsOf(kernel, profile, [{ B: 1, S: 1, P: 100 }])).toEqual([]);
   });
 });
 

@@ -11,7 +11,7 @@ import { cutOf, cutWith } from "./cut.ts";
 import { fusedPart, matrixPart, vectorPart } from "./parts.ts";
 import { isStored, storedBuffers, type StoredTile } from "./stored-tile.ts";
 import { storedMatrixPart, storedScratch, storedVectorPart } from "./stored.ts";
-import { dealtShape, dealtText, isDealt, type DealtTile } from "./dealt.ts";
+import { dealtShape, dealtText, isDealt, ownColumns, type DealtTile } from "./dealt.ts";
 import { scoresTensor, scoresText } from "./scores.ts";
 import { isSliced, slicedBuffers, type SlicedTile } from "./sliced-tile.ts";
 import { slicedMatrixPart, slicedScratch, slicedVectorPart } from "./sliced.ts";
@@ -103,7 +103,8 @@ export function attentionScores(profile: Profile, spec: AttentionSpec): Kernel {
 function attentionSums(profile: Profile, spec: AttentionSpec, tile: DealtTile): Kernel {
   const { k, v = { ...k, width: spec.out.width, rowStride: k.rowStride ?? headsOf(k) * k.width, headStride: k.headStride ?? k.width }, out, scale } = spec; // prettier-ignore
   const shape = shapeOf(spec);
-  const cut = { ...cutOf(profile, dealtShape(shape, tile.deal), tile, scale), from: "from" };
+  const own = dealtShape(shape, tile.deal);
+  const cut = { ...cutOf(profile, own, tile, scale), ...ownColumns(own, shape.width) };
   return kernelOf(
     profile,
     lines(

@@ -8,8 +8,9 @@ export type Cut<T extends Tiling = AttentionTile> = {
   readonly shape: AttentionShape;
   readonly tile: T;
   readonly scale: number;
-  /** The first column of the values, where a group takes some of them. */
+  /** The first column of the values, where a group takes some of them, and how many it takes. */
   readonly from: string;
+  readonly wide: string;
   /** Chunks of columns in which sums move. */
   readonly chunks: number;
   /** Declares a buffer of `buffersOf`. */
@@ -38,6 +39,7 @@ export function cutWith<T extends Tiling>(
     tile,
     scale,
     from: "0",
+    wide: `${shape.width}`,
     chunks: Math.ceil(shape.width / tile.columns),
     make: (name) => {
       const found = declared.get(name);
@@ -105,11 +107,8 @@ export const overKeys = ({ tile: { keys, rows, lag } }: Cut<Tiling>, body: strin
   }`;
 
 /** Chunks of sums, `some` columns from `w` on. */
-export const overChunks = (
-  { shape: { width }, tile: { columns } }: Cut,
-  ...body: (string | false)[]
-): string =>
-  lines(`for w in 0 .. ${width} step ${columns} {`, `let some = min(${columns}, ${width} - w)`, ...body, "}");
+export const overChunks = ({ wide, tile: { columns } }: Cut, ...body: (string | false)[]): string =>
+  lines(`for w in 0 .. ${wide} step ${columns} {`, `let some = min(${columns}, ${wide} - w)`, ...body, "}");
 
 /** Of a tile's rows, the `lines` from `line` on that are this vector core's: some of its queries, or of its heads where it has one query. */
 export const shareText = (cut: Cut<Tiling>): string =>

@@ -4,7 +4,7 @@
  */
 import { globalSpace, type Profile } from "../../../../src/machine/profile.ts";
 import { lines } from "../vector/tile.ts";
-import { overKeys, shareText, type Cut } from "./cut.ts";
+import { overChunks, overKeys, shareText, type Cut } from "./cut.ts";
 import { valuesText } from "./matrix-text.ts";
 import { engine, late, repeated } from "./parts.ts";
 import { canScore } from "./scores.ts";
@@ -29,14 +29,22 @@ export const underWay = 5;
 export function dealtTiles(profile: Profile, shape: AttentionShape, most: number): readonly DealtTile[] {
   const { dtype, queries, sequences, width } = shape;
   if (dtype !== "f32" || queries > 1 || sequences === undefined || !canScore(profile, shape)) return [];
-  return [32, 64, 128]
-    .filter((deal) => deal < width && width % deal === 0)
-    .flatMap((deal) =>
-      attentionTiles(profile, dealtShape(shape, deal), most)
-        .map((it) => ({ ...it, deal, lag: isFused(profile) ? it.lag : underWay }))
-        .filter((it) => fits(profile, dealtShape(shape, deal), it)),
-    );
+  const deals = [32, 64, 128].filter((deal) => deal < width);
+  const even = deals.filter((deal) => width % deal === 0);
+  return (even.length > 0 ? even : deals).flatMap((deal) =>
+    attentionTiles(profile, dealtShape(shape, deal), most)
+      .map((it) => ({ ...it, deal, lag: isFused(profile) ? it.lag : underWay }))
+      .filter((it) => fits(profile, dealtShape(shape, deal), it)),
+  );
 }
+
+const isEven = ({ width: deal }: AttentionShape, width: number): boolean => width % deal === 0;
+
+/** Where the columns of a group begin, and how many they are: where they are not dealt out evenly, the last of an item's are fewer. */
+export const ownColumns = (shape: AttentionShape, width: number): Pick<Cut, "from" | "wide"> => ({
+  from: "from",
+  wide: isEven(shape, width) ? `${shape.width}` : "wide",
+});
 
 /** What a group has to do: some columns of some heads. */
 const overItems = ({ shape, tile }: Cut, width: number, body: string): string => {
@@ -46,6 +54,7 @@ const overItems = ({ shape, tile }: Cut, width: number, body: string): string =>
   return `
   for item in group .. B * ${shape.groups * parts * deals} step groups {
     let from = item mod ${deals} * ${shape.width}
+    ${isEven(shape, width) ? "" : `let wide = min(${shape.width}, ${width} - from)`}
     let rest = item / ${deals}
     let part = rest mod ${parts} * ${tile.heads}
     let g = rest / ${parts} mod ${shape.groups}
@@ -131,7 +140,7 @@ function matrixPart(cut: Cut, width: number): string {
 }
 
 function vectorPart(cut: Cut, width: number): string {
-  const { profile, tile, chunks, shape } = cut;
+  const { profile, tile, chunks } = cut;
   const { core, space } = profile.vector;
   const take = engine(cut, core, globalSpace, space);
   const weights = `signal ${engine(cut, core, space, globalSpace)} -> ${profile.matrix.core} #1`;
@@ -154,10 +163,7 @@ function vectorPart(cut: Cut, width: number): string {
             weights,
             `await ${profile.matrix.core} -> ${take} #2`,
             late,
-            `for w in 0 .. ${shape.width} step ${tile.columns} {`,
-            `let some = min(${tile.columns}, ${shape.width} - w)`,
-            updateText(cut, sums),
-            "}",
+            overChunks(cut, updateText(cut, sums)),
           ),
         ),
         endText(cut),

@@ -35,7 +35,7 @@ export function valuesText(cut: Cut, p1: string, each: string): string {
   const { shape, tile, make } = cut;
   const [from, load] = shape.isLatent
     ? [`k1#${tile.lag}`, ""]
-    : ["v1", lines(make("v1"), `copy v[b, before : last, g, ${cut.from} : ${shape.width}] -> v1[0 : last, 0 : ${shape.width}]`)]; // prettier-ignore
+    : ["v1", lines(make("v1"), `copy v[b, before : last, g, ${cut.from} : ${cut.wide}] -> v1[0 : last, 0 : ${cut.wide}]`)]; // prettier-ignore
   return lines(
     load,
     make("p0"),

@@ -106,7 +106,8 @@ export function tileOf(profile: Profile, width: number, heads: number, need: Nee
   let chunks = 1;
   const colsIn = (n: number): number => Math.min(padded, upTo(Math.ceil(width / n), quantum));
   while (colsIn(chunks) > quantum && !fits(rows, colsIn(chunks))) chunks++;
-  return { rows, cols: Math.min(width, colsIn(chunks)) };
+  // A buffer of one column holds a number for each row, not rows of one element.
+  return { rows, cols: Math.max(2, Math.min(width, colsIn(chunks))) };
 }
 
 /** Every core's rows, `rows` from `row` at a time; `lines` is how many rows of buffers they make. */
