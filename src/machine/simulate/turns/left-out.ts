@@ -93,14 +93,9 @@ function inContext(forms: readonly Form[]): readonly Form[] {
   });
 }
 
-/** Instructions that are walked through sooner than it is worth to guess at turns: those that differ much overlap as no other does. */
-const few = 8_000;
-const isShort = (forms: readonly Form[]): boolean => forms.reduce((n, it) => n + it.instructions, 0) <= few;
-
 /** What takes turns of cores for those that they are like, where all have the same number of turns. */
 function repeatOf(cores: readonly Core[], forms: ReadonlyMap<Core, readonly Form[]>): Repeat | undefined {
   const own = cores.map((it) => forms.get(it) ?? []);
   if (own.some((it) => it.length !== own[0]?.length)) return undefined;
-  const together = sideBySide(own, joined);
-  return isShort(together) ? undefined : repeating(inContext(together));
+  return repeating(inContext(sideBySide(own, joined)));
 }

@@ -184,10 +184,11 @@ export function bringTo(
     }
     const { scalar = 0, ahead = 0 } = own.get(core) ?? {};
     Object.assign(engines.get(scalarEngine) ?? {}, { ready: scalar, done: scalar });
+    memory.ahead = ahead;
     if (!stand || !movers.has(memory)) continue;
     const { free, gaps } = stand.memory;
     const later = gaps.map(({ from, to }) => ({ from: from + by, to: to + by }));
-    Object.assign(memory, { free: free + by, ahead, gaps: later });
+    Object.assign(memory, { free: free + by, gaps: later });
   }
   rings.forEach((ring, i) => {
     if (!movers.has(ring)) return;

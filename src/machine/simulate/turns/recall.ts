@@ -19,7 +19,7 @@ export type Step = {
 };
 
 /** What a core did, how far its scalar unit came, how often its loops have gone round, and how it fared with the memory. */
-type Share = {
+export type Share = {
   readonly done: Snapshot;
   readonly scalar: number;
   readonly rounds: readonly number[];
@@ -63,6 +63,8 @@ export type Recall = {
   readonly arrive: (view: View, isNext: boolean) => Step | undefined;
   /** Turns of these forms pass as far as they are known; gives them. */
   readonly pass: (forms: Iterable<string>) => readonly Step[];
+  /** A turn is left out in which cores do so. */
+  readonly slip: (of: ReadonlyMap<Core, Share>) => void;
   /** So many turns being left out, those that passed and others, cores go on through one of a form. */
   readonly leave: (view: View, turns: number, form: string | undefined) => void;
 };
@@ -106,6 +108,9 @@ export function recalling(): Recall {
       }
       return steps;
     },
+    slip: (of) => {
+      if (here) here = { ...here, own: slipped(here.own, of) };
+    },
     leave: (view, turns, form) => {
       if (!here) return;
       const { clocks } = view;
@@ -128,11 +133,23 @@ function goOn({ at, own, passed }: Stop, { to, time, of }: Step): Stop | undefin
     const { scalar, ahead } = own.get(core) ?? nothing;
     const then = scalarIn(to.moment, core, scalar + share.scalar, at + time - to.moment.at);
     if (then === undefined || !isAsFast(ahead, share.ahead, toleranceOf(time))) return undefined;
-    const { before, behind, inertia } = share.ahead;
-    moved.set(core, { scalar: then, ahead: behind + inertia * (ahead - before) });
+    moved.set(core, { scalar: then, ahead: behind(ahead, share.ahead) });
   }
   return { node: to, moment: to.moment, at: at + time, own: moved, passed };
 }
+
+/** How far a core is ahead of the memory behind a turn that it began so far ahead. */
+const behind = (ahead: number, { before, behind: then, inertia }: Ahead): number =>
+  then + inertia * (ahead - before);
+
+/** How far cores are ahead of the memory behind a turn. */
+const slipped = (own: ReadonlyMap<Core, Own>, of: ReadonlyMap<Core, Share>): ReadonlyMap<Core, Own> =>
+  new Map(
+    [...own].map(([core, it]) => {
+      const share = of.get(core);
+      return [core, share ? { ...it, ahead: behind(it.ahead, share.ahead) } : it];
+    }),
+  );
 
 const nothing: Own = { scalar: 0, ahead: 0 };
 

@@ -54,9 +54,10 @@ export function teamOf(
     let n = 0;
     for (let isMore = true; isMore;) {
       for (const it of recall.pass(formsFrom(keys, places, n, most))) saw(n++, it);
-      const guessed = place === undefined ? 0 : (repeat?.pass(place + n) ?? 0);
-      n += guessed;
-      isMore = guessed > 0;
+      const guessed = place === undefined ? [] : (repeat?.pass(place + n) ?? []);
+      for (const it of guessed) if (it) recall.slip(it);
+      n += guessed.length;
+      isMore = guessed.length > 0;
     }
     left = new Map([...standing].map(([core, turn]) => [core, { ...turn, left: turn.left - n }]));
     const [form] = formsFrom(keys, places, n, most);
