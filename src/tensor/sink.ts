@@ -72,8 +72,8 @@ export const makeFolder = (folder: string): void => writing(folder, () => makeFo
 /** A file as it is made: where its bytes go, what it is called where they cannot, and who may read it. */
 type Target = { readonly path: string; readonly name: string; readonly mode: number };
 
-/** Write all of some bytes, where the file is at or at a place of their own: the system may take fewer at a time. */
-function put(fd: number, name: string, bytes: Uint8Array, at?: number): void {
+/** Write all of some bytes to what is open already, where it is at or at a place of their own: the system may take fewer at a time. Throws `plan/write`, with the name that it goes by. */
+export function put(fd: number, name: string, bytes: Uint8Array, at?: number): void {
   for (let done = 0; done < bytes.byteLength;) {
     const place = at === undefined ? null : at + done;
     done += writing(name, () => writeSync(fd, bytes, done, bytes.byteLength - done, place));
@@ -130,3 +130,7 @@ export function writeWhole(file: string, fill: (sink: Sink) => void, mode = forA
     writing(file, () => rmSync(partial, { force: true }));
   }
 }
+
+/** Write a text whole, or not at all, as `writeWhole` does. Throws `plan/write`. */
+export const writeText = (file: string, text: string, mode = forAll): void =>
+  writeWhole(file, ({ append }) => append(text), mode);

@@ -5,7 +5,7 @@ import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { deviceReport, type PhaseReport } from "../../report/device.ts";
 import { loadDevice } from "../../runtime/device/device.ts";
 import { fail } from "../../support/diagnostics.ts";
-import { writeWhole } from "../../tensor/sink.ts";
+import { writeText } from "../../tensor/sink.ts";
 import type { CommandSpec } from "../command.ts";
 
 type Options = { readonly output: string };
@@ -44,7 +44,7 @@ export const reportCommand: CommandSpec<Options> = {
     if (machine === undefined) fail("run/no-device", { kind: "file", file: path }, target);
     const phases = phasesOf(plan);
     const page = deviceReport(`${basename(resolve(path))}: ${model.family}, ${quantization}, on ${machine}`, phases); // prettier-ignore
-    writeWhole(output, ({ append }) => append(page));
+    writeText(output, page);
     if (cx.json)
       cx.stdout.write(`${JSON.stringify({ output, phases: phases.map(({ phase, microseconds }) => ({ phase, microseconds })) }, undefined, 2)}\n`); // prettier-ignore
     else cx.log.info(`wrote ${output}`);

@@ -12,7 +12,7 @@ import type { Profile } from "../../machine/profile.ts";
 import type { Kernel, Tensor } from "../../machine/schedule/kernel.ts";
 import { isLaunch } from "../../plan/program/device.ts";
 import { diag } from "../../support/diagnostics.ts";
-import { makeFolder, writeWhole } from "../../tensor/sink.ts";
+import { makeFolder, writeText } from "../../tensor/sink.ts";
 import type { PlanSizes } from "../cpu-parts.ts";
 import { shardModule, type Parallel } from "../ranks/ranks.ts";
 import { deviceCode, type Device } from "./parts.ts";
@@ -145,5 +145,5 @@ export function kernelsOf(
 /** Write texts into a folder, which is made where there is none. Throws `plan/write`. */
 export function writeTexts(dir: string, files: ReadonlyMap<string, string>): void {
   makeFolder(dir);
-  for (const [name, text] of files) writeWhole(join(dir, name), ({ append }) => append(text));
+  for (const [name, text] of files) writeText(join(dir, name), text);
 }

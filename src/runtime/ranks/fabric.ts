@@ -1,6 +1,6 @@
-import { closeSync, openSync, readSync, writeSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import type { Channel } from "../../plan/program/channels.ts";
-import { writing } from "../../tensor/sink.ts";
+import { put } from "../../tensor/sink.ts";
 
 /** Memory that ranks share: a file, where the system has it in memory, of one place for each channel. */
 export type FabricPlan = {
@@ -83,10 +83,7 @@ export function openFabric(plan: FabricPlan, rank: number, patience: Patience): 
       done += n;
     }
   };
-  const write = (bytes: Uint8Array, at: number): void => {
-    for (let done = 0; done < bytes.byteLength;)
-      done += writing(plan.file, () => writeSync(fd, bytes, done, bytes.byteLength - done, at + done));
-  };
+  const write = (bytes: Uint8Array, at: number): void => put(fd, plan.file, bytes, at);
   const connect = (group: readonly number[]): Endpoint => {
     const channel = plan.channels.find((it) => String(it.group) === String(group));
     if (!channel) throw new Error(`there is no channel of ranks ${group.join()}`);

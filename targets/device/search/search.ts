@@ -7,15 +7,7 @@ import { lacking } from "../kernels/matrix/fits.ts";
 import { gemm } from "../kernels/matrix/gemm.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
-import {
-  candidates,
-  holding,
-  narrowing,
-  otherBands,
-  otherCopies,
-  readingAhead,
-  tapering,
-} from "./candidates.ts";
+import { candidates } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import { publishedTiles } from "./published.ts";
 import { bestOfExperts } from "./uneven.ts";
@@ -32,6 +24,7 @@ import {
   shared,
   type Trials,
 } from "./trials.ts";
+import { holding, narrowing, otherBands, otherCopies, readingAhead, tapering } from "./variants.ts";
 import { searchKey, type Remembered, type TileMemory } from "./remembered.ts";
 
 /** Tiles that are timed where no one asks for more. */
@@ -91,15 +84,15 @@ function fastest(
   const narrow = more(noTrials, [...(published ? [published] : []), ...promising.slice(0, ofSizes)], enough, timeOf); // prettier-ignore
   const first = more(narrow, promising.slice(ofSizes), enough / wide ** 2, timeOf);
   const second = more(first, alike(tiles, first, ofBest), enough, timeOf);
-  const further = (sofar: Trials, variants: readonly Tile[]): Trials => more(sofar, variants, sofar.walked + enough * ofVariants, timeOf); // prettier-ignore
-  const turned = second.best ? [...otherBands(spec, second.best.tile), ...otherCopies(profile, spec, second.best.tile)] : []; // prettier-ignore
-  const third = further(second, turned);
+  const further = (sofar: Trials, variants: (best: Tile) => readonly Tile[]): Trials =>
+    more(sofar, sofar.best ? variants(sofar.best.tile) : [], sofar.walked + enough * ofVariants, timeOf);
+  const third = further(second, (it) => [...otherBands(spec, it), ...otherCopies(profile, spec, it)]);
   // How long a tile takes that stages weights anew tells little of one that holds them: other sizes, and the best by formula, are tried besides.
   const held = diverse([...fastestSizes(third, least), ...tiles.slice(0, 1)], 1);
-  const fourth = further(third, held.flatMap((it) => holding(profile, spec, rows, it))); // prettier-ignore
+  const fourth = further(third, () => held.flatMap((it) => holding(profile, spec, rows, it)));
   const fifth = more(fourth, ahead(profile, spec, rows, tiles, fourth), Infinity, timeOf);
-  const sixth = further(fifth, fifth.best ? narrowing(profile, spec, rows, fifth.best.tile) : []);
-  return further(sixth, sixth.best ? tapering(profile, spec, sixth.best.tile) : []).best;
+  const sixth = further(fifth, (it) => narrowing(profile, spec, rows, it));
+  return further(sixth, (it) => tapering(profile, spec, it)).best;
 }
 
 /**

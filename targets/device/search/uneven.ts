@@ -7,10 +7,11 @@ import { zipfOffsets } from "../../../src/plan/program/row-blocks.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 import { leastWork, rowsOfMatrices } from "./bounds.ts";
-import { candidates, otherCopies, tapering } from "./candidates.ts";
+import { candidates } from "./candidates.ts";
 import { estimator } from "./estimate.ts";
 import type { Remembered } from "./remembered.ts";
 import { alike, diverse, more, noTrials, patience, ranked, shared, type Tried } from "./trials.ts";
+import { otherCopies, tapering } from "./variants.ts";
 
 /** Seeds of the draws. Of rows so many that they take long to walk through, all draws are alike. */
 const seeds = [2011, 2017, 2027];

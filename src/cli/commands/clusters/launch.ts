@@ -5,7 +5,7 @@ import { clusterFrom } from "../../../driver/cluster.ts";
 import { openModel } from "../../../driver/model.ts";
 import { usualMesh, vllmLaunchScript } from "../../../export/vllm-launch.ts";
 import { wholeNumber, type CommandSpec } from "../../command.ts";
-import { writeWhole } from "../../../tensor/sink.ts";
+import { writeText } from "../../../tensor/sink.ts";
 
 type Options = {
   readonly cluster: string;
@@ -66,7 +66,7 @@ export const launch: CommandSpec<Options> = {
       ...(options.expertMap !== undefined && { expertMap: resolve(options.expertMap) }),
       quantized: options.quantized,
     });
-    if (options.output !== undefined) writeWhole(options.output, ({ append }) => append(script), 0o777);
+    if (options.output !== undefined) writeText(options.output, script, 0o777);
     if (cx.json) cx.stdout.write(`${JSON.stringify({ output: options.output ?? null, script })}\n`);
     else if (options.output === undefined) cx.stdout.write(script);
     return Promise.resolve(0);

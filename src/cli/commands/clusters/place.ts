@@ -15,7 +15,7 @@ import { searchOnThreads } from "../../../driver/placement/place-threads.ts";
 import { readRouting, type Routing } from "../../../driver/placement/routing-file.ts";
 import { table } from "../../../support/text.ts";
 import { decimal, listed, wholeNumber, type CommandSpec } from "../../command.ts";
-import { writeWhole } from "../../../tensor/sink.ts";
+import { writeText } from "../../../tensor/sink.ts";
 
 type Options = {
   readonly cluster: string;
@@ -144,7 +144,7 @@ export const place: CommandSpec<Options> = {
     const map = { experts: routing.experts, ranks: nodes.length, layers: placed };
     const note = `${options.placement} on ${options.cluster}, ${options.redundantExperts} redundant, by ${options.text.join(", ") || "all texts"}`; // prettier-ignore
     const text = options.format === "moec" ? formatExpertMap(map, note) : formatVllmAscendMap(map);
-    if (options.output !== undefined) writeWhole(options.output, ({ append }) => append(text));
+    if (options.output !== undefined) writeText(options.output, text);
     const found = compared(routing, placing, map, options);
     const rows = found.flatMap(({ policy, texts }) =>
       Object.entries(texts).map(([name, it]) => [

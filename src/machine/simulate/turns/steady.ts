@@ -17,7 +17,7 @@ import { count, doneSince, snapshotOf, type Snapshot } from "./passed.ts";
 export type Skipper = (turn: Turn, state: Clock) => number;
 
 /** What was at the beginning of a turn. */
-export type Mark = {
+type Mark = {
   readonly left: number;
   readonly parities: string;
   readonly times: ReadonlyMap<string, number>;
@@ -28,6 +28,7 @@ export type Mark = {
   readonly inertia: number;
   readonly totals: Snapshot;
 };
+
 /** Turns kept in mind; a state that recurs only after more is not found. */
 const remembered = 24;
 /** Turns that are walked through before the first is left out, and at the end, where boxes may be smaller. */

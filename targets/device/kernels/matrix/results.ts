@@ -33,7 +33,7 @@ export type Piece = {
  * Which way a tile's sums are cut that go to the vector cores piece by piece, so that one is on its way while the next still sums or leaves: as accumulators are, or
  * by rows where each tile waits for all of the one before. Made weights, and several sums of a result, leave no signals or flags for that.
  */
-export function apartBy({ isWhole, isMade }: Flow, spec: GemmSpec, tile: Tile): Sums["cut"] | undefined {
+function apartBy({ isWhole, isMade }: Flow, spec: GemmSpec, tile: Tile): Sums["cut"] | undefined {
   const { area, sums } = tile;
   if (isWhole || isMade || sumsOf(spec) > 1) return undefined;
   if (sums.parts > 1) return sums.cut;

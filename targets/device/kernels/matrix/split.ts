@@ -17,7 +17,7 @@ import {
 } from "./hands.ts";
 import { makeWeights } from "./made.ts";
 import { accumulatorFlags, emptied, held, product, stored, stores, straight } from "./product.ts";
-import { pieceWork } from "./results.ts";
+import { pieceWork, type PieceWork } from "./results.ts";
 import { vectorRows } from "./room.ts";
 import { depthOf, sumsOf, type GemmSpec } from "./spec.ts";
 import { tasks } from "./tasks.ts";
@@ -89,8 +89,8 @@ function ofMatrixCore(
 }
 
 /** What takes a piece's sums out of the accumulators, into its slot; where a tile is one piece, part by part of them. */
-function leaving(profile: Profile, flow: Flow, tile: Tile, { piece, ...hand }: SumsHand): string {
-  const { p, above, high, from, width } = piece;
+function leaving(profile: Profile, flow: Flow, tile: Tile, hand: SumsHand): string {
+  const { p, above, high, from, width, rows, cols } = hand.piece;
   const slot = `let slot${p} = ${slotOf(hand)}`;
   if (high === tile.area.m && width === tile.area.n)
     return lines(
@@ -99,8 +99,8 @@ function leaving(profile: Profile, flow: Flow, tile: Tile, { piece, ...hand }: S
     );
   return lines(
     slot,
-    `let high${p} = ${piece.rows}`,
-    `let wide${p} = ${piece.cols}`,
+    `let high${p} = ${rows}`,
+    `let wide${p} = ${cols}`,
     emptied(profile, flow, tile, p, `copy acc[${above} : high${p}, ${from} : wide${p}] -> ${hand.tensor}[slot${p} : high${p}, 0 : wide${p}]`), // prettier-ignore
   );
 }
@@ -113,15 +113,10 @@ function ofVectorCore(
   { sums, weights }: Hands,
 ): string {
   const rows = vectorRows(profile, spec, tile);
-  const works = sums.map(({ piece, ...hand }) => ({ hand, piece, ...pieceWork(profile, flow, spec, piece, rows.out) })); // prettier-ignore
+  const works = sums.map((hand) => ({ hand, ...pieceWork(profile, flow, spec, hand.piece, rows.out) }));
   const each = lines(
     ...weights.map((it) => giveWeights(profile, flow, spec, tile, it)),
-    ...works.map(({ hand, piece: { p }, each }) =>
-      lines(
-        `let slot${p} = ${slotOf(hand)}`,
-        taken(hand, each((r) => `${hand.tensor}[slot${p} + ${r}, 0 : c${p}]`)), // prettier-ignore
-      ),
-    ),
+    ...works.map((work) => takeSums(work.hand, work.each)),
   );
   return lines(
     ...sums.map(opened),
@@ -132,6 +127,13 @@ function ofVectorCore(
     ),
     ...weights.map(closed),
   );
+}
+
+/** What takes a piece's sums out of its slot, rows `r` from where the core's own begin. */
+function takeSums(hand: SumsHand, work: PieceWork["each"]): string {
+  const { tensor, piece: { p } } = hand; // prettier-ignore
+  const works = work((r) => `${tensor}[slot${p} + ${r}, 0 : c${p}]`);
+  return lines(`let slot${p} = ${slotOf(hand)}`, taken(hand, works));
 }
 
 /** For each sum of a result, its depth from `from` to `to`. */
