@@ -6,6 +6,7 @@ import type { Module } from "../ir/graph.ts";
 import type { StoredTensor } from "../tensor/recipe-rows.ts";
 import { printModule } from "../ir/printer.ts";
 import type { Phase } from "../pass/pass.ts";
+import { contextOf } from "./context.ts";
 import type { PlannedQuantization } from "./quantize.ts";
 import { alone, type Parallel } from "./ranks/ranks.ts";
 import { cpuParts, type PlanSizes, type TargetParts } from "./cpu-parts.ts";
@@ -77,9 +78,19 @@ export function withCaches(module: Module, { caches, parallel }: CompileOptions)
   return quantizeCaches(module);
 }
 
-/** Import a model and run the pipeline over it. */
-export function lowerModel(path: string, options: CompileOptions): Compiled {
+/** Open a checkpoint that is to be compiled. Throws what `openModel` does, and at once what its plan would be refused for. */
+export function openToCompile(path: string, options: CompileOptions): OpenedModel {
   const model = openModel(path);
+  planSizes(options, model.config.maxPositions);
+  return model;
+}
+
+/** Open a model and run the pipeline over it. */
+export const lowerModel = (path: string, options: CompileOptions): Compiled =>
+  lowerOpened(openToCompile(path, options), options);
+
+/** Run the pipeline over a model that is open. */
+export function lowerOpened(model: OpenedModel, options: CompileOptions): Compiled {
   const module = withCaches(model.imported.module, options);
   return { model, module: runPasses(module, phasesOf(options), options.passes) };
 }
@@ -100,9 +111,9 @@ export type DecoderModel = {
   readonly dir: string;
 };
 
-/** Sizes of a plan for a model that knows so many positions. */
+/** Sizes of a plan for a model that knows so many positions. Throws `usage/value` where a longer context is asked for. */
 export function planSizes(options: CompileOptions, maxPositions: number): PlanSizes {
-  const context = Math.min(options.context ?? defaultContext, maxPositions);
+  const context = contextOf({ asked: options.context, usual: defaultContext, most: maxPositions });
   const batchTokens = Math.min(tokensOf(options), context);
   return { context, batchTokens, memoryPerRank: options.memoryPerRank ?? Infinity };
 }

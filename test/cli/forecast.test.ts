@@ -25,7 +25,7 @@ describe("moec compile --cluster", () => {
   test("prints the frontier and the choice", () => {
     const { code, out } = dry("--tpot", "50ms", "--ttft", "2s");
     expect(code).toBe(0);
-    expect(out).toContain("8x ascend-910b3, 8 devices; prompts of 4096 and answers of 1024 tokens");
+    expect(out).toContain("8x ascend-910b3, 8 devices; prompts of 3276 and answers of 820 tokens");
     expect(out).toMatch(/^\* {2}tp1 /m);
     expect(out).toMatch(/rests on: times uncertain \(\d+ figures\).*; memory vendor, energy model/);
   });

@@ -66,7 +66,7 @@ async function evaluateAgainst(
   cx: Context,
 ): Promise<Compared> {
   const progress = cx.log.progress(`compiling ${path}`);
-  const reference = await referencePlan(path, { context: plan.manifest.context });
+  const reference = await referencePlan(path, plan.manifest.context);
   const sessions: Session[] = [];
   try {
     const [found, expected] = [plan, reference.plan].map((it) => it.manifest.model.vocab);

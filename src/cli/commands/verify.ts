@@ -111,7 +111,7 @@ export const verify: CommandSpec<Options> = {
       return exitCodes.done;
     }
     const progress = cx.log.progress(`compiling ${against} to compare with`);
-    const reference = await referencePlan(against, { context });
+    const reference = await referencePlan(against, context);
     const tracers: Tracer[] = [];
     try {
       const [found, expected] = [plan, reference.plan].map((it) => it.manifest.model.vocab);

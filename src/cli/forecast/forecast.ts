@@ -7,6 +7,7 @@ import type { Parallel } from "../../driver/ranks/ranks.ts";
 import type { Scheme } from "../../quant/scheme.ts";
 import { fail } from "../../support/diagnostics.ts";
 import type { Context } from "../command.ts";
+import type { Options } from "../compile/options.ts";
 import type { ForecastOptions } from "./options.ts";
 import { forecastReport } from "./report.ts";
 import { forecastText } from "./text.ts";
@@ -14,7 +15,7 @@ import { forecastText } from "./text.ts";
 /** The forecast that the options ask for, if they name a cluster. */
 export function forecastFor(
   path: string,
-  { cluster, tpot, ttft, promptLength, outputLength }: ForecastOptions,
+  { cluster, tpot, ttft, promptLength, outputLength, context }: ForecastOptions & Pick<Options, "context">,
   scheme: Scheme | undefined,
   parallel: Parallel | undefined,
 ): ClusterForecast | undefined {
@@ -28,6 +29,7 @@ export function forecastFor(
     cluster: clusterFrom(cluster),
     scheme,
     parallel,
+    context,
     demand: { promptLength, outputLength },
     limits: { ...(tpot !== undefined && { tpot }), ...(ttft !== undefined && { ttft }) },
   });

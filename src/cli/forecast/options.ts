@@ -5,8 +5,8 @@ export type ForecastOptions = {
   readonly cluster: string | undefined;
   readonly tpot: number | undefined;
   readonly ttft: number | undefined;
-  readonly promptLength: number;
-  readonly outputLength: number;
+  readonly promptLength: number | undefined;
+  readonly outputLength: number | undefined;
 };
 
 const units: Readonly<Record<string, number>> = { us: 1e-6, ms: 1e-3, s: 1 };
@@ -38,14 +38,12 @@ export const forecastOptions: { readonly [K in keyof ForecastOptions]-?: OptionS
   },
   promptLength: {
     flags: "--prompt-length <tokens>",
-    help: "with --cluster: tokens of a request's prompt",
-    default: 4096,
+    help: "with --cluster: tokens of a request's prompt (default: 4096, or what the model's own limit leaves)",
     parse: wholeNumber(1, longest),
   },
   outputLength: {
     flags: "--output-length <tokens>",
-    help: "with --cluster: tokens that a request generates",
-    default: 1024,
+    help: "with --cluster: tokens that a request generates (default: 1024, or what the model's own limit leaves)",
     parse: wholeNumber(1, longest),
   },
 };

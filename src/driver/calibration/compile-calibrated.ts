@@ -23,8 +23,8 @@ import type { SegmentRun } from "./run-segment.ts";
 import { savedCalibration, type SavedCalibration } from "./saved.ts";
 import { measureSensitivity, sensitivityBytes, type Sensitivity } from "./sensitivity.ts";
 import { openStore, type QuantReport, type Store } from "./store.ts";
-import { emit, withCaches, type CompileOptions, type Emitted } from "../compile.ts";
-import { openModel, type OpenedModel } from "../model.ts";
+import { emit, openToCompile, withCaches, type CompileOptions, type Emitted } from "../compile.ts";
+import type { OpenedModel } from "../model.ts";
 import { formatChoice } from "../quantize.ts";
 
 export type Calibration = {
@@ -60,7 +60,7 @@ export async function emitCalibrated(
   options: CompileOptions,
   by: Calibration,
 ): Promise<Calibrated> {
-  const model = openModel(path);
+  const model = openToCompile(path, options);
   const windows = calibrationWindows(model, by);
   const shares = options.parallel?.mesh.tp ?? 1;
   const store = openStore(by.work, fingerprint(model, by, shares));

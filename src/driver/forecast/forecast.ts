@@ -19,9 +19,11 @@ import { deviceCount, devicesOf, type Cluster, type Role } from "../../cluster/t
 import type { Figure } from "../../support/figure.ts";
 import { fail } from "../../support/diagnostics.ts";
 import { time } from "../../support/text.ts";
+import { contextOf } from "../context.ts";
 import { openModel } from "../model.ts";
 import type { Parallel } from "../ranks/ranks.ts";
 import { shapeOf } from "./decoder-shape.ts";
+import { demandOf, type AskedDemand } from "./demand.ts";
 import { fleetsOf, poolOf, type Wanted } from "./pools.ts";
 import type { Repriced } from "./simulated.ts";
 import { tooLarge } from "./too-large.ts";
@@ -33,8 +35,12 @@ export type ForecastRequest = {
   readonly limits: Limits;
 };
 
-/** The mesh to forecast, where it is not to be searched for. */
-type Asked = { readonly parallel: Parallel | undefined };
+/** What a user asks for: a mesh, where it is not to be searched for; the longest sequence; lengths of requests. */
+export type AskedForecast = Omit<ForecastRequest, "demand"> & {
+  readonly parallel: Parallel | undefined;
+  readonly context: number | undefined;
+  readonly demand: AskedDemand;
+};
 
 export type ClusterForecast = ForecastRequest & {
   readonly devices: number;
@@ -44,14 +50,17 @@ export type ClusterForecast = ForecastRequest & {
   readonly repriced?: readonly Repriced[];
 };
 
-/** The forecast of a checkpoint on a cluster. Throws `cluster/too-small` and `cluster/too-slow`. */
+/** The forecast of a checkpoint on a cluster. Throws `cluster/too-small`, `cluster/too-slow`, and `usage/value` where sequences are longer than the model knows. */
 export function forecastModel(
   path: string,
-  { parallel, ...request }: ForecastRequest & Asked,
+  { parallel, context, ...request }: AskedForecast,
 ): ClusterForecast {
-  const shape = shapeOf(openModel(path).config);
+  const { config } = openModel(path);
+  const most = config.maxPositions;
+  const demand = demandOf(request.demand, contextOf({ asked: context, usual: most, most }));
+  const shape = shapeOf(config);
   const layout = parallel && layoutOfMesh(shape, parallel.mesh, parallel.redundantExperts);
-  return forecastShape({ ...request, shape, ...(layout && { layout }) });
+  return forecastShape({ ...request, demand, shape, ...(layout && { layout }) });
 }
 
 /** The forecast of a decoder by its sizes. */

@@ -63,7 +63,7 @@ export async function lowerOnnx(model: OnnxModel, options: CompileOptions): Prom
 }
 
 /** Longer sequences than this an exported decoder is not asked for, as its graph does not say what it can do. */
-const mostPositions = 1 << 20;
+export const mostPositions = 1 << 20;
 
 /**
  * Emit the plan of an ONNX model that gives logits for ids as one of a checkpoint would be: tokens in, logits out, caches of its own.

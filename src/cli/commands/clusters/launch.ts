@@ -2,6 +2,7 @@
 import { resolve } from "node:path";
 import { parseMesh, type Mesh } from "../../../cluster/mesh.ts";
 import { clusterFrom } from "../../../driver/cluster.ts";
+import { contextOf } from "../../../driver/context.ts";
 import { openModel } from "../../../driver/model.ts";
 import { usualMesh, vllmLaunchScript } from "../../../export/vllm-launch.ts";
 import { wholeNumber, type CommandSpec } from "../../command.ts";
@@ -14,8 +15,11 @@ type Options = {
   readonly expertMap: string | undefined;
   readonly quantized: boolean;
   readonly sequences: number;
-  readonly context: number;
+  readonly context: number | undefined;
 };
+
+/** The longest sequence, of a model that knows more. */
+const usualContext = 16384;
 
 export const launch: CommandSpec<Options> = {
   name: "launch",
@@ -46,14 +50,13 @@ export const launch: CommandSpec<Options> = {
     },
     context: {
       flags: "-c, --context <positions>",
-      help: "the longest sequence",
-      default: 16384,
+      help: "the longest sequence (default: 16384, or the model's own limit)",
       parse: wholeNumber(1),
     },
   },
   examples: ["moec launch fixtures/moe-6m --cluster '2x8 ascend-910b3' -o build/launch.sh"],
   run: ([path = ""], options, cx) => {
-    const { mixture, hidden } = openModel(path).config;
+    const { mixture, hidden, maxPositions } = openModel(path).config;
     const cluster = clusterFrom(options.cluster);
     const script = vllmLaunchScript(cluster, {
       model: resolve(path),
@@ -62,7 +65,7 @@ export const launch: CommandSpec<Options> = {
       }),
       mesh: options.parallel ?? usualMesh(cluster),
       sequences: options.sequences,
-      context: options.context,
+      context: contextOf({ asked: options.context, usual: usualContext, most: maxPositions }),
       ...(options.expertMap !== undefined && { expertMap: resolve(options.expertMap) }),
       quantized: options.quantized,
     });
