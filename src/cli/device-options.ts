@@ -3,6 +3,7 @@ import type { Device } from "../driver/device/parts.ts";
 import type { Placed } from "../driver/device/placed.ts";
 import { deviceOf, profileOf } from "../driver/target.ts";
 import { forgetful, memoryIn, type DeviceMemory } from "../driver/device/tile-memory.ts";
+import type { Profile } from "../machine/profile.ts";
 import { warningText } from "../support/diagnostics.ts";
 import type { Log } from "../support/log.ts";
 import { wholeNumber, type OptionSpec } from "./command.ts";
@@ -34,13 +35,14 @@ export function remembered({ tileCache }: DeviceOptions, { warn }: Pick<Log, "wa
  * it is what the ranks are `placed` on.
  */
 export function deviceFrom(
-  target: string | undefined,
+  target: Profile | undefined,
   placed: Placed | undefined,
   options: DeviceOptions,
   log: Pick<Log, "warn">,
 ): { readonly device: Device; readonly keep: () => void } | undefined {
-  const own = placed?.devices.map(({ rank, profile }) => ({ number: rank, profile: profileOf(target ?? profile) })); // prettier-ignore
-  const profile = deviceOf(target ?? placed?.devices[0]?.profile ?? "cpu");
+  const own = placed?.devices.map(({ rank, profile }) => ({ number: rank, profile: target ?? profileOf(profile) })); // prettier-ignore
+  const named = target ?? own?.[0]?.profile;
+  const profile = named && deviceOf(named);
   if (!profile) return undefined;
   const fleet = placed && own && { cluster: placed.cluster, devices: own };
   const { tiles, verified, keep } = remembered(options, log);

@@ -150,6 +150,6 @@ test("a file may begin with a byte order mark", () => {
 test("a device of the user's own cannot pass for the CPU", () => {
   const file = join(folder, "cpu.json");
   writeFileSync(file, JSON.stringify(withValue(ascend910b3, "/name", "cpu")));
-  expect(() => deviceOf(file)).toThrow(/give the device a name of its own/);
-  expect(deviceOf("cpu")).toBeUndefined();
+  expect(() => profileOf(file)).toThrow(/give the device a name of its own/);
+  expect(deviceOf(profileOf("cpu"))).toBeUndefined();
 });

@@ -11,7 +11,6 @@ import {
 } from "../../driver/compile.ts";
 import { emitOnnx, emitOnnxDecoder, type EmittedOnnx } from "../../driver/onnx/compile-onnx.ts";
 import type { Cluster } from "../../cluster/topology.ts";
-import { clusterFrom } from "../../driver/cluster.ts";
 import {
   placedByForecast,
   placedByStages,
@@ -24,13 +23,13 @@ import { reprice } from "../../driver/forecast/simulated.ts";
 import { refuseGrowth } from "../../driver/growth.ts";
 import { bytesOnDisk, isOnnx } from "../../driver/model.ts";
 import type { Parallel } from "../../driver/ranks/ranks.ts";
-import { schemeFrom } from "../../driver/quantize.ts";
 import { profileOf } from "../../driver/target.ts";
 import { fail } from "../../support/diagnostics.ts";
 import type { Progress } from "../../support/log.ts";
 import type { CommandSpec, Context } from "../command.ts";
 import { compileOptions, type Options } from "../compile/options.ts";
-import { calibrationOf, parallelOf, settingsOf } from "../compile/settings.ts";
+import { requestOf, type Request } from "../compile/request.ts";
+import { calibrationOf, settingsOf } from "../compile/settings.ts";
 import { deviceFrom, remembered } from "../device-options.ts";
 import { emitCode } from "../compile/emit-code.ts";
 import { forecastFor, parallelIn, show } from "../forecast/forecast.ts";
@@ -53,19 +52,18 @@ function modelBytes(emitted: Emitted | EmittedOnnx): number {
 }
 
 /** A cluster whose kinds of devices share the layers of a mesh that is given: a plan that is not forecast. */
-function sharedCluster({ cluster, parallel, dryRun }: Options): Cluster | undefined {
-  const named = cluster !== undefined && parallel && !dryRun ? clusterFrom(cluster) : undefined;
-  return named && sharesLayers(named) ? named : undefined;
+function sharedCluster({ cluster, parallel, dryRun }: Request): Cluster | undefined {
+  return cluster && parallel && !dryRun && sharesLayers(cluster) ? cluster : undefined;
 }
 
 /** The ranks of a plan: how they share the model, and the devices of a cluster that they are, where one is named. */
 type Ranks = { readonly parallel?: Parallel; readonly placed?: Placed };
 
 /** What is to be made, by the folder below the plan's own: one plan, or one each for the devices that prefill and those that decode. */
-function plansOf(options: Options, forecast: ClusterForecast | undefined): ReadonlyMap<string, Ranks> {
-  const shared = sharedCluster(options);
-  if (shared && options.parallel)
-    return new Map([["", { placed: placedByStages(shared, options.parallel) }]]);
+function plansOf(request: Request, forecast: ClusterForecast | undefined): ReadonlyMap<string, Ranks> {
+  const shared = sharedCluster(request);
+  if (shared && request.parallel)
+    return new Map([["", { placed: placedByStages(shared, request.parallel) }]]);
   if (!forecast) return new Map([["", {}]]);
   const stations = [...stationsOf(forecast)].map(
     ([phase, it]) => [phase, { parallel: parallelIn(it), placed: placedByForecast(forecast, it) }] as const,
@@ -73,17 +71,10 @@ function plansOf(options: Options, forecast: ClusterForecast | undefined): Reado
   return new Map(stations.length > 1 ? stations : stations.map(([, ranks]) => ["", ranks]));
 }
 
-/** The forecast for a cluster, where one is named; a mesh that is given is not searched for. */
-function forecastOf(path: string, options: Options): ClusterForecast | undefined {
-  const { quant, bits } = options;
-  if (sharedCluster(options)) return undefined;
-  return forecastFor(path, options, schemeFrom(quant, bits), options.parallel && parallelOf(options));
-}
-
 /** A forecast whose chosen layouts are also told with kernels timed on schedules. */
-function simulatedToo(forecast: ClusterForecast, options: Options, { log }: Context): ClusterForecast {
-  const { tiles, keep } = remembered(options, log);
-  const repriced = reprice(forecast.chosen, { tiles, trials: options.tune });
+function simulatedToo(forecast: ClusterForecast, request: Request, { log }: Context): ClusterForecast {
+  const { tiles, keep } = remembered(request, log);
+  const repriced = reprice(forecast.chosen, { tiles, trials: request.tune });
   keep();
   return { ...forecast, repriced };
 }
@@ -95,11 +86,11 @@ type Result = { readonly emitted: Emitted | EmittedOnnx; readonly calibrated?: C
 async function emitFrom(
   path: string,
   settings: CompileOptions,
-  options: Options,
+  request: Request,
   cx: Context,
   progress: Progress,
 ): Promise<Result> {
-  const by = calibrationOf(options, options.output);
+  const by = calibrationOf(request, request.output);
   if (by && isOnnx(path)) fail("quant/not-calibrated", { kind: "flag", flag: "--calibrate" });
   if (by) {
     const calibrated = await emitCalibrated(path, settings, {
@@ -110,7 +101,7 @@ async function emitFrom(
     return { emitted: calibrated.emitted, calibrated };
   }
   if (!isOnnx(path)) return { emitted: emit(lowerModel(path, settings), settings) };
-  return { emitted: await (options.as === "decoder" ? emitOnnxDecoder : emitOnnx)(path, settings) };
+  return { emitted: await (request.as === "decoder" ? emitOnnxDecoder : emitOnnx)(path, settings) };
 }
 
 /** Refuse quantized plans that are no smaller than their model; several ranks hold some weights each for itself. */
@@ -124,48 +115,48 @@ function tellOf(
   { emitted, calibrated }: Result,
   { runs }: PassReport,
   path: string,
-  options: Options,
+  request: Request,
   cx: Context,
 ): void {
-  if (calibrated) cx.log.info(quantLines(calibrated.report, options.minExpertTokens));
+  if (calibrated) cx.log.info(quantLines(calibrated.report, request.minExpertTokens));
   if (emitted.kind === "decoder") tell(emitted, runs, path, cx);
   else tellGraph(emitted, runs, path, cx);
 }
 
 /** The same as JSON. */
-function jsonOf({ emitted, calibrated }: Result, { runs }: PassReport, options: Options) {
+function jsonOf({ emitted, calibrated }: Result, { runs }: PassReport, request: Request) {
   return {
     ...(emitted.kind === "decoder" ? summary(emitted, runs) : graphSummary(emitted, runs)),
-    ...(calibrated && { quant: quantSummary(calibrated.report, options.minExpertTokens) }),
+    ...(calibrated && { quant: quantSummary(calibrated.report, request.minExpertTokens) }),
   };
 }
 
 /** Make a plan, say what it is, and write it unless this is a rehearsal. Gives what scripts read of it. */
-async function makePlan(path: string, options: Options, { parallel, placed }: Ranks, cx: Context) {
-  const output = options.dryRun ? undefined : options.output;
-  const target = deviceFrom(options.target, placed, options, cx.log);
+async function makePlan(path: string, request: Request, { parallel, placed }: Ranks, cx: Context) {
+  const output = request.dryRun ? undefined : request.output;
+  const target = deviceFrom(request.target, placed, request, cx.log);
   const started = performance.now();
   const crew =
-    output !== undefined && bytesOnDisk(path) > worthThreads ? startCrew(options.threads) : undefined;
-  const report = passReport(options.printIrAfter, (text) => cx.log.print(text));
+    output !== undefined && bytesOnDisk(path) > worthThreads ? startCrew(request.threads) : undefined;
+  const report = passReport(request.printIrAfter, (text) => cx.log.print(text));
   const settings: CompileOptions = {
-    ...settingsOf(options, parallel),
+    ...settingsOf(request, parallel),
     ...(target && { device: target.device }),
-    passes: { disable: options.disable, onAfter: report.onAfter },
+    passes: { disable: request.disable, onAfter: report.onAfter },
   };
   const progress = cx.log.progress(`compiling ${path}`);
   try {
-    const made = await emitFrom(path, settings, options, cx, progress);
-    if (!options.allowLarger) refuseLarger(made.emitted);
+    const made = await emitFrom(path, settings, request, cx, progress);
+    if (!request.allowLarger) refuseLarger(made.emitted);
     target?.keep();
-    tellOf(made, report, path, options, cx);
+    tellOf(made, report, path, request, cx);
     if (output !== undefined) {
       progress.update(`writing ${output}`);
-      await write(output, made.emitted, crew, options.part);
+      await write(output, made.emitted, crew, request.part);
       made.calibrated?.store.remove();
       progress.done(`wrote ${output} in ${((performance.now() - started) / 1000).toFixed(1)} s`);
     }
-    return jsonOf(made, report, options);
+    return jsonOf(made, report, request);
   } finally {
     progress.done();
     await crew?.close();
@@ -175,14 +166,14 @@ async function makePlan(path: string, options: Options, { parallel, placed }: Ra
 /** Make all plans that there are to make, and say for people or for scripts what they are. */
 async function makePlans(
   path: string,
-  options: Options,
+  request: Request,
   forecast: ClusterForecast | undefined,
   cx: Context,
 ): Promise<void> {
   const found: Record<string, Awaited<ReturnType<typeof makePlan>>> = {};
-  for (const [name, ranks] of plansOf(options, forecast)) {
-    const output = options.output === undefined ? undefined : join(options.output, name);
-    found[name] = await makePlan(path, { ...options, output }, ranks, cx);
+  for (const [name, ranks] of plansOf(request, forecast)) {
+    const output = request.output === undefined ? undefined : join(request.output, name);
+    found[name] = await makePlan(path, { ...request, output }, ranks, cx);
   }
   if (cx.json) {
     const told = { ...(found[""] ?? found), ...(forecast && { forecast: forecastReport(forecast) }) };
@@ -212,21 +203,21 @@ export const compileCommand: CommandSpec<Options> = {
     "moec compile fixtures/moe-6m --dry-run --print-ir-after fuse-gate-up --disable 'fuse-add-*'",
   ],
   run: async ([path = ""], options, cx) => {
-    const { output, dryRun, emit: form } = options;
+    const request = requestOf(options);
+    const { output, dryRun, emit: form } = request;
     if (form) {
-      const profile = profileOf(options.target ?? "cpu");
-      const { tiles, verified, keep } = remembered(options, cx.log);
-      const device = { profile, tiles, trials: options.tune, verified };
-      const code = await emitCode(path, settingsOf(options), { device, dir: options.emitDir }, cx);
+      const { tiles, verified, keep } = remembered(request, cx.log);
+      const device = { profile: request.target ?? profileOf("cpu"), tiles, trials: request.tune, verified };
+      const code = await emitCode(path, settingsOf(request), { device, dir: request.emitDir }, cx);
       keep();
       return code;
     }
     if (output === undefined && !dryRun)
       fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
-    const analytic = forecastOf(path, options);
-    const forecast = analytic && simulatedToo(analytic, options, cx);
+    const analytic = sharedCluster(request) ? undefined : forecastFor(path, request);
+    const forecast = analytic && simulatedToo(analytic, request, cx);
     if (forecast && dryRun) show(forecast, cx);
-    else await makePlans(path, options, forecast, cx);
+    else await makePlans(path, request, forecast, cx);
     return 0;
   },
 };

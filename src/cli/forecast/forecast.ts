@@ -1,24 +1,18 @@
 /** `moec compile MODEL --cluster NAME`: find a layout and say what it delivers. */
-import { clusterFrom } from "../../driver/cluster.ts";
 import { forecastModel, type ClusterForecast } from "../../driver/forecast/forecast.ts";
 import { isOnnx } from "../../driver/model.ts";
 import type { Station } from "../../cluster/model/service.ts";
 import type { Parallel } from "../../driver/ranks/ranks.ts";
-import type { Scheme } from "../../quant/scheme.ts";
 import { fail } from "../../support/diagnostics.ts";
 import type { Context } from "../command.ts";
-import type { Options } from "../compile/options.ts";
-import type { ForecastOptions } from "./options.ts";
+import { parallelOf } from "../compile/settings.ts";
+import type { Request } from "../compile/request.ts";
 import { forecastReport } from "./report.ts";
 import { forecastText } from "./text.ts";
 
-/** The forecast that the options ask for, if they name a cluster. */
-export function forecastFor(
-  path: string,
-  { cluster, tpot, ttft, promptLength, outputLength, context }: ForecastOptions & Pick<Options, "context">,
-  scheme: Scheme | undefined,
-  parallel: Parallel | undefined,
-): ClusterForecast | undefined {
+/** The forecast for a cluster, where one is named; a mesh that is given is not searched for. */
+export function forecastFor(path: string, request: Request): ClusterForecast | undefined {
+  const { cluster, scheme, context, tpot, ttft, promptLength, outputLength } = request;
   if (cluster === undefined) {
     const limit = tpot === undefined ? "--ttft" : "--tpot";
     if (tpot === undefined && ttft === undefined) return undefined;
@@ -26,9 +20,9 @@ export function forecastFor(
   }
   if (isOnnx(path)) return fail("cluster/graph", { kind: "flag", flag: "--cluster" });
   return forecastModel(path, {
-    cluster: clusterFrom(cluster),
+    cluster,
     scheme,
-    parallel,
+    parallel: request.parallel && parallelOf(request),
     context,
     demand: { promptLength, outputLength },
     limits: { ...(tpot !== undefined && { tpot }), ...(ttft !== undefined && { ttft }) },
