@@ -1,6 +1,7 @@
 /** Clusters by name or by form: `8x ascend-910b3`, `4x8 ascend-910b3`, `2x8 ascend-910b3 + 8x biren-br100`. */
 import { fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
+import { counted } from "../support/text.ts";
 import { betweenFleets, fleets, type Fleet } from "./presets/fleets.ts";
 import { presets } from "./presets/presets.ts";
 import { deviceCount, devicesOf, type Cluster, type Group, type Members, type Role } from "./topology.ts";
@@ -16,7 +17,7 @@ export function clusterNamed(name: string): Cluster {
   const made = preset?.made ?? name;
   const group = typeof made === "string" ? mixed(made) : made;
   if (!group) return fail("cluster/unknown", undefined, name, nearest(name, clusterNames), clusterNames);
-  const summary = preset?.summary ?? `${deviceCount(group)} devices`;
+  const summary = preset?.summary ?? `${counted(deviceCount(group), "device")}`;
   return { name: preset?.name ?? name, summary, group };
 }
 

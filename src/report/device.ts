@@ -2,7 +2,7 @@
 import { modelled } from "../machine/figures.ts";
 import type { Profile } from "../machine/profile.ts";
 import { limits, type Limit } from "../machine/simulate/limit.ts";
-import { bytes, number, time } from "../support/text.ts";
+import { bytes, counted, number, time } from "../support/text.ts";
 import { aboutModel, heading, page, paragraph, table } from "./html.ts";
 
 /** The launches of a kernel together. */
@@ -129,8 +129,10 @@ function phaseOf(it: PhaseReport): readonly string[] {
   const launches = kernels.reduce((n, of) => n + of.launches, 0);
   const on = ranks > 1 ? `rank ${rank} of ${ranks}` : "the device";
   return [
-    heading(2, `${phase} of ${number(tokens)} token${tokens === 1 ? "" : "s"}${past > 0 ? ` behind ${number(past)} positions` : ""}`), // prettier-ignore
-    paragraph(`${duration(microseconds)} in ${number(launches)} launches on ${on}, ${profile.name}.`),
+    heading(2, `${phase} of ${counted(tokens, "token")}${past > 0 ? ` behind ${counted(past, "position")}` : ""}`), // prettier-ignore
+    paragraph(
+      `${duration(microseconds)} in ${counted(launches, "launch", "launches")} on ${on}, ${profile.name}.`,
+    ),
     aboutModel(`Energy: ${joules.toPrecision(3)} J${ranks > 1 ? " of all ranks" : ""}. This is a model: nobody has published what an operation or a byte costs on this chip.`), // prettier-ignore
     heading(3, "Time by limit"),
     byLimit(it),
@@ -148,7 +150,7 @@ export function deviceReport(title: string, phases: readonly PhaseReport[]): str
   const models = [...profiles.values()].flatMap((profile) => {
     const { time: places } = modelled(profile);
     return places.length > 0
-      ? [aboutModel(`Times on ${profile.name} rest on ${places.length} figures that are a model, as nobody has published them: ${places.join(", ")}.`)] // prettier-ignore
+      ? [aboutModel(`Times on ${profile.name} rest on ${counted(places.length, "figure that is", "figures that are")} a model, as nobody has published them: ${places.join(", ")}.`)] // prettier-ignore
       : [];
   });
   return page(title, [

@@ -5,6 +5,10 @@ const grouped = new Intl.NumberFormat("en-US");
 /** 1234567 as `1,234,567`. */
 export const number = (n: number): string => grouped.format(n);
 
+/** So many of something: `1 window`, `1,024 windows`. */
+export const counted = (n: number, one: string, several = `${one}s`): string =>
+  `${number(n)} ${n === 1 ? one : several}`;
+
 /** Three digits, never in powers of ten. */
 const digits = (n: number): string => (n >= 100 ? String(Math.round(n)) : n.toPrecision(3));
 

@@ -18,6 +18,11 @@ const judged = (limit: string, ...more: readonly string[]) =>
     ...["--against", "fixtures/moe-6m", "--fail-over", limit, ...more],
   ]);
 
+test("a window of two tokens is one prediction", () => {
+  const text = ["--text", "fixtures/text/sample.txt", "--window", "2", "--windows", "1"];
+  expect(moec(["eval", plan, ...text]).out).toMatch(/^perplexity \d+\.\d+ over 1 prediction in 1 window\n$/);
+});
+
 describe("moec eval --fail-over", () => {
   test("ends with exit code 5 beyond a limit, and says by how much", () => {
     const { code, err } = judged("kl=0.0000001");

@@ -26,6 +26,7 @@ import type { Parallel } from "../../driver/ranks/ranks.ts";
 import { profileOf } from "../../driver/target.ts";
 import { fail } from "../../support/diagnostics.ts";
 import type { Progress } from "../../support/log.ts";
+import { counted } from "../../support/text.ts";
 import type { CommandSpec, Context } from "../command.ts";
 import { compileOptions, type Options } from "../compile/options.ts";
 import { requestOf, type Request } from "../compile/request.ts";
@@ -96,7 +97,7 @@ async function emitFrom(
     const calibrated = await emitCalibrated(path, settings, {
       ...by,
       say: (text) => cx.log.info(text),
-      onSegment: (done, of) => progress.update(`quantized ${done} of ${of} stretches`),
+      onSegment: (done, of) => progress.update(`quantized ${done} of ${counted(of, "stretch", "stretches")}`),
     });
     return { emitted: calibrated.emitted, calibrated };
   }

@@ -8,7 +8,7 @@ import { perplexity, windowsOf, type Perplexity } from "../../runtime/eval/perpl
 import { openSession, type Session } from "../../runtime/session.ts";
 import { loadTokenizer } from "../../runtime/tokenizer.ts";
 import { CompileError, exitCodes, fail } from "../../support/diagnostics.ts";
-import { number } from "../../support/text.ts";
+import { counted } from "../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec, type Context } from "../command.ts";
 import { exceeded, limits, type Limits } from "../limits.ts";
 
@@ -35,7 +35,7 @@ function textsOf(plan: Plan, options: Options): readonly Text[] {
     const ids = tokenizer.encode(readText(file), { bos: true });
     const windows = windowsOf(ids, size, options.windows);
     if (windows.length > 0) return { file, windows };
-    const expected = `at most the text's ${ids.length} tokens`;
+    const expected = `at most the text's ${counted(ids.length, "token")}`;
     return fail("usage/value", { kind: "flag", flag: "--window" }, "--window", `${size}`, expected);
   });
 }
@@ -44,10 +44,10 @@ function textsOf(plan: Plan, options: Options): readonly Text[] {
 async function evaluateAlone(plan: Plan, texts: readonly Text[], options: Options, cx: Context) {
   const session = openSession(plan, options.threads);
   const windows = texts.flatMap((it) => it.windows);
-  const progress = cx.log.progress(`scoring ${windows.length} windows`);
+  const progress = cx.log.progress(`scoring ${counted(windows.length, "window")}`);
   try {
     return await perplexity(session, windows, (done) =>
-      progress.update(`scored ${done} of ${windows.length} windows`),
+      progress.update(`scored ${done} of ${counted(windows.length, "window")}`),
     );
   } finally {
     progress.done();
@@ -79,7 +79,7 @@ async function evaluateAgainst(
     const each: Compared["texts"][number][] = [];
     for (const { file, windows } of texts) {
       const tally = await judge(own, other, windows, (done) =>
-        progress.update(`scored ${done} of ${windows.length} windows of ${file}`),
+        progress.update(`scored ${done} of ${counted(windows.length, "window")} of ${file}`),
       );
       addTally(whole, tally);
       each.push({ text: file, ...judgement(tally) });
@@ -95,7 +95,7 @@ async function evaluateAgainst(
 const percent = (share: number): string => `${(100 * share).toFixed(2)} %`;
 
 const described = ({ perplexity: value, predictions, windows }: Perplexity): string =>
-  `perplexity ${value.toFixed(4)} over ${number(predictions)} predictions in ${windows} windows`;
+  `perplexity ${value.toFixed(4)} over ${counted(predictions, "prediction")} in ${counted(windows, "window")}`;
 
 function comparison(name: string, it: Judgement): string {
   return [

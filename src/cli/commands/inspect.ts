@@ -9,7 +9,7 @@ import { CompileError } from "../../support/diagnostics.ts";
 import { summarize } from "../../frontend/onnx/summary.ts";
 import { isPlan, readPlan, type Plan as ReadPlan } from "../../plan/read-plan.ts";
 import { launchesOf } from "../../runtime/device/device.ts";
-import { bytes, number, short, table } from "../../support/text.ts";
+import { bytes, counted, number, short, table } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
 
 type Options = { readonly tensors: boolean };
@@ -115,9 +115,9 @@ const modelRows = (it: Model): Row[] => [
   ["parameters", `${number(it.parameters)} (${short(it.parameters)})`],
   [
     "layers",
-    `${it.layers}, width ${number(it.hidden)}, ${number(it.vocab)} tokens, ${number(it.maxPositions)} positions`,
+    `${it.layers}, width ${number(it.hidden)}, ${counted(it.vocab, "token")}, ${counted(it.maxPositions, "position")}`,
   ],
-  ["attention", `${it.attention.kind}, ${it.heads} heads`],
+  ["attention", `${it.attention.kind}, ${counted(it.heads, "head")}`],
   ...(it.experts
     ? [
         [
@@ -126,13 +126,18 @@ const modelRows = (it: Model): Row[] => [
         ] as Row,
       ]
     : []),
-  ["files", `${it.files}, ${number(it.tensors)} tensors, ${bytes(it.bytes)}`],
+  ["files", `${it.files}, ${counted(it.tensors, "tensor")}, ${bytes(it.bytes)}`],
   ...Object.entries(it.dtypes).map(([dtype, sum]): Row => [
     `  ${dtype}`,
-    `${number(sum.tensors)} tensors, ${bytes(sum.bytes)}`,
+    `${counted(sum.tensors, "tensor")}, ${bytes(sum.bytes)}`,
   ]),
   ...(it.predictionTensors > 0
-    ? [["prediction", `${number(it.predictionTensors)} tensors of multi-token prediction, left aside`] as Row]
+    ? [
+        [
+          "prediction",
+          `${counted(it.predictionTensors, "tensor")} of multi-token prediction, left aside`,
+        ] as Row,
+      ]
     : []),
 ];
 
@@ -146,11 +151,11 @@ const planRows = (it: Plan): Row[] => [
       it.ranks.length > 1 ? `rank ${rank}${device ? ` on ${device}` : ""}` : "memory",
       `${Object.entries(memory)
         .map(([what, size]) => `${what} ${bytes(size)}`)
-        .join(", ")}, for ${number(it.context)} positions`,
+        .join(", ")}, for ${counted(it.context, "position")}`,
     ],
     ...programs.map((p): Row => [
       `  ${p.name}`,
-      `${number(p.steps)} steps${p.collectives > 0 ? `, ${number(p.collectives)} of them with other ranks` : ""}, up to ${number(p.maxTokens)} tokens a call`,
+      `${counted(p.steps, "step")}${p.collectives > 0 ? `, ${number(p.collectives)} of them with other ranks` : ""}, up to ${counted(p.maxTokens, "token")} a call`,
     ]),
   ]),
   ["files", it.files.join(", ")],
@@ -166,8 +171,11 @@ const onnxRows = (it: Onnx): Row[] => [
   ],
   ...it.inputs.map(({ name, type }): Row => ["input", `${name}: ${type}`]),
   ...it.outputs.map(({ name, type }): Row => ["output", `${name}: ${type}`]),
-  ["weights", `${number(it.initializers)} tensors, ${short(it.parameters)} parameters, ${bytes(it.bytes)}`],
-  ["nodes", `${number(it.nodes)}, ${number(it.functions)} functions`],
+  [
+    "weights",
+    `${counted(it.initializers, "tensor")}, ${short(it.parameters)} parameters, ${bytes(it.bytes)}`,
+  ],
+  ["nodes", `${number(it.nodes)}, ${counted(it.functions, "function")}`],
   ...it.operators.map(({ op, count }): Row => [`  ${op}`, number(count)]),
   ...raisedRows(it.raised),
 ];
@@ -179,7 +187,7 @@ function raisedRows(it: Onnx["raised"]): Row[] {
     ["raised", counts.sort().join(", ")],
     ...it.routers.map(({ at, experts, topK, scoring, groups, topGroups }): Row => [
       "router",
-      `${at}: ${topK} of ${experts} experts by ${scoring}, ${topGroups} of ${groups} groups`,
+      `${at}: ${topK} of ${counted(experts, "expert")} by ${scoring}, ${topGroups} of ${counted(groups, "group")}`,
     ]),
     ...it.experts.map(({ at, experts, inner, width }): Row => [
       "experts",

@@ -1,7 +1,7 @@
 /** `moec link PART...`: the parts of a compile become the plan. */
 import { linkParts } from "../../plan/parts.ts";
 import { fail } from "../../support/diagnostics.ts";
-import { bytes } from "../../support/text.ts";
+import { bytes, counted } from "../../support/text.ts";
 import type { CommandSpec } from "../command.ts";
 
 type Options = { readonly output: string | undefined };
@@ -18,7 +18,7 @@ export const link: CommandSpec<Options> = {
     if (output === undefined)
       return fail("usage/missing", { kind: "flag", flag: "-o" }, "the folder of the plan");
     const weightBytes = await linkParts(output, parts);
-    cx.log.info(`linked ${output} of ${parts.length} parts, weights ${bytes(weightBytes)}`);
+    cx.log.info(`linked ${output} of ${counted(parts.length, "part")}, weights ${bytes(weightBytes)}`);
     if (cx.json)
       cx.stdout.write(`${JSON.stringify({ output, parts: parts.length, weightBytes }, undefined, 2)}\n`);
     return 0;

@@ -10,7 +10,7 @@ import { kernelOf, loadDevice, type Loaded } from "../../runtime/device/device.t
 import { traceCall } from "../../runtime/device/simulate.ts";
 import type { RankTime } from "../../runtime/device/step.ts";
 import { fail } from "../../support/diagnostics.ts";
-import { number, table } from "../../support/text.ts";
+import { counted, table } from "../../support/text.ts";
 import { wholeNumber, type CommandSpec } from "../command.ts";
 import { writeWhole } from "../../tensor/sink.ts";
 import { caution, duration, enginesText, kernelTable, limitsExplained, pathsText, percent } from "../reports/kernels.ts"; // prettier-ignore
@@ -64,12 +64,13 @@ function textOf({ ranks, loaded, cluster }: SimulatedStep, rank: number): string
   const [own, profile] = [ranks[rank], loaded[rank]?.profile];
   if (!own || !profile) return "";
   const { kernels, microseconds } = own;
-  const launches = number(kernels.reduce((n, it) => n + it.launches, 0));
+  const launched = kernels.reduce((n, it) => n + it.launches, 0);
+  const launches = counted(launched, "launch", "launches");
   const step = duration(Math.max(...ranks.map((it) => it.microseconds)));
   const joules = ranks.reduce((n, it) => n + it.joules, 0).toPrecision(3);
   const whole = cluster
-    ? `${step} for a step of all ${ranks.length} ranks, exchanges priced by the links of ${cluster.name};\nabove and below is rank ${rank}, ${launches} launches on ${profile.name}\n`
-    : `${step} in ${launches} launches on ${profile.name}\n`;
+    ? `${step} for a step of all ${ranks.length} ranks, exchanges priced by the links of ${cluster.name};\nabove and below is rank ${rank}, ${launches} on ${profile.name}\n`
+    : `${step} in ${launches} on ${profile.name}\n`;
   const facts = [
     whole,
     enginesText(kernels, microseconds),

@@ -10,7 +10,7 @@ import { loadTokenizer } from "../../runtime/tokenizer.ts";
 import { openTracer, type Tracer } from "../../runtime/trace.ts";
 import { CompileError, diag, exitCodes, fail } from "../../support/diagnostics.ts";
 import { createRandom } from "../../support/random.ts";
-import { table } from "../../support/text.ts";
+import { counted, table } from "../../support/text.ts";
 import { decimal, idList, wholeNumber, type CommandSpec } from "../command.ts";
 
 type Options = {
@@ -107,7 +107,11 @@ export const verify: CommandSpec<Options> = {
     if (against === undefined) {
       if (schedules === 0)
         fail("usage/missing", { kind: "flag", flag: "--against" }, "the model to compare with");
-      cx.stdout.write(cx.json ? `${JSON.stringify({ schedules })}\n` : `${schedules} schedules are legal\n`);
+      cx.stdout.write(
+        cx.json
+          ? `${JSON.stringify({ schedules })}\n`
+          : `${counted(schedules, "schedule is", "schedules are")} legal\n`,
+      );
       return exitCodes.done;
     }
     const progress = cx.log.progress(`compiling ${against} to compare with`);

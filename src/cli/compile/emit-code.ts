@@ -6,7 +6,7 @@ import type { Device } from "../../driver/device/parts.ts";
 import { alone } from "../../driver/ranks/ranks.ts";
 import { isOnnx } from "../../driver/model.ts";
 import { diag, fail, warningText } from "../../support/diagnostics.ts";
-import { number } from "../../support/text.ts";
+import { counted } from "../../support/text.ts";
 import type { Context } from "../command.ts";
 
 /** For which device, and where to. */
@@ -36,7 +36,7 @@ export async function emitCode(
   const sizes = planSizes(settings, positions);
   const { index, files } = kernelsOf(module, parallel, device, quantization !== undefined, sizes);
   writeTexts(dir, files);
-  cx.log.info(`${number(index.kernels.length)} kernels for ${index.chip} in ${dir}`);
+  cx.log.info(`${counted(index.kernels.length, "kernel")} for ${index.chip} in ${dir}`);
   if (index.left.length > 0) {
     const names = index.left.map((it) => it.name);
     cx.log.warn(warningText(diag("emit/left-out", undefined, names, "index.json")));

@@ -4,7 +4,7 @@ import type { Forecast } from "../../cluster/model/forecast.ts";
 import type { Service, Station } from "../../cluster/model/service.ts";
 import type { ClusterForecast } from "../../driver/forecast/forecast.ts";
 import type { Repriced } from "../../driver/forecast/simulated.ts";
-import { bytes, number, table, time } from "../../support/text.ts";
+import { bytes, counted, number, table, time } from "../../support/text.ts";
 import { bindsStep, forecastReport, fullest, joulesOfService, slowest } from "./report.ts";
 
 const tokens = (n: number): string => (n >= 100 ? number(Math.round(n)) : n.toPrecision(3));
@@ -19,7 +19,7 @@ const layouts = (stations: readonly Station[]): string =>
   stations
     .map(
       ({ layers, forecast }) =>
-        `${stations.length > 1 ? `${layers} layers ` : ""}${formatLayout(forecast.layout)}`,
+        `${stations.length > 1 ? `${counted(layers, "layer")} ` : ""}${formatLayout(forecast.layout)}`,
     )
     .join(" | ");
 
@@ -55,7 +55,7 @@ function division({ kind, decode, prefill }: Service): string {
   if (kind === "split") return `${told(decode, "decode")}; ${told(prefill, "prefill")}`;
   const where = decode.map(
     ({ copies, layers, forecast, pool }) =>
-      `${copies} x ${formatLayout(forecast.layout)} of ${pool.profile.name}${kind === "stages" ? ` for ${layers} layers` : ""}`,
+      `${copies} x ${formatLayout(forecast.layout)} of ${pool.profile.name}${kind === "stages" ? ` for ${counted(layers, "layer")}` : ""}`,
   );
   return `${where.join(", ")}; prefill and decode in turn`;
 }
@@ -64,7 +64,7 @@ function division({ kind, decode, prefill }: Service): string {
 function simulatedText({ phase, station, simulated, kernels }: Repriced): string {
   const own = kernels.filter((it) => it.simulatedMicroseconds !== undefined);
   const step = (of: Forecast): string => time(of.stepMicroseconds * 1e-6);
-  return `on simulated schedules (${own.length} of ${kernels.length} kernels): a step of ${phase} takes ${step(simulated)}, by the analytic model ${step(station.forecast)}; ${tokens(simulated.tokensPerSecond)} tokens/s a device`;
+  return `on simulated schedules (${own.length} of ${counted(kernels.length, "kernel")}): a step of ${phase} takes ${step(simulated)}, by the analytic model ${step(station.forecast)}; ${tokens(simulated.tokensPerSecond)} tokens/s a device`;
 }
 
 /** The frontier, the choice and what it rests on. */
@@ -72,10 +72,10 @@ export function forecastText(it: ClusterForecast): string {
   const { chosen, demand } = it;
   const { restsOn, quantization, chosen: report } = forecastReport(it);
   return [
-    `${it.cluster.name}, ${it.devices} devices; prompts of ${demand.promptLength} and answers of ${demand.outputLength} tokens; weights ${quantization}\n`,
+    `${it.cluster.name}, ${counted(it.devices, "device")}; prompts of ${demand.promptLength} and answers of ${counted(demand.outputLength, "token")}; weights ${quantization}\n`,
     table([heading, ...it.search.services.map((service) => row(it, service))]),
     `chosen: ${division(chosen)}; ${chosen.requestsPerSecond.toPrecision(3)} requests/s; a larger batch ${report.batchBinds}`,
     ...(it.repriced ?? []).map(simulatedText),
-    `rests on: times ${restsOn.time.confidence} (${restsOn.time.figures.length} figures), of kernels by the analytic model unless told otherwise; memory ${restsOn.memory.confidence}, energy ${restsOn.energy.confidence}; --json names each\n`,
+    `rests on: times ${restsOn.time.confidence} (${counted(restsOn.time.figures.length, "figure")}), of kernels by the analytic model unless told otherwise; memory ${restsOn.memory.confidence}, energy ${restsOn.energy.confidence}; --json names each\n`,
   ].join("\n");
 }

@@ -1,7 +1,7 @@
 /** A cluster as people read it. Scripts read `moec clusters NAME --json`. */
 import { linkNames } from "../../cluster/cluster-file.ts";
 import { deviceCount, nodesOf, type Cluster, type Group } from "../../cluster/topology.ts";
-import { number, table } from "../../support/text.ts";
+import { counted, number, table } from "../../support/text.ts";
 
 /** The tree of groups, then every figure of their links with confidence and source. */
 export function clusterText(cluster: Cluster): string {
@@ -25,7 +25,7 @@ export function clusterText(cluster: Cluster): string {
           ];
     });
   return [
-    `${cluster.name}: ${cluster.summary}\n${number(deviceCount(cluster.group))} devices in ${number(nodes)} nodes\n`,
+    `${cluster.name}: ${cluster.summary}\n${counted(deviceCount(cluster.group), "device")} in ${counted(nodes, "node")}\n`,
     `over ${names.get(cluster.group.link)} (${cluster.group.link.shape})\n${tree(cluster.group, 1).join("\n")}\n`,
     table(rows),
   ].join("\n");

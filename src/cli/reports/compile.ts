@@ -6,7 +6,7 @@ import type { Emitted } from "../../driver/compile.ts";
 import type { EmittedOnnx } from "../../driver/onnx/compile-onnx.ts";
 import { structureOf } from "../../driver/structure.ts";
 import { storedForm } from "../../plan/stored-weight.ts";
-import { bytes, number, short } from "../../support/text.ts";
+import { bytes, counted, short } from "../../support/text.ts";
 import type { Context } from "../command.ts";
 import { byLimit, caution, duration, kernelTable, limitShares } from "./kernels.ts";
 import { formatRuns, type PassRun } from "./passes.ts";
@@ -43,9 +43,9 @@ function phasesText({ parts }: Pick<Emitted, "parts">): string | undefined {
   if (!phases || !first) return undefined;
   const of = parts.head.ranks.length > 1 ? `rank 0 of ${parts.head.ranks.length}, without exchanges` : "simulated"; // prettier-ignore
   const told = phases.map(({ phase, call: { tokens, past }, microseconds, kernels }) => {
-    const behind = past > 0 ? ` behind ${number(past)} positions` : "";
+    const behind = past > 0 ? ` behind ${counted(past, "position")}` : "";
     return [
-      `${phase} of ${number(tokens)} token${tokens === 1 ? "" : "s"}${behind}: ${duration(microseconds)} (${of}); limits: ${limitShares(kernels)}`,
+      `${phase} of ${counted(tokens, "token")}${behind}: ${duration(microseconds)} (${of}); limits: ${limitShares(kernels)}`,
       kernelTable(kernels.slice(0, shownKernels), microseconds),
     ].join("\n");
   });
@@ -93,14 +93,16 @@ export function tell(emitted: Emitted, runs: readonly PassRun[], path: string, c
   const { model, context } = emitted.parts.head;
   const { predictionTensors } = emitted.model.imported;
   const aside = predictionTensors.length
-    ? `; ${number(predictionTensors.length)} tensors of multi-token prediction left aside`
+    ? `; ${counted(predictionTensors.length, "tensor")} of multi-token prediction left aside`
     : "";
   cx.log.info(
-    `${basename(resolve(path))}: ${model.family}, ${short(model.parameters)} parameters, ${model.layers} layers${aside}`,
+    `${basename(resolve(path))}: ${model.family}, ${short(model.parameters)} parameters, ${counted(model.layers, "layer")}${aside}`,
   );
   if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
   const { weightBytes, cacheBytes } = sizes(emitted);
-  cx.log.info(`weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${number(context)} positions`);
+  cx.log.info(
+    `weights ${bytes(weightBytes)}, cache ${bytes(cacheBytes)} for ${counted(context, "position")}`,
+  );
   const fullest = fullestRank(emitted);
   if (fullest !== undefined) cx.log.info(fullest);
   tellPhases(emitted, cx);
@@ -132,7 +134,9 @@ export function tellGraph(emitted: EmittedOnnx, runs: readonly PassRun[], path: 
   const { inputs, outputs, weightBytes, model } = graphSummary(emitted, runs);
   const named = (values: readonly { readonly name: string }[] = []): string =>
     values.map((it) => it.name).join(", ");
-  const what = inputs ? `from ${named(inputs)} to ${named(outputs)}` : `a decoder of ${model.layers} layers`;
+  const what = inputs
+    ? `from ${named(inputs)} to ${named(outputs)}`
+    : `a decoder of ${counted(model.layers, "layer")}`;
   cx.log.info(`${basename(resolve(path))}: ${what}`);
   if (runs.length > 0) cx.log.info(formatRuns(runs).trimEnd());
   for (const { what: operator, at, because } of emitted.missed)

@@ -3,7 +3,7 @@ import { modelled } from "../../machine/figures.ts";
 import type { Profile } from "../../machine/profile.ts";
 import { limits, type Limit } from "../../machine/simulate/limit.ts";
 import type { KernelTime } from "../../runtime/device/simulate.ts";
-import { bytes, table, time } from "../../support/text.ts";
+import { bytes, counted, table, time } from "../../support/text.ts";
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
@@ -76,9 +76,8 @@ const shownFigures = 4;
 /** What of a simulation rests on figures that nobody has published. */
 export function caution(profile: Profile): string {
   const { time: places } = modelled(profile);
-  const [figures, are] = places.length === 1 ? ["figure", "is"] : ["figures", "are"];
   const more = places.length > shownFigures ? ", …" : "";
   return places.length === 0
     ? ""
-    : `times rest on ${places.length} ${figures} that ${are} a model, as nobody has published them: ${places.slice(0, shownFigures).join(", ")}${more}; moec targets ${profile.name} tells all\n`;
+    : `times rest on ${counted(places.length, "figure that is", "figures that are")} a model, as nobody has published them: ${places.slice(0, shownFigures).join(", ")}${more}; moec targets ${profile.name} tells all\n`;
 }

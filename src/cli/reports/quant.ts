@@ -1,6 +1,7 @@
 /** What a calibrated compile tells of its quantized weights. */
 import type { QuantReport } from "../../driver/calibration/store.ts";
 import { bitsPerWeight, formats } from "../../tensor/format.ts";
+import { counted } from "../../support/text.ts";
 
 const worstShown = 10;
 
@@ -39,10 +40,10 @@ export function quantLines(report: QuantReport, least: number): string {
   );
   const few = rare(report, least).map(({ layer, experts }) => `  ${layer}: ${experts.join(", ")}`);
   return [
-    `${report.matrices.length} matrices quantized, ${averageBits(report).toFixed(2)} bits a weight; the outputs furthest off, as a share of their mean square:`,
+    `${counted(report.matrices.length, "matrix", "matrices")} quantized, ${averageBits(report).toFixed(2)} bits a weight; the outputs furthest off, as a share of their mean square:`,
     ...table,
     ...(few.length > 0
-      ? [`experts that saw fewer than ${least} tokens took what their layer saw:`, ...few]
+      ? [`experts that saw fewer than ${counted(least, "token")} took what their layer saw:`, ...few]
       : []),
   ].join("\n");
 }

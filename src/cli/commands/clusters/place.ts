@@ -13,7 +13,7 @@ import {
 } from "../../../driver/placement/place.ts";
 import { searchOnThreads } from "../../../driver/placement/place-threads.ts";
 import { readRouting, type Routing } from "../../../driver/placement/routing-file.ts";
-import { table } from "../../../support/text.ts";
+import { counted, table } from "../../../support/text.ts";
 import { decimal, listed, wholeNumber, type CommandSpec } from "../../command.ts";
 import { writeText } from "../../../tensor/sink.ts";
 
@@ -133,8 +133,9 @@ export const place: CommandSpec<Options> = {
       seed: options.seed,
     };
     const layers = layersOf(routing, options.text);
-    const progress = cx.log.progress(`placing ${layers.length} layers`);
-    const onLayer = (done: number): void => progress.update(`placed ${done} of ${layers.length} layers`);
+    const progress = cx.log.progress(`placing ${counted(layers.length, "layer")}`);
+    const onLayer = (done: number): void =>
+      progress.update(`placed ${done} of ${counted(layers.length, "layer")}`);
     const { policy } = placing;
     const placed =
       policy === "search"

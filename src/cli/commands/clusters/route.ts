@@ -8,7 +8,7 @@ import { recordRoutes, routersOf, type RecordedRoutes } from "../../../runtime/e
 import { openSession } from "../../../runtime/session.ts";
 import { loadTokenizer } from "../../../runtime/tokenizer.ts";
 import { fail } from "../../../support/diagnostics.ts";
-import { number } from "../../../support/text.ts";
+import { counted } from "../../../support/text.ts";
 import { listed, wholeNumber, type CommandSpec } from "../../command.ts";
 
 type Options = {
@@ -26,7 +26,7 @@ function windowsByName(plan: Plan, { text, window, windows }: Options) {
   return text.map((file) => {
     const ids = tokenizer.encode(readText(file), { bos: true });
     const cut = windowsOf(ids, window, windows);
-    const expected = `at most the text's ${ids.length} tokens`;
+    const expected = `at most the text's ${counted(ids.length, "token")}`;
     if (cut.length === 0)
       fail("usage/value", { kind: "flag", flag: "--window" }, "--window", `${window}`, expected);
     return { name: basename(file, extname(file)), windows: cut };
@@ -65,12 +65,12 @@ export const route: CommandSpec<Options> = {
     const facts = routersOf(plan);
     const texts = windowsByName(plan, options);
     const session = openSession(plan, options.threads);
-    const progress = cx.log.progress(`running ${texts.length} texts`);
+    const progress = cx.log.progress(`running ${counted(texts.length, "text")}`);
     const recorded = new Map<string, RecordedRoutes>();
     try {
       for (const { name, windows } of texts) {
         const routes = await recordRoutes(session, windows, (done) =>
-          progress.update(`ran ${done} of ${windows.length} windows of ${name}`),
+          progress.update(`ran ${done} of ${counted(windows.length, "window")} of ${name}`),
         );
         recorded.set(name, routes);
       }
@@ -83,7 +83,7 @@ export const route: CommandSpec<Options> = {
     cx.stdout.write(
       cx.json
         ? `${JSON.stringify({ ...facts, texts: told }, undefined, 2)}\n`
-        : told.map((it) => `${it.name}: ${number(it.tokens)} tokens, ${it.layers} layers, ${it.k} of ${facts.experts} experts each\n`).join(""),
+        : told.map((it) => `${it.name}: ${counted(it.tokens, "token")}, ${counted(it.layers, "layer")}, ${it.k} of ${counted(facts.experts, "expert")} each\n`).join(""),
     ); // prettier-ignore
     return 0;
   },
