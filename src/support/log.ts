@@ -15,6 +15,8 @@ export type Progress = {
 export type Log = {
   readonly quiet: boolean;
   info(text: string): void;
+  /** That what a flag names is written. */
+  wrote(file: string): void;
   warn(text: string): void;
   /** What was asked for by a flag: printed even when quiet, as it stands. */
   print(text: string): void;
@@ -58,6 +60,7 @@ export async function createLog(options: LogOptions): Promise<Log> {
   return {
     quiet,
     info,
+    wrote: (file) => info(`wrote ${file}`),
     print: line,
     warn: (text) => line(`${paint.warn("warning:")} ${text}`),
     progress: (text) => {

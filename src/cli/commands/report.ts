@@ -45,9 +45,9 @@ export const reportCommand: CommandSpec<Options> = {
     const phases = phasesOf(plan);
     const page = deviceReport(`${basename(resolve(path))}: ${model.family}, ${quantization}, on ${machine}`, phases); // prettier-ignore
     writeText(output, page);
+    cx.log.wrote(output);
     if (cx.json)
       cx.stdout.write(`${JSON.stringify({ output, phases: phases.map(({ phase, microseconds }) => ({ phase, microseconds })) }, undefined, 2)}\n`); // prettier-ignore
-    else cx.log.info(`wrote ${output}`);
     return Promise.resolve(0);
   },
 };

@@ -27,7 +27,10 @@ const defaultTokens = 64;
 /** Tensors in, tensors out. */
 function graphRun(plan: Plan, inputs: string, outputs: string | undefined, cx: Context): number {
   const results = runGraph(plan, readInputs(inputs, plan.manifest.graph?.inputs ?? []));
-  if (outputs !== undefined) writeOutputs(outputs, results);
+  if (outputs !== undefined) {
+    writeOutputs(outputs, results);
+    cx.log.wrote(outputs);
+  }
   const shapes = [...results].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
   if (cx.json) cx.stdout.write(`${JSON.stringify({ outputs: shapes })}\n`);
   else cx.stdout.write(shapes.map((it) => `${it.name}: ${it.dtype}[${it.shape.join(",")}]\n`).join(""));
@@ -97,12 +100,14 @@ export const run: CommandSpec<Options> = {
         return answer(sequence, prompt, i, { options, tokenizer, writer, recorder });
       });
       const isOne = prompts.length === 1 && options.prompts === undefined;
-      if (options.logits !== undefined)
+      if (options.logits !== undefined) {
         writeLogits(
           options.logits,
           session.vocab,
           recorders.map((it, i) => [isOne ? "logits" : `logits.${i}`, it]),
         );
+        cx.log.wrote(options.logits);
+      }
       if (cx.json) cx.stdout.write(`${JSON.stringify(isOne ? answers[0] : { answers })}\n`);
     } finally {
       await session.close();

@@ -195,8 +195,10 @@ export const simulateCommand: CommandSpec<Options> = {
     const found = simulatePlan(plan, phase, call, cluster === undefined ? undefined : clusterFrom(cluster));
     const shown = rank ?? busiestRank(found.ranks);
     const [loaded, time] = [found.loaded[shown], found.ranks[shown]];
-    if (trace !== undefined && loaded && time)
+    if (trace !== undefined && loaded && time) {
       writeWhole(trace, ({ append }) => writeTrace(loaded, time, append));
+      cx.log.wrote(trace);
+    }
     cx.stdout.write(cx.json ? `${JSON.stringify(reportOf(found, shown, phase, call), undefined, 2)}\n` : textOf(found, shown)); // prettier-ignore
     return Promise.resolve(0);
   },

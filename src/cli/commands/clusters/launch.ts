@@ -69,7 +69,10 @@ export const launch: CommandSpec<Options> = {
       ...(options.expertMap !== undefined && { expertMap: resolve(options.expertMap) }),
       quantized: options.quantized,
     });
-    if (options.output !== undefined) writeText(options.output, script, 0o777);
+    if (options.output !== undefined) {
+      writeText(options.output, script, 0o777);
+      cx.log.wrote(options.output);
+    }
     if (cx.json) cx.stdout.write(`${JSON.stringify({ output: options.output ?? null, script })}\n`);
     else if (options.output === undefined) cx.stdout.write(script);
     return Promise.resolve(0);

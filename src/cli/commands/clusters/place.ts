@@ -145,7 +145,10 @@ export const place: CommandSpec<Options> = {
     const map = { experts: routing.experts, ranks: nodes.length, layers: placed };
     const note = `${options.placement} on ${options.cluster}, ${options.redundantExperts} redundant, by ${options.text.join(", ") || "all texts"}`; // prettier-ignore
     const text = options.format === "moec" ? formatExpertMap(map, note) : formatVllmAscendMap(map);
-    if (options.output !== undefined) writeText(options.output, text);
+    if (options.output !== undefined) {
+      writeText(options.output, text);
+      cx.log.wrote(options.output);
+    }
     const found = compared(routing, placing, map, options);
     const rows = found.flatMap(({ policy, texts }) =>
       Object.entries(texts).map(([name, it]) => [

@@ -79,6 +79,7 @@ export const route: CommandSpec<Options> = {
       await session.close();
     }
     writeRouting(options.output, recorded, { ...facts, window: options.window });
+    cx.log.wrote(options.output);
     const told = [...recorded].map(([name, { shape }]) => ({ name, tokens: shape[0], layers: shape[1], k: shape[2] })); // prettier-ignore
     cx.stdout.write(
       cx.json
