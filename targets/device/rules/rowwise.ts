@@ -1,4 +1,4 @@
-import { isOp, type NodeOf, type Value } from "../../../src/ir/graph.ts";
+import type { NodeOf, Value } from "../../../src/ir/graph.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import { extentOf, fixed } from "../../../src/plan/views.ts";
@@ -8,6 +8,7 @@ import { rmsNorm as normKernel } from "../kernels/vector/norm.ts";
 import type { Rounding } from "../kernels/vector/round-rows.ts";
 import type { View } from "../kernels/vector/tile.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
+import { normThatAdds } from "./adds.ts";
 import { areFractal } from "./fractal-rows.ts";
 import { productsOf } from "./products.ts";
 import { reading } from "./sums.ts";
@@ -86,12 +87,9 @@ const two =
     cx.launch(kernel, { S: rowsIn(a) }, { ...reading("a", a), ...reading("b", b), ...operands });
   };
 
-/** A sum that is only added to what a norm takes is left to the norm. */
 const addRule: DeviceRule<NodeOf<"add">> = (cx, node) => {
+  if (!normThatAdds(cx, node)) return two(add)(cx, node);
   const { operands: [x, y], results: [out] } = node; // prettier-ignore
-  const [reader, another] = cx.consumers(out);
-  const isLeft = !another && isOp(reader, "addRmsNorm") && reader.operands[0] !== out;
-  if (!isLeft || cx.readers(out).has("result")) return two(add)(cx, node);
   cx.bind(out, { ...cx.view(x), more: cx.view(y) });
 };
 

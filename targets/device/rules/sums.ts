@@ -10,34 +10,41 @@ import { add, swiglu } from "../kernels/vector/elementwise.ts";
 import { rmsNorm } from "../kernels/vector/norm.ts";
 import type { View } from "../kernels/vector/tile.ts";
 import { leastWork } from "../search/bounds.ts";
+import { normThatAdds } from "./adds.ts";
 
 /** Operators whose kernels scale the sums that they load. */
 const scaling: ReadonlySet<OpName> = new Set(["rmsNorm", "addRmsNorm", "add", "mul", "swiglu", "swigluPacked"] as const); // prettier-ignore
 
-/** The nodes that read a value or columns of it, and how many they read. */
-type Reading = { readonly node: Node; readonly width: number };
+/** A node that reads a value or columns of it: which, and how many of them. */
+type Reading = { readonly node: Node; readonly value: Value | undefined; readonly width: number };
 
 function readingsOf(cx: DeviceContext, value: Value | undefined): readonly Reading[] {
   const width = Number(value?.type.dims.at(-1));
   return cx.consumers(value).flatMap((node): readonly Reading[] => {
     const isOfColumns = isOp(node, "slice") && node.attrs.axis === 1;
-    return isOfColumns ? readingsOf(cx, node.results[0]) : [{ node, width }];
+    return isOfColumns ? readingsOf(cx, node.results[0]) : [{ node, value, width }];
   });
 }
 
 /** A kernel that reads rows like `x` as a node does, and makes of them what that makes. */
-function kernelAt(cx: DeviceContext, { node, width }: Reading, x: View): Kernel {
-  const [first, second] = node.results;
+function kernelAt(cx: DeviceContext, { node, value, width }: Reading, x: View): Kernel {
+  const norm = isOp(node, "add") ? normThatAdds(cx, node) : undefined;
+  const [first, second] = (norm ?? node).results;
   const read = { ...x, width };
   const rotation = cx.roundedAs(second ?? first)?.rotation;
   const made = (wide: number) => rotation === undefined ? { out: floats(wide) } : { rounded: { rotation } }; // prettier-ignore
+  const sum = { sum: floats(width), gain: "f32", eps: 0, ...made(width) } as const;
+  if (norm) {
+    const [residual, more] = node.operands[0] === value ? [read, floats(width)] : [floats(width), read];
+    return cx.kernel(rmsNorm, { x: floats(width), residual, more, ...sum });
+  }
   switch (node.op) {
     case "swigluPacked":
       return cx.kernel(swiglu, { a: { ...read, width: width / 2 }, b: { ...read, width: width / 2 }, ...made(width / 2) }); // prettier-ignore
     case "rmsNorm":
       return cx.kernel(rmsNorm, { x: read, gain: "f32", eps: 0, ...made(width) });
     case "addRmsNorm":
-      return cx.kernel(rmsNorm, { x: read, residual: floats(width), sum: floats(width), gain: "f32", eps: 0, ...made(width) }); // prettier-ignore
+      return cx.kernel(rmsNorm, { x: read, residual: floats(width), ...sum });
     default:
       return cx.kernel(add, { a: read, b: floats(width), ...made(width) });
   }

@@ -37,15 +37,20 @@ export type LeastWork = {
   readonly binds: Bound;
   /** Bytes that memory must give and take. */
   readonly bytes: number;
-  /** Cycles that no work fills: until the first operand is there, and from the last store until it is seen. */
+  /** Cycles that no work fills: until the first operand is there, from the last until its result is seen, and what each instruction on its way takes besides. */
   readonly latency: number;
-  /** Cycles that the kernel takes at least: the largest bound, and the latency before and behind it. */
+  /** Cycles that the kernel takes at least: the largest bound, and the latency beside it. */
   readonly cycles: number;
 };
 
 const bytesOf = (dtype: DType, n: number): number => (n * dtypes[dtype].bits) / 8;
-const waits = (...paths: readonly (Path | undefined)[]): number =>
-  paths.reduce((n, it) => n + (it?.latency?.value ?? 0), 0);
+
+/** Cycles of copies along paths, one after the other, that their bytes do not fill; the first is asked for while others come. */
+const waits = (first: Path | undefined, ...rest: readonly (Path | undefined)[]): number =>
+  rest.reduce(
+    (n, it) => n + (it?.latency?.value ?? 0) + (it?.startup.value ?? 0),
+    first?.latency?.value ?? 0,
+  );
 
 /** The least work of a product of so many rows; of experts, the rows are dealt out evenly unless `offsets` says otherwise. */
 export function leastWork(
@@ -68,6 +73,8 @@ export function leastWork(
   const bytes = read + bytesOf(spec.out.dtype, results);
   const sustained = memoryBytesPerCycle(profile) * memory.sustained.value;
   const beside = flow.leaves === "vector" && flow.isWhole;
+  const [ofSum, ofResult] = [workOfSum(profile, spec), workOfResult(profile, spec)];
+  const passes = sumsOf(spec) * passesOf(ofSum) + passesOf(ofResult);
   const out = pathBetween(profile, matrix.c, beside ? vector.space : globalSpace);
   const outType = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
   const vectors = groups.value * (flow.isWhole ? 1 : coresOf(profile, vector.core));
@@ -75,19 +82,21 @@ export function leastWork(
     cube: fragments / groups.value,
     memory: bytes / sustained,
     store: out ? bytesOf(outType, results * sumsOf(spec)) / pathRate(out, outType) / groups.value : 0,
-    vector: (4 * (results * passesOfSums(profile, spec) + weights * passesOfWeights(profile, spec))) / vector.bytesPerCycle.value / vectors, // prettier-ignore
+    vector: (4 * (results * passes + weights * passesOf(workOfWeights(profile, spec)))) / vector.bytesPerCycle.value / vectors, // prettier-ignore
   };
-  const [load, take, give] = [
+  const [load, fill, take, give] = [
     pathBetween(profile, globalSpace, flow.stage),
+    pathBetween(profile, flow.stage, matrix.b),
     pathBetween(profile, globalSpace, vector.space),
     pathBetween(profile, vector.space, globalSpace),
   ];
-  const latency = flow.leaves === "straight" ? waits(load, out) : beside ? waits(load, give) : waits(load, out, take, give); // prettier-ignore
+  const way = flow.leaves === "straight" ? waits(load, fill, out) : beside ? waits(load, fill, out, give) : waits(load, fill, out, take, give); // prettier-ignore
+  const latency = way + matrix.startup.value + (ofSum.length + ofResult.length) * vector.startup.value;
   const entries = Object.entries(bounds) as [Bound, number][]; // entries forgets the keys
   const [binds] = entries.reduce((most, it) => (it[1] > most[1] ? it : most));
-  const { cube, store, vector: passes } = bounds;
+  const { cube, store, vector: work } = bounds;
   // Results are written while others are still read, but the last not before all has been.
-  const cycles = Math.max(bounds.memory, latency + Math.max(cube, store, passes, read / sustained));
+  const cycles = Math.max(bounds.memory, latency + Math.max(cube, store, work, read / sustained));
   return { bounds, binds, bytes, latency, cycles };
 }
 
@@ -109,26 +118,37 @@ function scaleBytes(spec: GemmSpec, matrices: number, rows: number): number {
   return 4 * (scales + (w.kind === "integer" ? rows : 0) + (bias ? widthOf(spec) : 0));
 }
 
-/** Passes in float32 that make a result of its sums, each as often as the vector unit's plainest work. */
-function passesOfSums(profile: Profile, spec: GemmSpec): number {
-  const flow = flowOf(profile, spec);
-  if (flow.leaves === "straight") return 0;
+/** What the vector unit does to sums or codes, instruction by instruction: how often as long as its plainest work each takes. */
+type Work = readonly number[];
+
+const passesOf = (work: Work): number => work.reduce((n, it) => n + it, 0);
+const repeated = (times: number, factor: number): Work => Array.from({ length: times }, () => factor);
+
+/** What makes each of a result's sums ready to be added up, or to become the result. */
+function workOfSum(profile: Profile, spec: GemmSpec): Work {
+  const { acc, leaves } = flowOf(profile, spec);
+  if (leaves === "straight") return [];
   const { elementwise, convert } = profile.vector.factors;
-  const sums = sumsOf(spec);
-  const isInteger = spec.w.kind === "integer";
-  const each = (flow.acc === "f32" ? 0 : convert.value) + (isInteger ? elementwise.value : 0) + (sums > 1 ? elementwise.value : 0); // prettier-ignore
-  const last = (isInteger ? elementwise.value : 0) + (spec.bias ? elementwise.value : 0);
-  const casts = spec.out.dtype === "f32" ? 0 : 1 + castSteps(profile, "f32", spec.out.dtype).length;
-  return sums * each + last + casts * convert.value;
+  const more = (spec.w.kind === "integer" ? 1 : 0) + (sumsOf(spec) > 1 ? 1 : 0);
+  return [...repeated(acc === "f32" ? 0 : 1, convert.value), ...repeated(more, elementwise.value)];
 }
 
-/** Passes in float32 that make a weight of its code. */
-function passesOfWeights(profile: Profile, spec: GemmSpec): number {
+/** What makes a result of them. */
+function workOfResult(profile: Profile, spec: GemmSpec): Work {
+  if (flowOf(profile, spec).leaves === "straight") return [];
+  const { elementwise, convert } = profile.vector.factors;
+  const last = (spec.w.kind === "integer" ? 1 : 0) + (spec.bias ? 1 : 0);
+  const casts = spec.out.dtype === "f32" ? 0 : 1 + castSteps(profile, "f32", spec.out.dtype).length;
+  return [...repeated(last, elementwise.value), ...repeated(casts, convert.value)];
+}
+
+/** What makes weights of codes. */
+function workOfWeights(profile: Profile, spec: GemmSpec): Work {
   const { w } = spec;
   const flow = flowOf(profile, spec);
-  if (!flow.isMade) return 0;
+  if (!flow.isMade) return [];
   const { elementwise, convert } = profile.vector.factors;
-  if (w.kind !== "coded") return (1 + castSteps(profile, w.dtype, flow.weight).length) * convert.value;
+  if (w.kind !== "coded") return repeated(1 + castSteps(profile, w.dtype, flow.weight).length, convert.value);
   const casts = 1 + castSteps(profile, w.dtype, "f32").length + (flow.weight === "f32" ? 0 : 1 + castSteps(profile, "f32", flow.weight).length); // prettier-ignore
-  return casts * convert.value + (w.zeros ? 2 : 1) * elementwise.value;
+  return [...repeated(casts, convert.value), ...repeated(w.zeros ? 2 : 1, elementwise.value)];
 }
