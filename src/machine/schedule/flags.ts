@@ -6,6 +6,7 @@ import { fail } from "../../support/diagnostics.ts";
 import type { Profile } from "../profile.ts";
 import { accesses, crossingOf, edgesOf, scopeOf, type Scope } from "./handover.ts";
 import { statements, type BufferStmt, type FlagStmt, type Kernel, type Part, type Stmt } from "./kernel.ts";
+import { mostPending } from "./pending.ts";
 import { printStmt } from "./printer.ts";
 
 /** Edges that one flag serves: set behind the last of what it waits for, waited for before the first of what follows. */
@@ -14,11 +15,22 @@ type Channel = {
   readonly to: string;
   set: number;
   wait: number;
+  /** Numbers that it takes in turn. */
   readonly copies: number;
+  /** Turns from its set to its wait. */
   readonly turns: number;
 };
 
+/** Those of a body, each with numbers enough that none is set again before it is sure to have been waited for. */
 function channelsOf(body: readonly Stmt[], repeats: boolean, scope: Scope): readonly Channel[] {
+  const channels = servingAll(body, repeats, scope);
+  return repeats
+    ? channels.map((it) => ({ ...it, copies: Math.max(it.copies, mostPending(it, channels)) }))
+    : channels;
+}
+
+/** Few enough to serve all edges of a body. */
+function servingAll(body: readonly Stmt[], repeats: boolean, scope: Scope): readonly Channel[] {
   const channels: Channel[] = [];
   for (const buffer of body.filter((it) => it.kind === "buffer")) {
     if (buffer.isFlagged) continue;
@@ -82,6 +94,16 @@ function withoutIdleCopies(buffer: BufferStmt, body: readonly Stmt[], repeats: b
   return { ...buffer, copies: 1 + Math.max(0, ...found.map((it) => it.back)) };
 }
 
+type Flag = Omit<FlagStmt, "kind">;
+
+/** The numbers of a flag, one by one. */
+const each = (flag: Flag): readonly Flag[] =>
+  Array.from({ length: flag.copies }, (_, i) => ({ ...flag, id: flag.id + i, copies: 1 }));
+
+/** Those of its numbers that the last turns had, the earliest first. */
+const lastOf = (flag: Flag, turns: number): readonly Flag[] =>
+  Array.from({ length: turns }, (_, i) => ({ ...flag, back: turns - i }));
+
 /** Flags that must be set before the kernel's first turn, and taken back behind its last. */
 type Primed = { readonly before: FlagStmt[]; readonly behind: FlagStmt[] };
 
@@ -98,14 +120,14 @@ function withFlags(
   for (const channel of channelsOf(body, repeats, scope)) {
     const { from, to, copies, turns } = channel;
     const id = take(numbers, channel);
-    const flag = { from, to, id, copies } as const;
-    before[channel.wait]?.push({ kind: "wait", ...flag });
-    // What is waited for in later turns is not set anew before this turn's wait.
-    behind[turns > 0 ? Math.max(channel.set, channel.wait) : channel.set]?.push({ kind: "set", ...flag });
-    if (turns === 0) continue;
-    for (let i = 0; i < copies; i++) {
-      primed.before.push({ kind: "set", from, to, id: id + i, copies: 1 });
-      primed.behind.push({ kind: "wait", from, to, id: id + i, copies: 1 });
+    const flag: Flag = { from, to, id, copies };
+    const comesRound = turns === copies;
+    before[channel.wait]?.push({ kind: "wait", ...flag, ...(turns > 0 && !comesRound && { back: turns }) });
+    // What comes round to the number of this turn's wait is not set anew before it.
+    behind[comesRound ? Math.max(channel.set, channel.wait) : channel.set]?.push({ kind: "set", ...flag });
+    for (const number of comesRound ? each(flag) : lastOf(flag, turns)) {
+      primed.before.push({ kind: "set", ...number });
+      primed.behind.push({ kind: "wait", ...number });
     }
   }
   return body.flatMap((stmt, i) => {

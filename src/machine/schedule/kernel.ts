@@ -113,6 +113,11 @@ export type FlagStmt = {
   readonly id: number;
   /** The flag takes turns as buffers do: turn t of the loop it stands in has id + t mod copies. */
   readonly copies: number;
+  /**
+   * The number that was its turn's so many turns before; at most its copies. In no loop it goes by the turn that the loop in which the flag stands has
+   * next: before the loop the first, behind it the one after the last.
+   */
+  readonly back?: number;
 };
 
 /** A flag between the cores of a group: `signal` from one engine here to all cores of a kind, `await` holds an engine here until every core of that kind has. */

@@ -253,7 +253,11 @@ export function parseKernel(text: string, file = "schedule"): Kernel {
   const flag = (kind: "set" | "wait"): Stmt => {
     const from = word("an engine");
     expect("->");
-    return { kind, from, to: word("an engine"), ...numbered() };
+    const flag = { kind, from, to: word("an engine"), ...numbered() };
+    if (!skip("back")) return flag;
+    const token = peek();
+    const back = whole("how many turns it looks back");
+    return back > 0 && back <= flag.copies ? { ...flag, back } : wrong(`1 to ${flag.copies} turns`, token);
   };
   const statement = (): Stmt => {
     const token = peek();

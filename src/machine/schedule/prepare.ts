@@ -63,8 +63,10 @@ export type Operation = {
   readonly values: CompiledList;
   /** The slot of a `read`'s name. */
   readonly slot: number;
-  /** The turn counter of the loop it stands in. */
+  /** The turn counter of the loop it stands in, or by which a flag goes that looks back where there is no loop. */
   readonly turn: number;
+  /** Turns by which a flag looks back. */
+  readonly back: number;
 };
 
 export type Loop = {
@@ -165,6 +167,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
   const compile = (e: Expr): Compiled => compileExpr(e, slotOf);
   const usesOf = (of: readonly Expr[]): Uses => [...new Set(of.flatMap(namesOf).map(slotOf))];
   for (const of of [...builtins, ...kernel.sizes]) declare(of);
+  const outermost = slots++; // the turn of what stands in no loop is always 0
   const known = new Map(names[0]);
   kernel.tensors.forEach((decl, index) =>
     boxes[0]?.set(decl.name, { kind: "tensor", index, decl, dims: decl.dims.map(compile) }),
@@ -182,7 +185,15 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     return box.kind === "buffer" ? box.decl.space : globalSpace;
   };
 
-  const operation = (stmt: Operation["stmt"], turn: number): Operation => {
+  /** The turn counters of the loops in which flags take turns, by flag. */
+  const flagTurns = new Map<string, number>();
+  const turnOf = (stmt: Operation["stmt"], around: number): number => {
+    if ((stmt.kind !== "set" && stmt.kind !== "wait") || stmt.copies === 1) return around;
+    const flag = `${stmt.from} ${stmt.to} ${stmt.id}`;
+    if (around !== outermost) flagTurns.set(flag, around);
+    return flagTurns.get(flag) ?? around;
+  };
+  const operation = (stmt: Operation["stmt"], around: number): Operation => {
     const path = stmt.kind === "copy" ? pathOf(profile, part.core, spaceOf(stmt.from), spaceOf(stmt.to)) : undefined; // prettier-ignore
     const values = stmt.kind === "matmul" ? [stmt.first] : stmt.kind === "vector" ? stmt.values : [];
     return {
@@ -197,7 +208,8 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
         slotOf,
       ),
       slot: stmt.kind === "read" ? declare(stmt.name) : -1,
-      turn,
+      turn: turnOf(stmt, around),
+      back: "back" in stmt ? stmt.back : 0,
     };
   };
   const block = (body: readonly Stmt[], turn: number): readonly Prepared[] => {
@@ -247,7 +259,6 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     boxes.pop();
     return prepared;
   };
-  const outermost = slots++; // the turn of what stands in no loop is always 0
   const body = block(part.body, outermost);
   return { core: part.core, body, buffers, slots, known, loops };
 }

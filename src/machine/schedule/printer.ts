@@ -60,7 +60,7 @@ function formatStmt(stmt: Stmt, boxes: Map<string, readonly Expr[]>, indent: str
     }
     case "set":
     case "wait":
-      return `${stmt.kind} ${stmt.from} -> ${stmt.to} #${stmt.id}${times(stmt.copies)}`;
+      return `${stmt.kind} ${stmt.from} -> ${stmt.to} #${stmt.id}${times(stmt.copies)}${stmt.back === undefined ? "" : ` back ${stmt.back}`}`;
     case "signal":
       return `signal ${stmt.engine} -> ${stmt.core} #${stmt.id}${times(stmt.copies)}`;
     case "await":

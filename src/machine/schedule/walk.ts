@@ -130,8 +130,8 @@ function instructionOf(operation: Operation, env: Env): Instruction | undefined 
     if (!place) return undefined;
     places.push(place);
   }
-  const { stmt, values, turn } = operation;
-  const id = "id" in stmt ? stmt.id + ((env[turn] ?? 0) % stmt.copies) : -1;
+  const { stmt, values, turn, back } = operation;
+  const id = "id" in stmt ? stmt.id + (((env[turn] ?? 0) + stmt.copies - back) % stmt.copies) : -1;
   return { kind: "instruction", operation, places, values: values(env), id };
 }
 

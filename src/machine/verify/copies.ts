@@ -17,11 +17,11 @@ export function copyFaults(kernel: Kernel, profile: Profile): readonly Diagnosti
   });
 }
 
-/** Flags and signals that are to take turns where no loop is, so that they never do. */
+/** Flags and signals that are to take turns where no loop is, so that they never do; flags that look back go by the turns of their loop. */
 const idle = (kernel: Kernel, body: readonly Stmt[]): readonly Diagnostic[] =>
   body.flatMap((it) => {
     if (it.kind === "if") return idle(kernel, it.body);
-    if (!("id" in it) || it.copies === 1) return [];
+    if (!("id" in it) || it.copies === 1 || ("back" in it && it.back !== undefined)) return [];
     return [
       diag(
         "schedule/copies",
@@ -73,7 +73,7 @@ function handedBack(body: readonly Stmt[], scope: Scope): readonly Diagnostic[] 
     if (buffer.kind !== "buffer" || buffer.isFlagged || crossingOf(body, buffer, scope)) return [];
     const late = edgesOf(accesses(body, buffer, scope), buffer.copies, true).flatMap((edge) => {
       const own = edge.turns > 0 ? flagsOf(body, edge) : [];
-      return own.length > 0 && own.every((it) => it.copies > edge.turns) ? own.slice(0, 1) : [];
+      return own.length > 0 && own.every((it) => (it.back ?? it.copies) > edge.turns) ? own.slice(0, 1) : [];
     });
     const [flag] = late;
     return flag

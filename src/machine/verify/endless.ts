@@ -15,6 +15,7 @@ export const growth = [1, 20_000];
 const judged: ReadonlySet<string> = new Set<Diagnostic["code"]>([
   "schedule/race",
   "schedule/set-twice",
+  "schedule/set-early",
   "schedule/never-set",
   "schedule/left-set",
   "schedule/deadlock",

@@ -132,6 +132,11 @@ export const scheduleCatalog = {
     message: `${kernel}: \`${stmt}\` sets flag ${id} while it is set`,
     hint: "a wait for it is missing",
   }),
+  "schedule/set-early": (kernel: string, stmt: string, id: number, wait: string): Message => ({
+    exit: "model",
+    message: `${kernel}: \`${stmt}\` may set flag ${id} again before \`${wait}\` has taken it`,
+    hint: "a flag is a single bit: let its setter wait for who takes it, or take turns through more numbers",
+  }),
   "schedule/left-set": (kernel: string, flag: string): Message => ({
     exit: "model",
     message: `${kernel}: flag ${flag} is set at the end`,

@@ -10,7 +10,7 @@ export function missedFaults(faults: readonly Fault[], seed: number, rounds: num
   for (let i = 0, done = 0; done < rounds; i++) {
     const fault = faults[i % faults.length];
     const of = scheduleCases[pick(scheduleCases.length)];
-    const broken = of && fault?.put(of.kernel, pick, of.profile);
+    const broken = of && fault?.put(of.kernel, pick, of.profile, of.trials);
     if (!fault || !broken) continue;
     done++;
     const found = verifyKernel(broken, of.profile, of.trials).map((it) => it.code);

@@ -1,4 +1,5 @@
 /** Faults put into correct schedules, by what is wrong with them. */
+import { earlyFaults } from "./faults/early.ts";
 import type { Fault } from "./faults/fault.ts";
 import { flagFaults, signalFaults } from "./faults/flags.ts";
 import { resultFaults } from "./faults/results.ts";
@@ -7,6 +8,7 @@ import { writerFaults } from "./faults/writers.ts";
 
 export const faultClasses: Readonly<Record<string, readonly Fault[]>> = {
   "a flag dropped or wrong": flagFaults,
+  "a flag set too early": earlyFaults,
   "a signal dropped or wrong": signalFaults,
   "a buffer too few copies": copyFaults,
   "a tile too large": sizeFaults,

@@ -60,7 +60,7 @@ test("a fault in a kernel that was legal is found, each time", () => {
   const known: VerifiedKernels = new Set();
   const { verify } = counting(known);
   expect(verify(kernel, profile, trials)).toEqual([]);
-  const broken = flagFaults[0]?.put(kernel, () => 0, profile) ?? kernel;
+  const broken = flagFaults[0]?.put(kernel, () => 0, profile, trials) ?? kernel;
   for (const _ of [1, 2]) expect(verify(broken, profile, trials)).not.toEqual([]);
   expect(known.size).toBe(1);
 });

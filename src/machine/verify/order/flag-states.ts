@@ -1,13 +1,21 @@
-/** Flags between the engines of a core as a run finds them: set or not, and what who set them had behind it. */
+/** Flags between the engines of a core as a run finds them: set or not, what who set them had behind it, and who took them last. */
 import { diag, type Diagnostic } from "../../../support/diagnostics.ts";
 import type { Core } from "../../schedule/cores.ts";
-import type { Kernel } from "../../schedule/kernel.ts";
+import type { FlagStmt, Kernel } from "../../schedule/kernel.ts";
 import { printStmt } from "../../schedule/printer.ts";
 import type { Instruction } from "../../schedule/walk.ts";
 import type { Clock, Lanes } from "./lanes.ts";
 
+/** A flag is a single bit. */
+type Flag = {
+  /** The clock of who set it, until it is waited for. */
+  set: Clock | undefined;
+  /** The last wait for it, and that wait's place among the instructions of its engine. */
+  taken: { readonly by: Instruction; readonly time: number } | undefined;
+};
+
 export type FlagStates = {
-  /** Carry out a set or a wait; other instructions leave flags alone. */
+  /** Carry out a set or a wait, counted by its engine already; other instructions leave flags alone. */
   readonly pass: (core: Core, it: Instruction) => Diagnostic | undefined;
   /** Flags that are set at the end. */
   readonly left: () => readonly string[];
@@ -15,27 +23,41 @@ export type FlagStates = {
 
 /** Flags none of which is set. */
 export function flagStates(kernel: Kernel, lanes: Lanes): FlagStates {
-  const states = new Map<Core, Map<string, Clock>>();
+  const states = new Map<Core, Map<string, Flag>>();
+  const flagOf = (core: Core, name: string): Flag => {
+    const own = states.get(core) ?? new Map<string, Flag>();
+    states.set(core, own);
+    const flag = own.get(name) ?? { set: undefined, taken: undefined };
+    own.set(name, flag);
+    return flag;
+  };
+  const text = ({ operation }: Instruction): string => printStmt(operation.stmt, kernel);
+  /** Set a flag. Its engine must know that who waits for it has taken what was set before. */
+  const set = (core: Core, it: Instruction, { from, to }: FlagStmt, flag: Flag): Diagnostic | undefined => {
+    const [own, { taken }, isSet] = [lanes.laneOf(core, from), flag, flag.set !== undefined];
+    flag.set = lanes.stamp(own);
+    if (isSet) return diag("schedule/set-twice", undefined, kernel.name, text(it), it.id);
+    if (!taken || (flag.set[lanes.laneOf(core, to)] ?? 0) >= taken.time) return undefined;
+    return diag("schedule/set-early", undefined, kernel.name, text(it), it.id, text(taken.by));
+  };
+  const wait = (core: Core, it: Instruction, { from, to }: FlagStmt, flag: Flag): Diagnostic | undefined => {
+    if (!flag.set) return diag("schedule/never-set", undefined, core.part.core, from, to, it.id);
+    const own = lanes.laneOf(core, to);
+    lanes.join(own, flag.set);
+    flag.set = undefined;
+    flag.taken = { by: it, time: lanes.clockOf(own)[own] ?? 0 };
+    return undefined;
+  };
   return {
     pass: (core, it) => {
       const { stmt, names } = it.operation;
       if (stmt.kind !== "set" && stmt.kind !== "wait") return undefined;
-      const own = states.get(core) ?? new Map<string, Clock>();
-      states.set(core, own);
-      const name = names[it.id - stmt.id] ?? "";
-      const set = own.get(name);
-      if (stmt.kind === "set") {
-        own.set(name, lanes.stamp(lanes.laneOf(core, stmt.from)));
-        return set && diag("schedule/set-twice", undefined, kernel.name, printStmt(stmt, kernel), it.id);
-      }
-      if (!set) return diag("schedule/never-set", undefined, core.part.core, stmt.from, stmt.to, it.id);
-      lanes.join(lanes.laneOf(core, stmt.to), set);
-      own.delete(name);
-      return undefined;
+      const flag = flagOf(core, names[it.id - stmt.id] ?? "");
+      return stmt.kind === "set" ? set(core, it, stmt, flag) : wait(core, it, stmt, flag);
     },
     left: () =>
       [...states].flatMap(([{ part, index }, own]) =>
-        [...own.keys()].map((name) => `${name} of ${part.core} core ${index}`),
+        [...own].flatMap(([name, { set }]) => (set ? [`${name} of ${part.core} core ${index}`] : [])),
       ),
   };
 }

@@ -116,9 +116,9 @@ function runGroup(
     instruction: (core, it) => {
       const { stmt, engine } = it.operation;
       reached.add(it.operation);
+      lanes.tick(lanes.laneOf(core, engine));
       const fault = flags.pass(core, it);
       if (fault) tell(fault);
-      lanes.tick(lanes.laneOf(core, engine));
       if (it.places.length === 0) return undefined;
       const keepsResult = stmt.kind === "matmul" && it.values[0] === 0;
       const result = stmt.kind === "read" ? undefined : it.places.at(-1);

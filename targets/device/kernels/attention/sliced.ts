@@ -90,18 +90,24 @@ const stepsText = ({ tile: { rows, block, step, narrow }, shape: { dim, width },
 
 /** Vector cores, each with its share of the queries. */
 export function slicedVectorPart(cut: SlicedCut): string {
-  const { profile } = cut;
+  const { profile, tile } = cut;
   const { core, space } = profile.vector;
   const take = engine(cut, core, globalSpace, space);
   const give = engine(cut, core, space, globalSpace);
   const weights = `signal ${give} -> ${profile.matrix.core} #1`;
+  const there = { on: `${take} -> ${give} #0 x${tile.lag}`, back: `${give} -> ${take} #0 x${tile.lag}` };
+  const all = (kind: "set" | "wait"): string =>
+    lines(...Array.from({ length: tile.lag }, (_, i) => `${kind} ${give} -> ${take} #${i}`));
   const turn = lines(
+    // Also a core without rows of its own signals no earlier than scores are there: it would run ahead by more than the counter counts. That they are
+    // there is handed on and back as a buffer is.
+    `wait ${there.back}`,
     `await ${profile.matrix.core} -> ${take} #0`,
-    // Also a core without rows of its own signals no earlier than scores are there: it would run ahead by more than the counter counts.
-    `set ${take} -> ${give} #0`,
+    `set ${there.on}`,
     softmaxText(cut),
-    `wait ${take} -> ${give} #0`,
+    `wait ${there.on}`,
     weights,
+    `set ${there.back}`,
     followText,
     `await ${profile.matrix.core} -> ${take} #2`,
     shareText(cut, "lateQueries", late),
@@ -112,9 +118,11 @@ export function slicedVectorPart(cut: SlicedCut): string {
   );
   return lines(
     `on ${core} {`,
+    all("set"),
     onceText(cut),
     repeated(cut, weights),
     overTurns(cut, beginText(cut), turn),
+    all("wait"),
     "}",
   );
 }

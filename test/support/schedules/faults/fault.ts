@@ -2,6 +2,7 @@
 import type { Kernel, Part, Stmt } from "../../../../src/machine/schedule/kernel.ts";
 import { statements } from "../../../../src/machine/schedule/kernel.ts";
 import type { Profile } from "../../../../src/machine/profile.ts";
+import type { Trial } from "../../../../src/machine/verify/verify.ts";
 import type { Code } from "../../../../src/support/diagnostics.ts";
 
 /** Picks a number below n. */
@@ -10,7 +11,12 @@ export type Pick = (n: number) => number;
 export type Fault = {
   readonly name: string;
   /** The faulty kernel, or undefined where this one offers no place for the fault. */
-  readonly put: (kernel: Kernel, pick: Pick, profile: Profile) => Kernel | undefined;
+  readonly put: (
+    kernel: Kernel,
+    pick: Pick,
+    profile: Profile,
+    trials: readonly Trial[],
+  ) => Kernel | undefined;
   /** Diagnoses that name the fault rightly. */
   readonly codes: readonly Code[];
 };
