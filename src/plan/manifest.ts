@@ -5,7 +5,7 @@ import { fail } from "../support/diagnostics.ts";
 /** The published form of plan.json. What a plan holds is told here and nowhere else. */
 export const planFormat = "moec-plan";
 export const partFormat = "moec-part";
-export const planVersion = 3;
+export const planVersion = 4;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** Bytes that a rank takes, by what they are for. */

@@ -10,8 +10,8 @@ import {
   mostSize,
   type DeviceBuffer,
   type DeviceCache,
-  type DeviceProgram,
   type DeviceStep,
+  type LooseProgram,
 } from "../../src/plan/program/device.ts";
 import type { CallLimits, Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
@@ -89,7 +89,7 @@ export type DeviceSetting = {
   readonly attentionTile: AttentionChooser;
 };
 
-export type LoweredDevice = { readonly program: DeviceProgram; readonly caches: readonly DeviceCache[] };
+export type LoweredDevice = { readonly program: LooseProgram; readonly caches: readonly DeviceCache[] };
 
 const product = (dims: readonly (number | Dim)[]): number => dims.reduce<number>((n, d) => n * Number(d), 1);
 
@@ -258,7 +258,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
     rule(context, node as never); // the table gives each operator its own node type
   }
   const logits = func.results.find((it) => it.name === "logits");
-  const program: DeviceProgram = {
+  const program: LooseProgram = {
     name: func.name,
     ...limits,
     buffers,

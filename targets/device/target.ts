@@ -1,8 +1,19 @@
 import type { Module } from "../../src/ir/graph.ts";
-import type { Profile } from "../../src/machine/profile.ts";
+import { globalSpace, type Profile } from "../../src/machine/profile.ts";
+import { fractalShape, spaceOf } from "../../src/machine/rates.ts";
 import type { Kernel } from "../../src/machine/schedule/kernel.ts";
-import { isLaunch, type DevicePlan } from "../../src/plan/program/device.ts";
+import {
+  isLaunch,
+  mostSize,
+  type DeviceBuffer,
+  type DeviceLaunch,
+  type DeviceOperand,
+  type DevicePlan,
+  type LooseProgram,
+} from "../../src/plan/program/device.ts";
+import { placed } from "../../src/plan/program/live.ts";
 import { limitsOf } from "../../src/plan/program/program.ts";
+import { byteLength, dtypes } from "../../src/tensor/dtype.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
 import type { KernelCache, MadeKernel, Origin } from "./context.ts";
 import type { Precision } from "./precision.ts";
@@ -64,33 +75,32 @@ export function deviceTarget(
     const funcs = module.funcs.map((func) =>
       lowerToDevice(func, setting, limitsOf(func.name, batchTokens, groups)),
     );
-    return { machine: profile.name, programs: funcs.map((it) => it.program), caches: funcs[0]?.caches ?? [] };
+    return { profile, loose: funcs.map((it) => it.program), caches: funcs[0]?.caches ?? [] };
   });
   const requests = weights.requests();
+  const shelf = kernels.kernels();
   return {
-    kernels: kernels.kernels(),
+    kernels: shelf,
     made: kernels.made(),
     weights: requests,
-    plans: lowered.map((rank) => ({ ...rank, ...usedBy(rank, requests, kernels.kernels()) })),
+    plans: lowered.map(({ profile, loose, caches }) => ({
+      machine: profile.name,
+      programs: loose.map((it) => placed(it, largest(it, profile, shelf, context))),
+      caches,
+      ...usedBy(loose, requests, shelf),
+    })),
   };
 }
 
 /** The weights and kernels among all that a rank's launches name. */
 function usedBy(
-  { programs }: Pick<DevicePlan, "programs">,
+  programs: readonly LooseProgram[],
   weights: readonly WeightRequest[],
   kernels: ReadonlyMap<string, Kernel>,
 ): Pick<DevicePlan, "weights" | "kernels"> {
   const launches = programs.flatMap((it) => it.steps.filter(isLaunch));
   const launched = new Set(launches.map((it) => it.kernel));
-  /** The weights that are read, and whether in fractals. */
-  const read = new Map(
-    launches.flatMap(({ kernel, operands }) =>
-      operands
-        .filter((it) => it.region === "weight")
-        .map((it) => [it.name, isFractal(kernels.get(kernel), it.tensor)]),
-    ),
-  );
+  const read = inFractals("weight", launches, kernels);
   return {
     kernels: [...kernels.keys()].filter((name) => launched.has(name)),
     weights: weights
@@ -101,6 +111,35 @@ function usedBy(
         elements: recipe.shape.reduce((n, d) => n * d, 1),
         ...(read.get(name) === true && { fractal: true }),
       })),
+  };
+}
+
+/** The regions of a kind that launches name, and whether they lie in fractals. */
+function inFractals(
+  kind: DeviceOperand["region"],
+  launches: readonly DeviceLaunch[],
+  kernels: ReadonlyMap<string, Kernel>,
+): ReadonlyMap<string, boolean> {
+  const found = new Map<string, boolean>();
+  for (const { kernel, operands } of launches)
+    for (const { region, name, tensor } of operands)
+      if (region === kind)
+        found.set(name, found.get(name) === true || isFractal(kernels.get(kernel), tensor));
+  return found;
+}
+
+/** The most bytes that buffers of a program take in any call; rows in fractals are as many as fill whole ones. */
+function largest(
+  program: LooseProgram,
+  profile: Profile,
+  kernels: ReadonlyMap<string, Kernel>,
+  context: number,
+): (buffer: DeviceBuffer) => number {
+  const most = mostSize(program, context);
+  const fractal = inFractals("buffer", program.steps.filter(isLaunch), kernels);
+  return ({ name, dtype, rows, cols }) => {
+    const [high = 1] = fractal.get(name) === true ? (fractalShape(spaceOf(profile, globalSpace), dtypes[dtype].bits) ?? []) : []; // prettier-ignore
+    return byteLength(dtype, Math.ceil(most(rows) / high) * high * cols);
   };
 }
 

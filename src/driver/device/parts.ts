@@ -19,7 +19,7 @@ import { scheduleFaults } from "../../plan/check-schedules.ts";
 import { channelsOf, type Channel } from "../../plan/program/channels.ts";
 import { collectivesOf, profileFile, scheduleFile, type DevicePlan } from "../../plan/program/device.ts";
 import { formatDevicePlan } from "../../plan/program/device-file.ts";
-import { deviceRoom } from "../../plan/program/live.ts";
+import { workspaceOf } from "../../plan/program/live.ts";
 import { rememberingVerifier, type VerifiedKernels, type Verifier } from "../../plan/verified-kernels.ts";
 import type { FileMaker } from "../../plan/write-plan.ts";
 import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
@@ -146,11 +146,10 @@ function memoryOf(own: DevicePlan, channels: readonly Channel[], context: number
   return {
     weights: own.weights.reduce((n, it) => n + byteLength(it.dtype, it.elements), 0),
     cache: cachesOf(own).reduce((n, it) => n + it.rowBytes * context, 0),
-    workspace: workspaceBytes(own, context),
+    workspace: workspaceBytes(own),
     communication: memoryOfChannels(channels),
   };
 }
 
 /** Room for the buffers of the larger phase. */
-const workspaceBytes = ({ programs }: DevicePlan, context: number): number =>
-  Math.max(...programs.map((program) => deviceRoom(program, context).end));
+const workspaceBytes = ({ programs }: DevicePlan): number => Math.max(...programs.map(workspaceOf));

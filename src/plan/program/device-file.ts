@@ -26,7 +26,7 @@ const program = v.object({
   name: v.string(),
   maxTokens: whole,
   mostTold: v.optional(whole),
-  buffers: v.array(v.object({ name: v.string(), dtype, rows: extent, cols: whole })),
+  buffers: v.array(v.object({ name: v.string(), dtype, rows: extent, cols: whole, at: whole, bytes: whole })),
   steps: v.array(v.union([launch, collectiveStep])),
   inputs: v.object({ ids: v.string(), positions: v.string() }),
   logits: v.optional(v.string()),

@@ -40,13 +40,19 @@ export type DeviceBuffer = {
   readonly cols: number;
 };
 
+/**
+ * Where a region lies: bytes from the beginning of the workspace, which all programs use in turn, and how many it has room for, in whole fractals
+ * where it lies in such. Regions that are never needed at the same time may lie over one another.
+ */
+export type PlacedBuffer = DeviceBuffer & { readonly at: number; readonly bytes: number };
+
 /** A region that outlives the call: a row for each position of the context. */
 export type DeviceCache = { readonly name: string; readonly dtype: DType; readonly cols: number };
 
 export type DeviceProgram = CallLimits & {
   /** The phase: prefill or decode. */
   readonly name: string;
-  readonly buffers: readonly DeviceBuffer[];
+  readonly buffers: readonly PlacedBuffer[];
   readonly steps: readonly DeviceStep[];
   /** The buffers that take the ids and positions, i32 [S], and the one that gives the logits, f32 [S, vocab], if this rank has them. */
   readonly inputs: { readonly ids: string; readonly positions: string };
@@ -54,6 +60,9 @@ export type DeviceProgram = CallLimits & {
   /** Where each router's choices lie after the last step, i32 [rows, k]. */
   readonly routers: readonly { readonly buffer: string; readonly rows: Extent; readonly k: number }[];
 };
+
+/** A program whose regions lie nowhere yet. */
+export type LooseProgram = Omit<DeviceProgram, "buffers"> & { readonly buffers: readonly DeviceBuffer[] };
 
 /**
  * A weight in its own dtype. The plan holds it row by row; what is `fractal` lies in the device's fractals [.., K1, N, K0] in its memory, and whoever

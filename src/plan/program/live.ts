@@ -1,6 +1,11 @@
 /** Buffers that are not needed at the same time lie over one another. */
-import { byteLength } from "../../tensor/dtype.ts";
-import { isLaunch, mostSize, type DeviceProgram, type DeviceStep } from "./device.ts";
+import {
+  isLaunch,
+  type DeviceBuffer,
+  type DeviceProgram,
+  type DeviceStep,
+  type LooseProgram,
+} from "./device.ts";
 import { rowsOf } from "./program.ts";
 
 /** The first and the last step that mentions something. */
@@ -49,7 +54,7 @@ const buffersOf = (step: DeviceStep): readonly string[] =>
     : rowsOf(step.collective).map((it) => it.buffer);
 
 /** When a device's buffers are needed: inputs from the start, what is looked at behind the last step to the end. */
-export function deviceSpans(program: DeviceProgram): ReadonlyMap<string, Span> {
+export function deviceSpans(program: Omit<DeviceProgram, "buffers">): ReadonlyMap<string, Span> {
   const { steps, inputs, logits, routers } = program;
   const kept = [...(logits === undefined ? [] : [logits]), ...routers.map((it) => it.buffer)];
   return spansOf([
@@ -62,14 +67,19 @@ export function deviceSpans(program: DeviceProgram): ReadonlyMap<string, Span> {
 /** Buffers of a device begin at multiples of as many bytes as its longest transfers are. */
 const alignment = 512;
 
-/** The room that a device's buffers take, laid out by when they are needed. */
-export function deviceRoom(program: DeviceProgram, context: number): Room {
-  const most = mostSize(program, context);
+/** A program whose buffers lie where they are needed, given the most bytes that each takes; those that nothing mentions are left out. */
+export function placed(program: LooseProgram, bytesOf: (buffer: DeviceBuffer) => number): DeviceProgram {
   const spans = deviceSpans(program);
-  const live = program.buffers.flatMap(({ name, dtype, rows, cols }): Live[] => {
-    const span = spans.get(name);
-    const bytes = Math.ceil(byteLength(dtype, most(rows) * cols) / alignment) * alignment;
-    return span ? [{ name, bytes, span }] : [];
+  const live = program.buffers.flatMap((it): readonly (Live & DeviceBuffer)[] => {
+    const span = spans.get(it.name);
+    const bytes = Math.ceil(bytesOf(it) / alignment) * alignment;
+    return span ? [{ ...it, bytes, span }] : [];
   });
-  return placeLive(live, 0);
+  const { at: places } = placeLive(live, 0);
+  const buffers = live.map(({ span: _, ...it }) => ({ ...it, at: places.get(it.name) ?? 0 }));
+  return { ...program, buffers };
 }
+
+/** The bytes of the workspace that a program needs. */
+export const workspaceOf = ({ buffers }: DeviceProgram): number =>
+  Math.max(0, ...buffers.map((it) => it.at + it.bytes));
