@@ -4,11 +4,11 @@ import type { Extent } from "../../../src/plan/program/program.ts";
 import type { DeviceContext } from "../context.ts";
 import { takesFractalRows } from "../kernels/matrix/flow.ts";
 import type { GemmSpec } from "../kernels/matrix/spec.ts";
-import { leastWork } from "../search/bounds.ts";
+import { leastWork, waitsForOperands } from "../search/bounds.ts";
 
 /**
  * Whether rows are best written in fractals, for these products of them: `write` makes the kernel that does, or one that writes them row by row. It is so
- * where products wait for the memory, and all together take less time.
+ * where products wait for their operands, and all together take less time.
  */
 export function areFractal(
   cx: DeviceContext,
@@ -18,7 +18,7 @@ export function areFractal(
 ): boolean {
   const most = cx.most(rows);
   const mayBe = (it: GemmSpec): boolean =>
-    takesFractalRows(cx.profile, it, most) && leastWork(cx.profile, it, most).binds === "memory";
+    takesFractalRows(cx.profile, it, most) && waitsForOperands(leastWork(cx.profile, it, most));
   if (products.length === 0 || !products.every(mayBe)) return false;
   const inAll = (nz: boolean): number =>
     products.reduce((n, it) => n + cx.tile(laid(it, nz), most).cycles, cx.cycles(write(nz), most));

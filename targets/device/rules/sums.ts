@@ -9,7 +9,7 @@ import { unscaled } from "../kernels/matrix/unscaled.ts";
 import { add, swiglu } from "../kernels/vector/elementwise.ts";
 import { rmsNorm } from "../kernels/vector/norm.ts";
 import type { View } from "../kernels/vector/tile.ts";
-import { leastWork } from "../search/bounds.ts";
+import { leastWork, waitsForOperands } from "../search/bounds.ts";
 import { normThatAdds } from "./adds.ts";
 
 /** Operators whose kernels scale the sums that they load. */
@@ -53,7 +53,7 @@ function kernelAt(cx: DeviceContext, { node, value, width }: Reading, x: View): 
 const floats = (width: number): View => ({ dtype: "f32", width });
 
 /**
- * The product whose sums are left to those who read the result, where that is best: all of these scale what they load, the product waits for the memory, and
+ * The product whose sums are left to those who read the result, where that is best: all of these scale what they load, the product waits for its operands, and
  * takes so much less time that they may take more.
  */
 export function leftToReaders(
@@ -67,7 +67,7 @@ export function leftToReaders(
   const most = cx.most(rows);
   if (!straight || !readings.every((it) => scaling.has(it.node.op)) || cx.readers(value).has("result"))
     return undefined;
-  if (leastWork(cx.profile, spec, most).binds !== "memory") return undefined;
+  if (!waitsForOperands(leastWork(cx.profile, spec, most))) return undefined;
   const longer = (it: Reading): number =>
     cx.cycles(kernelAt(cx, it, { ...straight.out, isSums: true }), most) - cx.cycles(kernelAt(cx, it, spec.out), most); // prettier-ignore
   const saved = cx.tile(spec, most).cycles - cx.tile(straight, most).cycles;

@@ -13,19 +13,21 @@ import {
 import { coresOf } from "../../../src/machine/schedule/cores.ts";
 import { evenOffsets } from "../../../src/plan/program/row-blocks.ts";
 import { dtypes, type DType } from "../../../src/tensor/dtype.ts";
-import { flowOf } from "../kernels/matrix/flow.ts";
+import { flowOf, type Flow } from "../kernels/matrix/flow.ts";
 import { depthOf, groupsOf, matricesOf, sumsOf, widthOf, type GemmSpec } from "../kernels/matrix/spec.ts";
 import { castSteps } from "../kernels/vector/tile.ts";
 
 /**
  * - cube: fragments that hold a multiply-add, at the matrix units' rate.
  * - memory: operands read once, of experts those that have rows, and the result written once, at the rate that the memory sustains.
+ * - load: operands that groups bring in, each those of its share of the results, dealt out so that they are fewest.
  * - store: sums taken out of the accumulators once each.
  * - vector: what makes results of sums, and of codes weights, element by element.
  */
 export type Bounds = {
   readonly cube: number;
   readonly memory: number;
+  readonly load: number;
   readonly store: number;
   readonly vector: number;
 };
@@ -78,26 +80,46 @@ export function leastWork(
   const out = pathBetween(profile, matrix.c, beside ? vector.space : globalSpace);
   const outType = flow.leaves === "straight" ? spec.out.dtype : flow.acc;
   const vectors = groups.value * (flow.isWhole ? 1 : coresOf(profile, vector.core));
-  const bounds: Bounds = {
-    cube: fragments / groups.value,
-    memory: bytes / sustained,
-    store: out ? bytesOf(outType, results * sumsOf(spec)) / pathRate(out, outType) / groups.value : 0,
-    vector: (4 * (results * passes + weights * passesOf(workOfWeights(profile, spec)))) / vector.bytesPerCycle.value / vectors, // prettier-ignore
-  };
   const [load, fill, take, give] = [
     pathBetween(profile, globalSpace, flow.stage),
     pathBetween(profile, flow.stage, matrix.b),
     pathBetween(profile, globalSpace, vector.space),
     pathBetween(profile, vector.space, globalSpace),
   ];
+  const bounds: Bounds = {
+    cube: fragments / groups.value,
+    memory: bytes / sustained,
+    load: load ? broughtIn(flow, spec, met, groups.value) / load.bytesPerCycle.value : 0,
+    store: out ? bytesOf(outType, results * sumsOf(spec)) / pathRate(out, outType) / groups.value : 0,
+    vector: (4 * (results * passes + weights * passesOf(workOfWeights(profile, spec)))) / vector.bytesPerCycle.value / vectors, // prettier-ignore
+  };
   const way = flow.leaves === "straight" ? waits(load, fill, out) : beside ? waits(load, fill, out, give) : waits(load, fill, out, take, give); // prettier-ignore
   const latency = way + matrix.startup.value + (ofSum.length + ofResult.length) * vector.startup.value;
   const entries = Object.entries(bounds) as [Bound, number][]; // entries forgets the keys
   const [binds] = entries.reduce((most, it) => (it[1] > most[1] ? it : most));
-  const { cube, store, vector: work } = bounds;
+  const { memory: moved, ...others } = bounds;
   // Results are written while others are still read, but the last not before all has been.
-  const cycles = Math.max(bounds.memory, latency + Math.max(cube, store, work, read / sustained));
+  const cycles = Math.max(moved, latency + Math.max(...Object.values(others), read / sustained));
   return { bounds, binds, bytes, latency, cycles };
+}
+
+/** Whether a product waits for its operands, rather than for what is done with them. */
+export const waitsForOperands = ({ binds }: LeastWork): boolean => binds === "memory" || binds === "load";
+
+/**
+ * The bytes of operands that a group brings in for its share of the results, where it computes rectangles of them: of one area, that whose sides take as many bytes
+ * as each other takes the fewest.
+ */
+function broughtIn({ weight }: Flow, spec: GemmSpec, met: readonly number[], groups: number): number {
+  const [n, k] = [widthOf(spec), depthOf(spec)];
+  const [row, column] = [bytesOf(spec.a.dtype, k), bytesOf(weight, k)];
+  const results = n * met.reduce((sum, of) => sum + of, 0);
+  const ofMatrix = (rows: number): number => {
+    const area = Math.min(results / groups, rows * n);
+    const high = Math.min(rows, Math.max(area / n, Math.sqrt((area * column) / row)));
+    return rows * n * (row / (area / high) + column / high);
+  };
+  return met.reduce((sum, rows) => sum + ofMatrix(rows), 0) / groups;
 }
 
 /** The rows that each matrix meets which meets any. */
