@@ -1,13 +1,13 @@
 /** Attention in float32 whose columns core groups share. */
 import { describe, expect, test } from "vitest";
-import type { Profile } from "../../../src/machine/profile.ts";
-import { attention, attentionScores, shapeOf, type AttentionSpec } from "../../../targets/device/kernels/attention/attention.ts"; // prettier-ignore
-import { dealtTiles, isDealt } from "../../../targets/device/kernels/attention/dealt.ts";
-import { profiles } from "../../../targets/index.ts";
-import { precisionOf } from "../../../targets/device/precision.ts";
-import { bestAttention, cyclesOf } from "../../../targets/device/search/attention.ts";
-import { kept, keptTile } from "../../support/kernels/kept-attention.ts";
-import { faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
+import type { Profile } from "../../../../src/machine/profile.ts";
+import { attention, attentionScores, shapeOf, type AttentionSpec } from "../../../../targets/device/kernels/attention/attention.ts"; // prettier-ignore
+import { dealtTiles, isDealt } from "../../../../targets/device/kernels/attention/dealt.ts";
+import { profiles } from "../../../../targets/index.ts";
+import { precisionOf } from "../../../../targets/device/precision.ts";
+import { bestAttention, cyclesOf } from "../../../../targets/device/search/attention.ts";
+import { kept, keptTile } from "../../../support/kernels/kept-attention.ts";
+import { faultsOf, machines, randomFloats, runKernel } from "../../../support/kernels/run-kernel.ts";
 
 const latent = (heads: number, dim: number, width: number, keys: number): AttentionSpec => ({
   q: { dtype: "f32", heads, width: dim },

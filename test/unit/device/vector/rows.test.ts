@@ -1,12 +1,12 @@
 /** Kernels that work row by row, on data: norms, elementwise work, rounding to int8. */
 import { describe, expect, test } from "vitest";
-import { time } from "../../../src/machine/simulate/time.ts";
-import { roundRow } from "../../../src/interp/kernels/quantized.ts";
-import { floats } from "../../../src/interp/tensor.ts";
-import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import { rotateBlocks } from "../../../src/tensor/hadamard.ts";
-import { add, mul, roundRows, silu, swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
-import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
+import { time } from "../../../../src/machine/simulate/time.ts";
+import { roundRow } from "../../../../src/interp/kernels/quantized.ts";
+import { floats } from "../../../../src/interp/tensor.ts";
+import { roundingTo } from "../../../../src/machine/simulate/rounding.ts";
+import { rotateBlocks } from "../../../../src/tensor/hadamard.ts";
+import { add, mul, roundRows, silu, swiglu } from "../../../../targets/device/kernels/vector/elementwise.ts";
+import { rmsNorm } from "../../../../targets/device/kernels/vector/norm.ts";
 import {
   farthest,
   faultsOf,
@@ -14,7 +14,7 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/kernels/run-kernel.ts";
+} from "../../../support/kernels/run-kernel.ts";
 
 const bf16 = (x: Float32Array<ArrayBuffer>): Float32Array<ArrayBuffer> => x.map(roundingTo("bf16"));
 /** Exact to float32 sums, and to half a unit of bfloat16's last place. */

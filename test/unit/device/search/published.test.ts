@@ -1,6 +1,6 @@
 /** What Huawei publishes of its kernels, and what the simulator says of them: docs/validation.md, held here. */
 import { describe, expect, test } from "vitest";
-import { ascDevkit, catlass } from "../../../fixtures/scripts/validate/measured.ts";
+import { ascDevkit, catlass } from "../../../../fixtures/scripts/validate/measured.ts";
 
 const off = ({ predicted, published }: (typeof catlass)[number]): number =>
   Math.abs(predicted() / published - 1);

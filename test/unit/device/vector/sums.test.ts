@@ -1,10 +1,10 @@
 /** Sums of codes that readers scale as they load them: to the last bit what a product makes of them that scales its own. */
 import { describe, expect, test } from "vitest";
-import { add, swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
-import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
-import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
-import type { View } from "../../../targets/device/kernels/vector/tile.ts";
-import { faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
+import { add, swiglu } from "../../../../targets/device/kernels/vector/elementwise.ts";
+import { rmsNorm } from "../../../../targets/device/kernels/vector/norm.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import type { View } from "../../../../targets/device/kernels/vector/tile.ts";
+import { faultsOf, machines, randomFloats, runKernel } from "../../../support/kernels/run-kernel.ts";
 
 const f = Math.fround;
 

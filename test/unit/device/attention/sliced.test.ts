@@ -1,19 +1,25 @@
 /** Attention over many queries whose scores vector cores take a few rows at a time. */
 import { describe, expect, test } from "vitest";
-import { floats } from "../../../src/interp/tensor.ts";
-import { peakMatrixOps, microseconds } from "../../../src/machine/rates.ts";
-import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import { time } from "../../../src/machine/simulate/time.ts";
-import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
-import { ascend950pr } from "../../../targets/ascend/profiles/950.ts";
+import { floats } from "../../../../src/interp/tensor.ts";
+import { peakMatrixOps, microseconds } from "../../../../src/machine/rates.ts";
+import { roundingTo } from "../../../../src/machine/simulate/rounding.ts";
+import { time } from "../../../../src/machine/simulate/time.ts";
+import { ascend910b3 } from "../../../../targets/ascend/profiles/910.ts";
+import { ascend950pr } from "../../../../targets/ascend/profiles/950.ts";
 import {
   attention,
   shapeOf,
   type AttentionSpec,
-} from "../../../targets/device/kernels/attention/attention.ts";
-import { isSliced, slicedTiles } from "../../../targets/device/kernels/attention/sliced-tile.ts";
-import { bestAttention } from "../../../targets/device/search/attention.ts";
-import { farthest, faultsOf, randomFloats, reference, runKernel } from "../../support/kernels/run-kernel.ts";
+} from "../../../../targets/device/kernels/attention/attention.ts";
+import { isSliced, slicedTiles } from "../../../../targets/device/kernels/attention/sliced-tile.ts";
+import { bestAttention } from "../../../../targets/device/search/attention.ts";
+import {
+  farthest,
+  faultsOf,
+  randomFloats,
+  reference,
+  runKernel,
+} from "../../../support/kernels/run-kernel.ts";
 
 const round = roundingTo("bf16");
 

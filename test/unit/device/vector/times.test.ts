@@ -1,14 +1,14 @@
 /** Kernels that only move and touch rows keep the memory busy: 85 % of its nominal rate at 4096 rows of 7168. */
 import { describe, expect, test } from "vitest";
-import type { Profile } from "../../../src/machine/profile.ts";
-import { microseconds } from "../../../src/machine/rates.ts";
-import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
-import { time } from "../../../src/machine/simulate/time.ts";
-import { copyRows, gatherRows } from "../../../targets/device/kernels/vector/copy.ts";
-import { add, roundRows, swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
-import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
-import { combineRows, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
-import { machines } from "../../support/kernels/run-kernel.ts";
+import type { Profile } from "../../../../src/machine/profile.ts";
+import { microseconds } from "../../../../src/machine/rates.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { time } from "../../../../src/machine/simulate/time.ts";
+import { copyRows, gatherRows } from "../../../../targets/device/kernels/vector/copy.ts";
+import { add, roundRows, swiglu } from "../../../../targets/device/kernels/vector/elementwise.ts";
+import { rmsNorm } from "../../../../targets/device/kernels/vector/norm.ts";
+import { combineRows, permuteRows } from "../../../../targets/device/kernels/vector/permute.ts";
+import { machines } from "../../../support/kernels/run-kernel.ts";
 
 const [rows, width, topK] = [4096, 7168, 8];
 const [f32, bf16] = [

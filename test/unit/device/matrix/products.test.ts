@@ -1,15 +1,15 @@
 /** Kernels of products carried out on data, at shapes that no tile divides. */
 import { describe, expect, test } from "vitest";
-import { floats, type Tensor } from "../../../src/interp/tensor.ts";
-import { roundRow } from "../../../src/interp/kernels/quantized.ts";
-import { ascend310p } from "../../../targets/ascend/profiles/310p.ts";
-import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
-import { ascend950pr } from "../../../targets/ascend/profiles/950.ts";
-import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
-import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
-import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
-import { undivided, type Tile } from "../../../targets/device/kernels/matrix/tile.ts";
-import { blockReader } from "../../../src/plan/program/row-blocks.ts";
+import { floats, type Tensor } from "../../../../src/interp/tensor.ts";
+import { roundRow } from "../../../../src/interp/kernels/quantized.ts";
+import { ascend310p } from "../../../../targets/ascend/profiles/310p.ts";
+import { ascend910b3 } from "../../../../targets/ascend/profiles/910.ts";
+import { ascend950pr } from "../../../../targets/ascend/profiles/950.ts";
+import { birenBr100 } from "../../../../targets/biren/profiles/br100.ts";
+import { gemm } from "../../../../targets/device/kernels/matrix/gemm.ts";
+import type { GemmSpec } from "../../../../targets/device/kernels/matrix/spec.ts";
+import { undivided, type Tile } from "../../../../targets/device/kernels/matrix/tile.ts";
+import { blockReader } from "../../../../src/plan/program/row-blocks.ts";
 import {
   blockInputs,
   farthest,
@@ -17,8 +17,8 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/kernels/run-kernel.ts";
-import { randomSource } from "../../support/random.ts";
+} from "../../../support/kernels/run-kernel.ts";
+import { randomSource } from "../../../support/random.ts";
 
 const machines = [ascend910b3, birenBr100, ascend950pr, ascend310p].map((it) => [it.name, it] as const);
 const tile: Tile = { area: { m: 32, n: 64 }, staged: { k: 128, step: 64, copies: 2 }, sums: undivided };

@@ -1,18 +1,18 @@
 /** Rows that the vector cores read before the matrix unit's core turns them into fractals. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
-import { parseKernel } from "../../../src/machine/schedule/parser.ts";
-import { printKernel } from "../../../src/machine/schedule/printer.ts";
-import { time } from "../../../src/machine/simulate/time.ts";
-import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
-import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
-import { gemm } from "../../../targets/device/kernels/matrix/gemm.ts";
-import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
-import type { Tile } from "../../../targets/device/kernels/matrix/tile.ts";
-import { leastWork } from "../../../targets/device/search/bounds.ts";
-import { bestTile, timed, usualTrials } from "../../../targets/device/search/search.ts";
-import { faultsOf, runKernel } from "../../support/kernels/run-kernel.ts";
+import type { Kernel } from "../../../../src/machine/schedule/kernel.ts";
+import { parseKernel } from "../../../../src/machine/schedule/parser.ts";
+import { printKernel } from "../../../../src/machine/schedule/printer.ts";
+import { time } from "../../../../src/machine/simulate/time.ts";
+import { ascend910b3 } from "../../../../targets/ascend/profiles/910.ts";
+import { birenBr100 } from "../../../../targets/biren/profiles/br100.ts";
+import { gemm } from "../../../../targets/device/kernels/matrix/gemm.ts";
+import type { GemmSpec } from "../../../../targets/device/kernels/matrix/spec.ts";
+import type { Tile } from "../../../../targets/device/kernels/matrix/tile.ts";
+import { leastWork } from "../../../../targets/device/search/bounds.ts";
+import { bestTile, timed, usualTrials } from "../../../../targets/device/search/search.ts";
+import { faultsOf, runKernel } from "../../../support/kernels/run-kernel.ts";
 
 const product = (n: number, k: number): GemmSpec => ({
   a: { dtype: "bf16", width: k },

@@ -1,13 +1,19 @@
 /** Rows brought to their experts and back, on data. */
 import { describe, expect, test } from "vitest";
-import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import type { Trial } from "../../../src/machine/verify/verify.ts";
-import { distinctReader } from "../../../src/plan/program/readers.ts";
-import { rowBlocks, type RowBlock } from "../../../src/plan/program/row-blocks.ts";
-import { groupSlots } from "../../../targets/device/kernels/vector/group-slots.ts";
-import { combineRows, permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
-import { randomSource } from "../../support/random.ts";
-import { farthest, faultsOf, machines, randomFloats, runKernel } from "../../support/kernels/run-kernel.ts";
+import { roundingTo } from "../../../../src/machine/simulate/rounding.ts";
+import type { Trial } from "../../../../src/machine/verify/verify.ts";
+import { distinctReader } from "../../../../src/plan/program/readers.ts";
+import { rowBlocks, type RowBlock } from "../../../../src/plan/program/row-blocks.ts";
+import { groupSlots } from "../../../../targets/device/kernels/vector/group-slots.ts";
+import { combineRows, permuteRows } from "../../../../targets/device/kernels/vector/permute.ts";
+import { randomSource } from "../../../support/random.ts";
+import {
+  farthest,
+  faultsOf,
+  machines,
+  randomFloats,
+  runKernel,
+} from "../../../support/kernels/run-kernel.ts";
 
 /** Choices of s tokens, each of k different experts; the greatest expert is never chosen. */
 function choices(s: number, k: number, experts: number): number[] {

@@ -1,9 +1,9 @@
 /** Kernels that move rows: copies of views, casts, the cache, the embedding, rotary positions. */
 import { describe, expect, test } from "vitest";
-import { floats } from "../../../src/interp/tensor.ts";
-import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import { appendRows, copyRows, gatherRows } from "../../../targets/device/kernels/vector/copy.ts";
-import { rope, rotationTable } from "../../../targets/device/kernels/vector/rope.ts";
+import { floats } from "../../../../src/interp/tensor.ts";
+import { roundingTo } from "../../../../src/machine/simulate/rounding.ts";
+import { appendRows, copyRows, gatherRows } from "../../../../targets/device/kernels/vector/copy.ts";
+import { rope, rotationTable } from "../../../../targets/device/kernels/vector/rope.ts";
 import {
   farthest,
   faultsOf,
@@ -11,7 +11,7 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/kernels/run-kernel.ts";
+} from "../../../support/kernels/run-kernel.ts";
 
 const bf16 = roundingTo("bf16");
 const trials = [{ S: 1 }, { S: 300 }];

@@ -1,19 +1,25 @@
 /** Attention whose sums stay in memory. */
 import { describe, expect, test } from "vitest";
-import { floats } from "../../../src/interp/tensor.ts";
-import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import { time } from "../../../src/machine/simulate/time.ts";
-import { ascend910b3, ascend910c } from "../../../targets/ascend/profiles/910.ts";
+import { floats } from "../../../../src/interp/tensor.ts";
+import { roundingTo } from "../../../../src/machine/simulate/rounding.ts";
+import { time } from "../../../../src/machine/simulate/time.ts";
+import { ascend910b3, ascend910c } from "../../../../targets/ascend/profiles/910.ts";
 import {
   attention,
   shapeOf,
   type AttentionSpec,
-} from "../../../targets/device/kernels/attention/attention.ts";
-import { combine } from "../../../targets/device/kernels/attention/combine.ts";
-import { isStored, storedTile } from "../../../targets/device/kernels/attention/stored-tile.ts";
-import { bestAttention, cyclesOfCall } from "../../../targets/device/search/attention.ts";
-import { farthest, faultsOf, randomFloats, reference, runKernel } from "../../support/kernels/run-kernel.ts";
-import { kept } from "../../support/kernels/kept-attention.ts";
+} from "../../../../targets/device/kernels/attention/attention.ts";
+import { combine } from "../../../../targets/device/kernels/attention/combine.ts";
+import { isStored, storedTile } from "../../../../targets/device/kernels/attention/stored-tile.ts";
+import { bestAttention, cyclesOfCall } from "../../../../targets/device/search/attention.ts";
+import {
+  farthest,
+  faultsOf,
+  randomFloats,
+  reference,
+  runKernel,
+} from "../../../support/kernels/run-kernel.ts";
+import { kept } from "../../../support/kernels/kept-attention.ts";
 
 const profile = ascend910b3;
 const round = roundingTo("bf16");

@@ -1,10 +1,10 @@
 /** Attention by tiles on data. */
 import { describe, expect, test } from "vitest";
-import { floats } from "../../../src/interp/tensor.ts";
-import { roundingTo } from "../../../src/machine/simulate/rounding.ts";
-import { time } from "../../../src/machine/simulate/time.ts";
-import { attention } from "../../../targets/device/kernels/attention/attention.ts";
-import { combine } from "../../../targets/device/kernels/attention/combine.ts";
+import { floats } from "../../../../src/interp/tensor.ts";
+import { roundingTo } from "../../../../src/machine/simulate/rounding.ts";
+import { time } from "../../../../src/machine/simulate/time.ts";
+import { attention } from "../../../../targets/device/kernels/attention/attention.ts";
+import { combine } from "../../../../targets/device/kernels/attention/combine.ts";
 import {
   farthest,
   faultsOf,
@@ -12,8 +12,8 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/kernels/run-kernel.ts";
-import { kept, keptTile } from "../../support/kernels/kept-attention.ts";
+} from "../../../support/kernels/run-kernel.ts";
+import { kept, keptTile } from "../../../support/kernels/kept-attention.ts";
 
 const tolerance = { f32: 1e-5, bf16: 1 / 100 } as const;
 

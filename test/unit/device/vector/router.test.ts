@@ -1,7 +1,7 @@
 /** The choice of experts on data. */
 import { describe, expect, test } from "vitest";
-import { floats } from "../../../src/interp/tensor.ts";
-import { router } from "../../../targets/device/kernels/vector/router.ts";
+import { floats } from "../../../../src/interp/tensor.ts";
+import { router } from "../../../../targets/device/kernels/vector/router.ts";
 import {
   farthest,
   faultsOf,
@@ -9,7 +9,7 @@ import {
   randomFloats,
   reference,
   runKernel,
-} from "../../support/kernels/run-kernel.ts";
+} from "../../../support/kernels/run-kernel.ts";
 
 const v3 = { topK: 8, scoring: "sigmoid", groups: 8, topGroups: 4, groupScore: "top2", normalize: true, scale: 2.5 } as const; // prettier-ignore
 const v2 = { topK: 6, scoring: "softmax", groups: 8, topGroups: 3, groupScore: "max", normalize: false, scale: 16 } as const; // prettier-ignore

@@ -1,13 +1,13 @@
 /** How rows of products lie, and what becomes of their sums, is chosen with those who write the one and read the other. */
 import { describe, expect, test } from "vitest";
-import { parseModule } from "../../../src/ir/parser.ts";
-import type { Profile } from "../../../src/machine/profile.ts";
-import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
-import { birenBr100 } from "../../../targets/biren/profiles/br100.ts";
-import { precisionOf } from "../../../targets/device/precision.ts";
-import { attentionChooser, tileChooser } from "../../../targets/device/search/chooser.ts";
-import { usualTrials } from "../../../targets/device/search/search.ts";
-import { deviceTarget } from "../../../targets/device/target.ts";
+import { parseModule } from "../../../../src/ir/parser.ts";
+import type { Profile } from "../../../../src/machine/profile.ts";
+import { ascend910b3 } from "../../../../targets/ascend/profiles/910.ts";
+import { birenBr100 } from "../../../../targets/biren/profiles/br100.ts";
+import { precisionOf } from "../../../../targets/device/precision.ts";
+import { attentionChooser, tileChooser } from "../../../../targets/device/search/chooser.ts";
+import { usualTrials } from "../../../../targets/device/search/search.ts";
+import { deviceTarget } from "../../../../targets/device/target.ts";
 
 const weight = (name: string, type: string): string =>
   `weight() {recipe=source("${name}", ${type})} : ${type}`;
