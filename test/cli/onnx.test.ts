@@ -43,6 +43,21 @@ describe("an ONNX model", () => {
     expect(JSON.parse(done.out)).toMatchObject({ error: [{ code }] });
   });
 
+  test.each([
+    [["-c", "64"], "onnx/graph-option", "--context"],
+    [["--prefill-tokens", "8"], "onnx/graph-option", "--prefill-tokens"],
+    [["--kv", "int8"], "onnx/graph-option", "--kv"],
+    [["--target", "ascend-910b3"], "onnx/graph-option", "--target"],
+    [["--memory-per-rank", "1GiB"], "onnx/graph-option", "--memory-per-rank"],
+    [["--redundant-experts", "1"], "onnx/graph-option", "--redundant-experts"],
+    [["--parallel", "tp2"], "cluster/graph", "--parallel"],
+    [["--cluster", "8x ascend-910b3"], "cluster/graph", "--cluster"],
+  ])("is refused as a graph with %j, which only a decoder's plan heeds", (args, code, flag) => {
+    const done = moec(["compile", model, "--dry-run", ...args, "--json"]);
+    expect(done.code).toBe(2);
+    expect(JSON.parse(done.out)).toMatchObject({ error: [{ code, where: { flag } }] });
+  });
+
   test("is refused as a decoder where it is none", () => {
     const done = moec(["compile", model, "--as", "decoder", "--dry-run", "--json"]);
     expect(done.code).toBe(3);

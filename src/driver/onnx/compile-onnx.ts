@@ -9,10 +9,11 @@ import { runPasses } from "../../pass/runner.ts";
 import { planFormat, planVersion } from "../../plan/manifest.ts";
 import type { FileMaker, PlanParts } from "../../plan/write-plan.ts";
 import { CompileError, diag, fail } from "../../support/diagnostics.ts";
-import { oneDevice, rankCount } from "../../cluster/mesh.ts";
+import { oneDevice } from "../../cluster/mesh.ts";
 import type { StoredTensor } from "../../tensor/recipe-rows.ts";
 import type { OnnxModel, OnnxTensor } from "../../frontend/onnx/model.ts";
 import { decoderParts, phasesOf, withCaches, type CompileOptions, type DecoderParts } from "../compile.ts";
+import { refuseDecoderOptions } from "./graph-options.ts";
 import { withKnownTurns } from "./known-turns.ts";
 import { openOnnx } from "../model.ts";
 
@@ -97,10 +98,12 @@ export async function emitOnnxDecoder(path: string, options: CompileOptions): Pr
 const parameterCount = ({ graph }: OnnxModel): number =>
   [...graph.initializers.values()].reduce((n, t) => n + elements(t.shape), 0);
 
-/** Open an ONNX model and emit its plan. Throws what `lowerOnnx` throws, or what is wrong with the file. */
+/**
+ * Open an ONNX model and emit its plan. Throws what `lowerOnnx` throws, what is wrong with the file, and `onnx/graph-option` where more is asked
+ * for than a graph has.
+ */
 export async function emitOnnx(path: string, options: CompileOptions): Promise<EmittedOnnx> {
-  if (rankCount(options.parallel?.mesh ?? oneDevice) > 1)
-    fail("cluster/graph", { kind: "flag", flag: "--parallel" });
+  refuseDecoderOptions(options);
   const model = await openOnnx(path);
   const lowered = await lowerOnnx(model, options);
   const { module } = lowered;

@@ -41,6 +41,11 @@ export const onnxCatalog = {
   "onnx/attribute-type": (node: string, why: string) => model(`node ${node}: ${why}`),
   "onnx/not-decoder": (why: string) =>
     model(`this graph is no decoder: ${why}`, "compile it as a graph: leave --as out"),
+  "onnx/graph-option": (flag: string, why: string): Message => ({
+    exit: "usage",
+    message: `${flag} does not apply to a graph: ${why}`,
+    hint: "leave it out; if the model gives logits for ids, compile it with --as decoder",
+  }),
   "onnx/bad-scale": (node: string, place: string, value: string) =>
     model(`node ${node}: ${place} is ${value}`),
   "onnx/dtype-mismatch": (node: string, why: string) => model(`node ${node}: ${why}`),
