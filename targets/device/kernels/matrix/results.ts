@@ -62,6 +62,10 @@ export function piecesOf(flow: Flow, spec: GemmSpec, tile: Tile): readonly Piece
 /** Copies of what all rows of a tile meet, scales and bias: those of the next are on their way, where no weights are made and need the flags. */
 export const besideCopies = ({ isMade }: Flow): number => (isMade ? 1 : 2);
 
+/** Copies of what sums become as float32: where results are that, those before are stored meanwhile. */
+export const floatCopies = (spec: GemmSpec): number =>
+  spec.out.dtype === "f32" && sumsOf(spec) === 1 ? 2 : 1;
+
 /** Rows of a piece that one vector core takes. */
 export const ownRows = (profile: Profile, { isWhole }: Flow, { high }: Piece): number =>
   Math.ceil(high / (isWhole ? 1 : coresOf(profile, profile.vector.core)));
@@ -147,7 +151,7 @@ export function pieceWork(
           lines(
             make(`y${p}`, flow.acc, rows, width, 2),
             `copy ${from(`top${p} + r : here`)} -> ${box("y")}`,
-            flow.acc !== "f32" && make(`f${p}`, "f32", rows, width),
+            flow.acc !== "f32" && make(`f${p}`, "f32", rows, width, floatCopies(spec)),
             flow.acc !== "f32" && `vector copy ${box("y")} -> ${box("f")}`,
             isInteger && `vector mulRow ${sum}, ${row("s")} -> ${sum}`,
             isSummed ? `vector add ${whole}, ${sum} -> ${whole}` : finish(sum),

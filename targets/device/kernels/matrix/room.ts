@@ -8,7 +8,7 @@ import { rowsAhead } from "./ahead.ts";
 import { flowOf, type Flow } from "./flow.ts";
 import { scaleCopies } from "./made.ts";
 import { sumsOf, type GemmSpec } from "./spec.ts";
-import { besideCopies, ownRows, piecesOf } from "./results.ts";
+import { besideCopies, floatCopies, ownRows, piecesOf } from "./results.ts";
 import { roundedUp, type Tile } from "./tile.ts";
 
 type BufferSize = {
@@ -37,7 +37,7 @@ function outgoing(
     const own = ownRows(profile, flow, piece);
     return [
       sized(flow.acc, rows, width, 2),
-      ...(isConverted ? [sized("f32", rows, width)] : []),
+      ...(isConverted ? [sized("f32", rows, width, floatCopies(spec))] : []),
       ...(isSummed ? [sized("f32", own, width)] : []),
       ...(w.kind === "integer"
         ? [sized("f32", 1, width, besideCopies(flow)), sized("f32", own, 1, besideCopies(flow))]
