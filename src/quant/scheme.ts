@@ -1,13 +1,15 @@
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { formatNames, isFormatName, type FormatName } from "../tensor/format.ts";
 import { fail } from "../support/diagnostics.ts";
 import { nearest } from "../support/near.ts";
 import { parseJson } from "../support/parse-json.ts";
 import { globToRegExp } from "../support/glob.ts";
+import { counted } from "../support/text.ts";
 
 /** What becomes of the weights and of the activations that meet them. */
 export type Scheme = {
-  /** As the user named it; plans carry it. */
+  /** What plans call it: the name it was asked for by, or of a recipe what it says, wherever its file lies. */
   readonly name: string;
   /** The format of weights that nothing else is said of. */
   readonly weights: FormatName;
@@ -42,10 +44,13 @@ export function namedScheme(name: string): Scheme | undefined {
   return isFormatName(name) ? { name, weights: name, activations: "float", tensors: [] } : undefined;
 }
 
+/** The format of what formats are not chosen for. */
+const autoFormat = "int4-g32";
+
 /** The scheme that chooses formats by itself. */
 export const autoScheme = (bits: number): Scheme => ({
   name: `auto-${bits}`,
-  weights: "int4-g32",
+  weights: autoFormat,
   bits,
   activations: "float",
   tensors: [],
@@ -59,6 +64,26 @@ const recipe = v.strictObject({
   tensors: v.optional(v.record(v.string(), format), {}),
 });
 
+/** What a recipe says of most weights: the name that says the same, or in words. */
+function nameOfRule({
+  weights,
+  bits,
+  activations,
+}: Pick<Scheme, "weights" | "bits" | "activations">): string {
+  const format = bits === undefined ? weights : autoScheme(bits).name;
+  if (activations === "float") return format;
+  const alias = Object.entries(aliases).find(([, [of, to]]) => of === format && to === activations);
+  return alias?.[0] ?? `${format} with ${activations} activations`;
+}
+
+/** Exceptions by tensor, which may be thousands: how many, and a hash that tells these from others. */
+function nameOfExceptions(tensors: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(tensors);
+  if (entries.length === 0) return "";
+  const hash = createHash("sha256").update(JSON.stringify(entries)).digest("hex").slice(0, 8);
+  return ` with ${counted(entries.length, "exception")} (${hash})`;
+}
+
 /** A scheme from a recipe's JSON text. Throws `quant/recipe` with the place of the fault. */
 export function parseRecipeFile(text: string, file: string): Scheme {
   const wrong = (pointer: string, why: string): never =>
@@ -66,10 +91,10 @@ export function parseRecipeFile(text: string, file: string): Scheme {
   const { weights, bits, activations, tensors } = parseJson(recipe, text, wrong);
   if ((weights === "auto") !== (bits !== undefined))
     return wrong("/bits", "bits are for weights that are auto, and those need them");
+  const rule = { weights: weights === "auto" ? autoFormat : weights, bits, activations };
   return {
-    name: file,
-    ...(weights === "auto" ? { weights: "int4-g32", bits } : { weights }),
-    activations,
+    ...rule,
+    name: nameOfRule(rule) + nameOfExceptions(tensors),
     tensors: Object.entries(tensors).map(([glob, to]) => ({ pattern: globToRegExp(glob), format: to })),
   };
 }

@@ -37,8 +37,7 @@ function planBy(way: "pipe" | "file", args: readonly string[], flag: string, fil
   const manifests = globSync("**/plan.json", { cwd: plan }).sort();
   const text = manifests.map((it) => readFileSync(join(plan, it), "utf8")).join("");
   rmSync(plan, { recursive: true });
-  // A plan carries the name that a recipe was given by, and the folder of its files is named by all that it carries.
-  return text.replaceAll(/\/dev\/fd\/\d+/g, file).replaceAll(/"data": "\w+"/g, "");
+  return text; // the hashes of all else that a plan holds are in it
 }
 
 const short = ["--tune", "1", "-c", "64"];
