@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { fail } from "../support/diagnostics.ts";
+import { checkPositions } from "../plan/positions.ts";
 import type { Plan } from "../plan/read-plan.ts";
 import { createDevice } from "./device/device.ts";
 import { openEngine } from "./engine/open.ts";
@@ -154,8 +155,7 @@ function sequenceOf(
     feed: async (ids, by, sink, routes) => {
       const stranger = ids.find((id) => id < 0 || id >= vocab);
       if (stranger !== undefined) fail("run/id-range", undefined, stranger, vocab);
-      if (past + ids.length > manifest.context)
-        fail("run/context", undefined, past + ids.length, manifest.context);
+      checkPositions(manifest, past + ids.length);
       const most = await maxTokens(by);
       for (let at = 0; at < ids.length; at += most) {
         const chunk = ids.slice(at, at + most);

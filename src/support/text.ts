@@ -1,9 +1,7 @@
 /** Figures and tables for people. Scripts read `--json`. */
 
-const grouped = new Intl.NumberFormat("en-US");
-
 /** 1234567 as `1,234,567`. */
-export const number = (n: number): string => grouped.format(n);
+export const number = (n: number): string => n.toLocaleString("en-US");
 
 /** So many of something: `1 window`, `1,024 windows`. */
 export const counted = (n: number, one: string, several = `${one}s`): string =>

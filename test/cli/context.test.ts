@@ -1,6 +1,9 @@
 /** Longer sequences than a model knows are refused, wherever they can be asked for. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { moec } from "../support/moec.ts";
+import { tempFolder } from "../support/temp.ts";
 
 const model = "fixtures/tiny/v3"; // of 512 positions
 
@@ -38,6 +41,47 @@ test.each([
   const { code, err } = moec(["compile", model, "--dry-run", "--cluster", "8x ascend-910b3", ...args]);
   expect(code).toBe(2);
   expect(err).toContain(`error[usage/value]: ${message}: prompt and answer share the`);
+});
+
+describe("what needs more positions than a plan has is refused", () => {
+  const folder = tempFolder();
+  const plan = (context: number): string => {
+    const dir = join(folder, `of-${context}`);
+    if (!existsSync(dir)) expect(moec(["compile", model, "-o", dir, "-c", `${context}`]).code).toBe(0);
+    return dir;
+  };
+  const ids = (count: number): string => Array(count).fill("1").join();
+
+  test.each([
+    [
+      "run",
+      64,
+      ["--ids", ids(65)],
+      "65 positions are needed, the plan was compiled for 64",
+      "compile with a larger --context",
+    ],
+    [
+      "run",
+      64,
+      ["--ids", ids(513)],
+      "513 positions are needed, the plan was compiled for 64",
+      "give fewer: the model itself knows 512",
+    ],
+    [
+      "run",
+      512,
+      ["--ids", ids(513)],
+      "513 positions are needed, the plan was compiled for 512",
+      "give fewer: the model itself knows 512",
+    ],
+  ])(
+    "by moec %s of a plan of %i: a longer one is advised where the model has it",
+    (command, context, args, message, hint) => {
+      const { code, err } = moec([command, plan(context), ...args, "-n", "1"]);
+      expect(code).toBe(2);
+      expect(err).toBe(`error[run/context]: ${message}\n  hint: ${hint}\n`);
+    },
+  );
 });
 
 test("a script serves no longer sequences than the model knows", () => {

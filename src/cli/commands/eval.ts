@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { referencePlan } from "../../driver/reference.ts";
 import { readText } from "../../driver/text-file.ts";
+import { checkPositions } from "../../plan/positions.ts";
 import { readPlan, type Plan } from "../../plan/read-plan.ts";
 import { addTally, emptyTally, judge, judgement, type Judgement } from "../../runtime/eval/judge.ts";
 import { perplexity, windowsOf, type Perplexity } from "../../runtime/eval/perplexity.ts";
@@ -30,7 +31,7 @@ function textsOf(plan: Plan, options: Options): readonly Text[] {
   if (options.text.length === 0) return fail("usage/missing", { kind: "flag", flag: "--text" }, "the text");
   const tokenizer = loadTokenizer(plan.file(".")) ?? fail("run/no-tokenizer", undefined);
   const size = options.window ?? Math.min(defaultWindow, plan.manifest.context);
-  if (size > plan.manifest.context) fail("run/context", undefined, size, plan.manifest.context);
+  checkPositions(plan.manifest, size, { kind: "flag", flag: "--window" });
   return options.text.map((file) => {
     const ids = tokenizer.encode(readText(file), { bos: true });
     const windows = windowsOf(ids, size, options.windows);

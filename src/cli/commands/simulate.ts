@@ -1,6 +1,7 @@
 /** `moec simulate PLAN`: how long a plan takes on its device, kernel by kernel. */
 import { modelled } from "../../machine/figures.ts";
 import { printStmt } from "../../machine/schedule/printer.ts";
+import { checkPositions } from "../../plan/positions.ts";
 import { readPlan } from "../../plan/read-plan.ts";
 import { traceWriter } from "../../report/trace.ts";
 import { clusterFrom } from "../../driver/cluster.ts";
@@ -182,14 +183,13 @@ export const simulateCommand: CommandSpec<Options> = {
   ],
   run: ([path = ""], { phase, tokens, past, trace, rank, cluster }, cx) => {
     const plan = readPlan(path);
-    const { machine, target, context, ranks } = plan.manifest;
+    const { machine, target, ranks } = plan.manifest;
     if (machine === undefined) fail("run/no-device", { kind: "file", file: path }, target);
     const most = loadDevice(plan).device.programs.find((it) => it.name === phase)?.maxTokens ?? 1;
     const call = { tokens: tokens ?? most, past };
     if (call.tokens > most) fail("usage/value", { kind: "flag", flag: "--tokens" }, "--tokens", `${call.tokens}`, `at most ${most}, what a call may bring`); // prettier-ignore
     if (rank !== undefined && rank >= ranks.length) fail("usage/value", { kind: "flag", flag: "--rank" }, "--rank", `${rank}`, `0 to ${ranks.length - 1}, the ranks of the plan`); // prettier-ignore
-    if (past + call.tokens > context)
-      fail("run/context", { kind: "flag", flag: "--past" }, past + call.tokens, context);
+    checkPositions(plan.manifest, past + call.tokens, { kind: "flag", flag: "--past" });
     if (cluster !== undefined && ranks.length === 1)
       cx.log.warn("--cluster changes nothing: a plan of one rank exchanges nothing");
     const found = simulatePlan(plan, phase, call, cluster === undefined ? undefined : clusterFrom(cluster));

@@ -95,7 +95,7 @@ export function createEngine(parts: EngineParts): Engine {
       const program = programs[number];
       if (!program || ids.length > program.maxTokens)
         throw new Error(`${name} takes at most ${program?.maxTokens} tokens a call`);
-      if (past + ids.length > parts.context) fail("run/context", undefined, past + ids.length, parts.context);
+      if (past + ids.length > parts.context) throw new Error(`its caches hold ${parts.context} positions`);
       const at = (buffer: string) => layout.buffers.get(name)?.get(buffer) ?? 0;
       new Int32Array(memory.buffer, at(program.inputs.ids), ids.length).set(ids);
       new Int32Array(memory.buffer, at(program.inputs.positions), ids.length).set(

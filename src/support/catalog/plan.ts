@@ -102,10 +102,13 @@ export const planCatalog = {
     exit: "usage",
     message: `id ${id} is not in the vocabulary of ${vocab} tokens`,
   }),
-  "run/context": (needed: number, context: number): Message => ({
+  "run/context": (needed: number, context: number, known: number): Message => ({
     exit: "usage",
     message: `${number(needed)} positions are needed, the plan was compiled for ${number(context)}`,
-    hint: "compile with a larger --context",
+    hint:
+      needed > known
+        ? `give fewer: the model itself knows ${number(known)}`
+        : "compile with a larger --context",
   }),
   "run/input": (name: string, found: string, expected: string): Message => ({
     exit: "usage",

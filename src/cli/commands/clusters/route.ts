@@ -2,6 +2,7 @@
 import { basename, extname } from "node:path";
 import { writeRouting } from "../../../driver/placement/routing-file.ts";
 import { readText } from "../../../driver/text-file.ts";
+import { checkPositions } from "../../../plan/positions.ts";
 import { readPlan, type Plan } from "../../../plan/read-plan.ts";
 import { windowsOf } from "../../../runtime/eval/perplexity.ts";
 import { recordRoutes, routersOf, type RecordedRoutes } from "../../../runtime/eval/record-routes.ts";
@@ -22,7 +23,7 @@ type Options = {
 /** A text's windows by its name, the file's without folder and ending. */
 function windowsByName(plan: Plan, { text, window, windows }: Options) {
   const tokenizer = loadTokenizer(plan.file(".")) ?? fail("run/no-tokenizer", undefined);
-  if (window > plan.manifest.context) fail("run/context", undefined, window, plan.manifest.context);
+  checkPositions(plan.manifest, window, { kind: "flag", flag: "--window" });
   return text.map((file) => {
     const ids = tokenizer.encode(readText(file), { bos: true });
     const cut = windowsOf(ids, window, windows);
