@@ -1,6 +1,7 @@
 import { cpuTarget } from "../../targets/cpu/target.ts";
 import type { Module } from "../ir/graph.ts";
 import { printModule } from "../ir/printer.ts";
+import { noMemory } from "../plan/manifest.ts";
 import { channelsOf } from "../plan/program/channels.ts";
 import { formatPrograms } from "../plan/program/file.ts";
 import type { FileMaker, PlanParts } from "../plan/write-plan.ts";
@@ -46,7 +47,7 @@ export function cpuParts(
     return {
       programs: `rank-${rank}.json`,
       caches: caches.map((c) => ({ ...c })),
-      memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
+      memory: memory[rank] ?? noMemory,
       ...(hcclBuffSizeMB !== undefined && { hcclBuffSizeMB }),
     };
   });

@@ -5,11 +5,17 @@ import { fail } from "../support/diagnostics.ts";
 /** The published form of plan.json. What a plan holds is told here and nowhere else. */
 export const planFormat = "moec-plan";
 export const partFormat = "moec-part";
-export const planVersion = 4;
+export const planVersion = 5;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
-/** Bytes that a rank takes, by what they are for. */
-const memory = v.object({ weights: whole, cache: whole, workspace: whole, communication: whole });
+/** Bytes that a rank takes, by what they are for; `scratch` is what cores of a device's kernels pass tiles through. */
+const memory = v.object({
+  weights: whole,
+  cache: whole,
+  workspace: whole,
+  scratch: whole,
+  communication: whole,
+});
 
 const rank = v.object({
   /** The file of its programs. */
@@ -91,6 +97,9 @@ export const partSchema = v.object({
 export type Part = v.InferOutput<typeof partSchema>;
 export type Manifest = v.InferOutput<typeof manifest>;
 export type RankMemory = v.InferOutput<typeof memory>;
+
+/** What a rank takes nothing of. */
+export const noMemory: RankMemory = { weights: 0, cache: 0, workspace: 0, scratch: 0, communication: 0 };
 
 /** Read plan.json. Throws `plan/not-a-plan`, `plan/version` or `plan/damaged`. */
 export function parseManifest(text: string, path: string): Manifest {

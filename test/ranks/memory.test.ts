@@ -18,6 +18,7 @@ const memory = v.object({
   weights: v.number(),
   cache: v.number(),
   workspace: v.number(),
+  scratch: v.literal(0), // the CPU has none
   communication: v.number(),
 });
 const summary = v.looseObject({

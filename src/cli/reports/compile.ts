@@ -27,7 +27,8 @@ function fullestRank(emitted: Pick<Emitted, "parts">): string | undefined {
   const { ranks, parallel } = sizes(emitted);
   const totals = ranks.map(({ memory }) => Object.values(memory).reduce((n, it) => n + it, 0));
   const most = totals.indexOf(Math.max(...totals));
-  const terms = Object.entries(ranks[most]?.memory ?? {}).map(([what, size]) => `${what} ${bytes(size)}`);
+  const held = Object.entries(ranks[most]?.memory ?? {}).filter(([, size]) => size > 0);
+  const terms = held.map(([what, size]) => `${what} ${bytes(size)}`);
   return ranks.length > 1
     ? `${ranks.length} ranks (${parallel}); the fullest needs ${bytes(totals[most] ?? 0)}: ${terms.join(", ")}`
     : undefined;

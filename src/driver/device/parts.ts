@@ -14,12 +14,13 @@ import type { Module } from "../../ir/graph.ts";
 import { printModule } from "../../ir/printer.ts";
 import type { Profile } from "../../machine/profile.ts";
 import { printKernel } from "../../machine/schedule/printer.ts";
-import type { RankMemory } from "../../plan/manifest.ts";
+import { noMemory, type RankMemory } from "../../plan/manifest.ts";
 import { scheduleFaults } from "../../plan/check-schedules.ts";
 import { channelsOf, type Channel } from "../../plan/program/channels.ts";
 import { collectivesOf, profileFile, scheduleFile, type DevicePlan } from "../../plan/program/device.ts";
 import { formatDevicePlan } from "../../plan/program/device-file.ts";
 import { workspaceOf } from "../../plan/program/live.ts";
+import { scratchOf } from "../../plan/program/scratch.ts";
 import { rememberingVerifier, type VerifiedKernels, type Verifier } from "../../plan/verified-kernels.ts";
 import type { FileMaker } from "../../plan/write-plan.ts";
 import { memoryOfChannels } from "../../runtime/ranks/fabric.ts";
@@ -84,7 +85,10 @@ export function deviceParts(
   const target = deviceCode(own, { tiles, trials }, { isQuantized, context, batchTokens, groups: parallel.mesh.dp }); // prettier-ignore
   checkSchedules(target, profiles, context, rememberingVerifier(verified));
   const exchanged = channelsOf(target.plans.map((it) => it.programs.map((p) => collectivesOf(p))));
-  const memory = target.plans.map((it, rank) => memoryOf(it, exchanged.filter(({ group }) => group.includes(rank)), context)); // prettier-ignore
+  const memory = target.plans.map((it, rank) => {
+    const channels = exchanged.filter(({ group }) => group.includes(rank));
+    return memoryOf(it, channels, context, scratchOf(it, target.kernels, profiles[rank] ?? single, context));
+  });
   const limits = profiles.map((it) => Math.min(memoryPerRank, it.memory.capacity.value));
   checkFit({ mesh: parallel.mesh, modules, memory, context, limits });
   const text = new TextEncoder();
@@ -106,7 +110,7 @@ export function deviceParts(
     return {
       programs,
       caches: cachesOf(plan),
-      memory: memory[rank] ?? { weights: 0, cache: 0, workspace: 0, communication: 0 },
+      memory: memory[rank] ?? noMemory,
       ...(hcclBuffSizeMB !== undefined && { hcclBuffSizeMB }),
       ...(fleet?.devices[rank] && { device: fleet.devices[rank].number }),
     };
@@ -142,11 +146,17 @@ const cachesOf = ({ caches }: DevicePlan) =>
   caches.map(({ name, dtype, cols }) => ({ name, rowBytes: byteLength(dtype, cols) }));
 
 /** What a rank's device holds, in bytes, for sequences of `context` positions. */
-function memoryOf(own: DevicePlan, channels: readonly Channel[], context: number): RankMemory {
+function memoryOf(
+  own: DevicePlan,
+  channels: readonly Channel[],
+  context: number,
+  scratch: number,
+): RankMemory {
   return {
     weights: own.weights.reduce((n, it) => n + byteLength(it.dtype, it.elements), 0),
     cache: cachesOf(own).reduce((n, it) => n + it.rowBytes * context, 0),
     workspace: workspaceBytes(own),
+    scratch,
     communication: memoryOfChannels(channels),
   };
 }

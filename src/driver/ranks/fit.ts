@@ -134,6 +134,7 @@ export function checkFit(fitting: Fitting): void {
   if (!fullest || !module || total <= limit) return;
   const shares = sharesOf(module);
   const terms = Object.entries(fullest)
+    .filter(([, size]) => size > 0)
     .toSorted(([, a], [, b]) => b - a)
     .map(([what, size]) => {
       const inside =

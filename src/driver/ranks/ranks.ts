@@ -67,6 +67,7 @@ export function memoryOfRanks(
       weights: weightBytes,
       cache,
       workspace: layoutMemory(programs, [], [], context, 1).totalBytes,
+      scratch: 0,
       communication: memoryOfChannels(channels.filter((it) => it.group.includes(rank))),
     };
   });

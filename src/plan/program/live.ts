@@ -64,15 +64,18 @@ export function deviceSpans(program: Omit<DeviceProgram, "buffers">): ReadonlyMa
   ]);
 }
 
-/** Buffers of a device begin at multiples of as many bytes as its longest transfers are. */
+/** Regions of a device's memory begin at multiples of as many bytes as its longest transfers are. */
 const alignment = 512;
+
+/** So many bytes with those up to where the next region may begin. */
+export const aligned = (bytes: number): number => Math.ceil(bytes / alignment) * alignment;
 
 /** A program whose buffers lie where they are needed, given the most bytes that each takes; those that nothing mentions are left out. */
 export function placed(program: LooseProgram, bytesOf: (buffer: DeviceBuffer) => number): DeviceProgram {
   const spans = deviceSpans(program);
   const live = program.buffers.flatMap((it): readonly (Live & DeviceBuffer)[] => {
     const span = spans.get(it.name);
-    const bytes = Math.ceil(bytesOf(it) / alignment) * alignment;
+    const bytes = aligned(bytesOf(it));
     return span ? [{ ...it, bytes, span }] : [];
   });
   const { at: places } = placeLive(live, 0);

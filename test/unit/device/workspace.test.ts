@@ -1,5 +1,5 @@
 /** A device's plan says where in memory each buffer lies: a runtime needs nothing else to make room for them. */
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseMesh } from "../../../src/cluster/mesh.ts";
@@ -8,30 +8,36 @@ import { planQuantization, schemeFrom } from "../../../src/driver/quantize.ts";
 import { profileOf } from "../../../src/driver/target.ts";
 import { fractalShape, spaceOf } from "../../../src/machine/rates.ts";
 import { globalSpace } from "../../../src/machine/profile.ts";
-import { isLaunch, mostSize, type DeviceProgram } from "../../../src/plan/program/device.ts";
+import { noMemory } from "../../../src/plan/manifest.ts";
+import { isLaunch, mostSize, scheduleFile, type DeviceProgram } from "../../../src/plan/program/device.ts";
 import { deviceSpans, workspaceOf } from "../../../src/plan/program/live.ts";
 import { readPlan, type Plan } from "../../../src/plan/read-plan.ts";
 import { loadDevice, type Loaded } from "../../../src/runtime/device/device.ts";
-import { byteLength, dtypes } from "../../../src/tensor/dtype.ts";
+import { byteLength, dtypes, isDType } from "../../../src/tensor/dtype.ts";
 import { root } from "../../support/moec.ts";
 import { tempFolder } from "../../support/temp.ts";
 
 const folder = tempFolder();
+const tiny = join(root, "fixtures/tiny/v3");
 const context = 64;
 const batchTokens = 37; // rows that fill no whole fractals
 
-async function planFor(machine: string, quant: string, mesh: string): Promise<Plan> {
+function optionsFor(machine: string, quant: string, mesh: string): CompileOptions {
   const scheme = schemeFrom(quant);
-  const options: CompileOptions = {
+  return {
     context,
     batchTokens,
     device: { profile: profileOf(machine), tiles: new Map(), trials: 1, verified: new Set() },
     parallel: { mesh: parseMesh(mesh), redundantExperts: 0 },
     ...(scheme && { quantization: planQuantization(scheme, "nearest") }),
   };
+}
+
+async function planFor(machine: string, quant: string, mesh: string): Promise<Plan> {
+  const options = optionsFor(machine, quant, mesh);
   const dir = mkdtempSync(join(folder, "plan-"));
   const plan = join(dir, "plan");
-  await write(plan, emit(lowerModel(join(root, "fixtures/tiny/v3"), options), options));
+  await write(plan, emit(lowerModel(tiny, options), options));
   return readPlan(plan);
 }
 
@@ -86,6 +92,47 @@ describe.each([
         expect(clashes(program)).toEqual([]);
       }
     }
+  });
+});
+
+/** The bytes that a kernel's text calls `shared`, of one core group. */
+function sharedBytes(text: string): number {
+  const declared = text.matchAll(/^ *tensor \w+: (\w+)\[([\d, ]+)\] shared$/gm);
+  return [...declared].reduce((sum, [, dtype = "", dims = ""]) => {
+    const elements = dims.split(",").reduce((n, d) => n * Number(d), 1);
+    return sum + (isDType(dtype) ? byteLength(dtype, elements) : NaN);
+  }, 0);
+}
+
+describe("scratch that the cores of a group pass tiles through", () => {
+  test.each([
+    ["ascend-910b3", "none"],
+    ["ascend-910b3", "int4-g32"],
+    ["ascend-310p", "none"],
+    ["biren-br100", "w8a8"],
+  ])(
+    "on %s in %s is counted once for all kernels, as much as every group needs in the largest",
+    async (machine, quant) => {
+      const plan = await planFor(machine, quant, "tp1");
+      const { kernels, profile } = loadDevice(plan);
+      const texts = [...kernels.keys()].map((it) => readFileSync(plan.file(scheduleFile(it)), "utf8"));
+      const needed = profile.groups.value * Math.max(...texts.map(sharedBytes));
+      const { scratch } = plan.manifest.ranks[0]?.memory ?? noMemory;
+      expect(scratch).toBeGreaterThanOrEqual(needed);
+      expect(scratch - needed).toBeLessThan(profile.groups.value * 512 * 4); // what tensors are apart
+    },
+  );
+
+  test("decides whether a plan fits, and is named among what weighs most", () => {
+    const options = optionsFor("ascend-910b3", "none", "tp1");
+    const lowered = lowerModel(tiny, options);
+    const within = (memoryPerRank: number) =>
+      emit(lowered, { ...options, memoryPerRank }).parts.head.ranks.map((it) => it.memory);
+    const [memory = noMemory] = within(Infinity);
+    const { scratch, ...others } = memory;
+    const besides = Object.values(others).reduce((n, it) => n + it, 0);
+    expect(within(besides + scratch)).toEqual([memory]);
+    expect(() => within(besides + scratch - 1)).toThrow(/cluster\/memory.* scratch \d/s);
   });
 });
 
