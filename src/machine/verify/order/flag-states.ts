@@ -11,7 +11,8 @@ type Flag = {
   /** The clock of who set it, until it is waited for. */
   set: Clock | undefined;
   /** The last wait for it, and that wait's place among the instructions of its engine. */
-  taken: { readonly by: Instruction; readonly time: number } | undefined;
+  taker: Instruction | undefined;
+  takenAt: number;
 };
 
 export type FlagStates = {
@@ -25,27 +26,29 @@ export type FlagStates = {
 export function flagStates(kernel: Kernel, lanes: Lanes): FlagStates {
   const states = new Map<Core, Map<string, Flag>>();
   const flagOf = (core: Core, name: string): Flag => {
-    const own = states.get(core) ?? new Map<string, Flag>();
-    states.set(core, own);
-    const flag = own.get(name) ?? { set: undefined, taken: undefined };
-    own.set(name, flag);
+    let own = states.get(core);
+    if (!own) states.set(core, (own = new Map()));
+    let flag = own.get(name);
+    if (!flag) own.set(name, (flag = { set: undefined, taker: undefined, takenAt: 0 }));
     return flag;
   };
   const text = ({ operation }: Instruction): string => printStmt(operation.stmt, kernel);
   /** Set a flag. Its engine must know that who waits for it has taken what was set before. */
   const set = (core: Core, it: Instruction, { from, to }: FlagStmt, flag: Flag): Diagnostic | undefined => {
-    const [own, { taken }, isSet] = [lanes.laneOf(core, from), flag, flag.set !== undefined];
-    flag.set = lanes.stamp(own);
-    if (isSet) return diag("schedule/set-twice", undefined, kernel.name, text(it), it.id);
-    if (!taken || (flag.set[lanes.laneOf(core, to)] ?? 0) >= taken.time) return undefined;
-    return diag("schedule/set-early", undefined, kernel.name, text(it), it.id, text(taken.by));
+    const { taker, takenAt, set: pending } = flag;
+    const now = lanes.stamp(lanes.laneOf(core, from));
+    flag.set = now;
+    if (pending) return diag("schedule/set-twice", undefined, kernel.name, text(it), it.id);
+    if (!taker || (now[lanes.laneOf(core, to)] ?? 0) >= takenAt) return undefined;
+    return diag("schedule/set-early", undefined, kernel.name, text(it), it.id, text(taker));
   };
   const wait = (core: Core, it: Instruction, { from, to }: FlagStmt, flag: Flag): Diagnostic | undefined => {
     if (!flag.set) return diag("schedule/never-set", undefined, core.part.core, from, to, it.id);
     const own = lanes.laneOf(core, to);
     lanes.join(own, flag.set);
     flag.set = undefined;
-    flag.taken = { by: it, time: lanes.clockOf(own)[own] ?? 0 };
+    flag.taker = it;
+    flag.takenAt = lanes.clockOf(own)[own] ?? 0;
     return undefined;
   };
   return {
