@@ -13,6 +13,7 @@ import {
   type DeviceStep,
   type LooseProgram,
 } from "../../src/plan/program/device.ts";
+import { evenReader } from "../../src/plan/program/readers.ts";
 import type { CallLimits, Extent } from "../../src/plan/program/program.ts";
 import { compactStrides, compactView, extentOf, fixed } from "../../src/plan/views.ts";
 import type { WeightShelf } from "../../src/plan/weights.ts";
@@ -73,6 +74,20 @@ export function kernelCache(profile: Profile, origins: Map<Kernel, Origin> = new
   };
 }
 
+/** Cycles of kernels of one device for so many rows of even work, each found once. */
+export function kernelCycles(profile: Profile): DeviceContext["cycles"] {
+  const found = new Map<Kernel, Map<number, number>>();
+  return (kernel, rows) => {
+    const own = found.get(kernel) ?? new Map<number, number>();
+    found.set(kernel, own);
+    const sizes = new Map([["S", rows]]);
+    const cycles =
+      own.get(rows) ?? time(kernel, profile, { sizes, reader: evenReader(kernel, sizes) }).cycles;
+    own.set(rows, cycles);
+    return cycles;
+  };
+}
+
 /** Tables made at compile time, by name. */
 export type TableShelf = Map<string, DeviceView>;
 
@@ -83,6 +98,7 @@ export type DeviceSetting = {
   readonly weights: WeightShelf;
   readonly kernels: KernelShelf;
   readonly kernel: KernelCache;
+  readonly cycles: DeviceContext["cycles"];
   readonly tables: TableShelf;
   readonly context: number;
   readonly tile: TileChooser;
@@ -99,7 +115,7 @@ const multiplying: ReadonlySet<OpName | "result"> = new Set(["linear", "headLine
 /** Lower a function to launches and collectives. Operators without a rule are a diagnostic. */
 export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLimits): LoweredDevice {
   const { profile, precision, weights, kernels, kernel, tables, context: positions } = setting;
-  const { tile, attentionTile } = setting;
+  const { tile, attentionTile, cycles } = setting;
   const made = definitions(func);
   const nameOf = valueNames(func);
   const buffers: DeviceBuffer[] = [];
@@ -196,7 +212,7 @@ export function lowerToDevice(func: Func, setting: DeviceSetting, limits: CallLi
     readers: readBy,
     consumers: (value) => func.body.filter((node) => node.operands.includes(present(value))),
     wanted: wantedType,
-    cycles: (it, rows) => time(it, profile, { sizes: new Map([["S", rows]]) }).cycles,
+    cycles,
     roundedAs: (value) => roundedBy.get(present(value)),
     positions,
     most,

@@ -15,10 +15,10 @@ import { placed } from "../../src/plan/program/live.ts";
 import { limitsOf } from "../../src/plan/program/program.ts";
 import { byteLength, dtypes } from "../../src/tensor/dtype.ts";
 import { weightShelf, type WeightRequest } from "../../src/plan/weights.ts";
-import type { KernelCache, MadeKernel, Origin } from "./context.ts";
+import type { DeviceContext, KernelCache, MadeKernel, Origin } from "./context.ts";
 import type { Precision } from "./precision.ts";
 import type { AttentionChooser, TileChooser } from "./search/chooser.ts";
-import { kernelCache, kernelShelf, lowerToDevice, type TableShelf } from "./lower.ts";
+import { kernelCache, kernelCycles, kernelShelf, lowerToDevice, type TableShelf } from "./lower.ts";
 
 /** What the modules of all ranks become on their devices: launches, the schedules they are of, and the weights they read. */
 export type DeviceCode = {
@@ -48,6 +48,7 @@ type Shop = {
   readonly tile: TileChooser;
   readonly attentionTile: AttentionChooser;
   readonly kernel: KernelCache;
+  readonly cycles: DeviceContext["cycles"];
 };
 
 /** Lower every phase of every rank's module for its device; ranks share kernels and weights. */
@@ -66,6 +67,7 @@ export function deviceTarget(
       tile: tiles(profile),
       attentionTile: attentionTiles(profile),
       kernel: kernelCache(profile, origins),
+      cycles: kernelCycles(profile),
     };
     shops.set(profile, shop);
     return shop;

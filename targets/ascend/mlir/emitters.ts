@@ -1,5 +1,6 @@
 /** How each kind of a plan's kernels is written for Huawei's compiler: from what the plan's own kernel was made of. */
 import type { Profile } from "../../../src/machine/profile.ts";
+import { coreCount } from "../../../src/machine/rates.ts";
 import type { KernelMaker, MadeKernel } from "../../device/context.ts";
 import {
   attention as attentionKernel,
@@ -10,8 +11,10 @@ import { gemm as gemmKernel } from "../../device/kernels/matrix/gemm.ts";
 import * as copies from "../../device/kernels/vector/copy.ts";
 import * as rowwise from "../../device/kernels/vector/elementwise.ts";
 import { rmsNorm as normKernel } from "../../device/kernels/vector/norm.ts";
+import { countSlots as countKernel } from "../../device/kernels/vector/count-slots.ts";
 import { groupSlots as groupKernel } from "../../device/kernels/vector/group-slots.ts";
 import * as permutes from "../../device/kernels/vector/permute.ts";
+import { placeSlots as placeKernel } from "../../device/kernels/vector/place-slots.ts";
 import { restoreRows as restoreKernel } from "../../device/kernels/vector/restore-rows.ts";
 import { rope as ropeKernel } from "../../device/kernels/vector/rope.ts";
 import { router as routerKernel } from "../../device/kernels/vector/router.ts";
@@ -26,7 +29,7 @@ import { gemm, modeOf } from "./matrix/gemm.ts";
 import type { Told } from "./told.ts";
 import { appendRows, copyRows, gatherRows, restoreRows } from "./vector/copy.ts";
 import { elementwise } from "./vector/elementwise.ts";
-import { groupSlots } from "./vector/group.ts";
+import { countSlots, groupSlots } from "./vector/group.ts";
 import { rmsNorm } from "./vector/norm.ts";
 import { combineRows, permuteRows } from "./vector/permute.ts";
 import { rope } from "./vector/rope.ts";
@@ -97,6 +100,13 @@ const writings: ReadonlyMap<KernelMaker<never>, Writing<readonly unknown[]>> = n
   by(ropeKernel, rows(rope)),
   by(routerKernel, rows(router)),
   by(groupKernel, rows(groupSlots)),
+  // One core counts anew what it sorts, which takes it no more work than adding up what others have.
+  by(placeKernel, rows(groupSlots)),
+  by(countKernel, (profile, spec) => ({
+    mode: "aiv",
+    copies: "all",
+    body: (scope) => countSlots(scope, spec, coreCount(profile, profile.vector.core)),
+  })),
   by(permutes.permuteRows, rows(permuteRows)),
   by(permutes.combineRows, rows(combineRows)),
   by(copies.copyRows, rows(copyRows)),

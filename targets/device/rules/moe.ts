@@ -1,12 +1,15 @@
 import type { NodeOf, Value } from "../../../src/ir/graph.ts";
+import { coreCount } from "../../../src/machine/rates.ts";
 import type { Kernel } from "../../../src/machine/schedule/kernel.ts";
 import type { Extent } from "../../../src/plan/program/program.ts";
 import { fixed } from "../../../src/plan/views.ts";
 import { cast } from "../../../src/tensor/recipe.ts";
 import type { DeviceContext, DeviceRule, DeviceView } from "../context.ts";
 import type { View } from "../kernels/vector/tile.ts";
-import { groupSlots } from "../kernels/vector/group-slots.ts";
+import { countSlots, expertRow } from "../kernels/vector/count-slots.ts";
+import { groupSlots, type GroupSpec } from "../kernels/vector/group-slots.ts";
 import { combineRows, permuteRows } from "../kernels/vector/permute.ts";
+import { placeSlots } from "../kernels/vector/place-slots.ts";
 import { router as routerKernel } from "../kernels/vector/router.ts";
 import { areFractal } from "./fractal-rows.ts";
 import { integerMatrix, launchProduct, matrixOf, productOf, rounded, type Matrix, type TiledProduct } from "./products.ts"; // prettier-ignore
@@ -47,9 +50,25 @@ function slotsOf(cx: DeviceContext, indices: DeviceView, experts: number): Slots
   const place = cx.scratch("place", "i32", rows, [1]);
   const offsets = cx.scratch("offsets", "i32", { times: experts + 1, dim: "1" }, [1]);
   const partial = indices.partial ?? false;
-  const kernel = cx.kernel(groupSlots, { experts, topK, partial });
-  cx.launch(kernel, { S: tokens }, { indices, offsets, place });
+  groupedSlots(cx, { experts, topK, partial }, tokens, { indices, offsets, place });
   return { experts, topK, tokens, rows, indices, offsets, place, partial };
+}
+
+/** Slots in groups: by one kernel that goes through all of them in each core, or by two, each core with its own tokens' alone, where these are so many that it pays for a launch. */
+function groupedSlots(
+  cx: DeviceContext,
+  spec: GroupSpec,
+  tokens: Extent,
+  views: Readonly<Record<"indices" | "offsets" | "place", DeviceView>>,
+): void {
+  const { launch, clock, vector } = cx.profile;
+  const [group, count, place] = [cx.kernel(groupSlots, spec), cx.kernel(countSlots, spec), cx.kernel(placeSlots, spec)]; // prettier-ignore
+  const cycles = (it: Kernel): number => cx.cycles(it, cx.most(tokens)) + launch.value * clock.value;
+  if (cycles(group) <= cycles(count) + cycles(place)) return cx.launch(group, { S: tokens }, views);
+  const parts = coreCount(cx.profile, vector.core);
+  const counts = cx.scratch("counts", "i32", { times: parts, dim: "1" }, [expertRow(spec).width]);
+  cx.launch(count, { S: tokens }, { indices: views.indices, counts });
+  cx.launch(place, { S: tokens }, { ...views, counts });
 }
 
 /** Which slots are of experts elsewhere, for kernels that leave them out. */

@@ -8,6 +8,8 @@ import type { GemmSpec } from "../../../targets/device/kernels/matrix/spec.ts";
 import { undivided, type Tile } from "../../../targets/device/kernels/matrix/tile.ts";
 import { swiglu } from "../../../targets/device/kernels/vector/elementwise.ts";
 import { rmsNorm } from "../../../targets/device/kernels/vector/norm.ts";
+import { countSlots } from "../../../targets/device/kernels/vector/count-slots.ts";
+import { placeSlots } from "../../../targets/device/kernels/vector/place-slots.ts";
 import { groupSlots } from "../../../targets/device/kernels/vector/group-slots.ts";
 import { permuteRows } from "../../../targets/device/kernels/vector/permute.ts";
 import { rope } from "../../../targets/device/kernels/vector/rope.ts";
@@ -138,6 +140,8 @@ function kernelsOf(profile: Profile): readonly ScheduleCase[] {
       1,
       many,
     ),
+    placed("slots counted by parts", countSlots(profile, { experts: 20, topK: 4, partial: false }), 1, 1500),
+    placed("slots placed by what was counted", placeSlots(profile, { experts: 20, topK: 4, partial: false }), 1, 1500), // prettier-ignore
     placed(
       "slots in the order of their experts",
       groupSlots(profile, { experts: 20, topK: 4, partial: false }),

@@ -1,10 +1,15 @@
+import { expertRow, lanes } from "../../../device/kernels/vector/count-slots.ts";
 import type { GroupSpec } from "../../../device/kernels/vector/group-slots.ts";
 import { readIndex, writeIndex, type GlobalArray } from "../boxes.ts";
 import type { Scope } from "../kernel.ts";
 import {
   carrying,
+  ceilOver,
   indexValue,
+  least,
   loop,
+  modulo,
+  over,
   plus,
   times,
   when,
@@ -29,6 +34,35 @@ function counters(w: Writer, length: number) {
       w.line(`memref.store ${kept}, ${name}[${indexValue(w, at)}] : ${type}`);
     },
   };
+}
+
+/**
+ * How many slots of each part of the tokens go to each expert, as `expertRow` has them, by the scalar unit of one core; those of experts elsewhere are not
+ * counted.
+ */
+export function countSlots({ w, core, size }: Scope, spec: GroupSpec, parts: number): void {
+  const { runs, width, first } = expertRow(spec);
+  const slots = times(w, "slots", size("S"), spec.topK);
+  const share = times(w, "share", ceilOver(w, "tokens", size("S"), parts), spec.topK);
+  when(w, "eq", core, 0, () => {
+    const counts = counters(w, width);
+    loop(w, "part", [0, parts, 1], (part) => {
+      loop(w, "e", [0, width, 1], (e) => counts.write(e, 0));
+      const from = least(w, "from", slots, times(w, "before", part, share));
+      const to = least(w, "to", slots, plus(w, "behind", from, share));
+      loop(w, "slot", [from, to, 1], (slot) => {
+        const expert = readIndex(w, "expert", wholes("indices"), slot);
+        when(w, "sge", expert, 0, () => {
+          const at = plus(w, "at", expert, first);
+          const run = times(w, "run", modulo(w, "in.lane", at, runs), lanes);
+          const spot = plus(w, "spot", run, over(w, "lane", at, runs));
+          counts.write(spot, plus(w, "more", counts.read(spot), 1));
+        });
+      });
+      const row = times(w, "row", part, width);
+      loop(w, "e", [0, width, 1], (e) => writeIndex(w, wholes("counts"), plus(w, "here", row, e), counts.read(e))); // prettier-ignore
+    });
+  });
 }
 
 /**
