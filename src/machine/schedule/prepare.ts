@@ -39,8 +39,8 @@ export type PreparedRegion = {
   readonly back: number;
   readonly at: CompiledList;
   readonly size: CompiledList;
-  /** By where it begins, axis by axis, and by its size. */
-  readonly uses: { readonly at: readonly Uses[]; readonly size: Uses };
+  /** By where it begins and by its size, axis by axis. */
+  readonly uses: { readonly at: readonly Uses[]; readonly size: readonly Uses[] };
   /** Whether it is one element wide, axis by axis, whatever names stand for. */
   readonly isOne: readonly boolean[];
 };
@@ -177,7 +177,7 @@ export function preparePart(kernel: Kernel, part: Part, profile: Profile): Prepa
     back,
     at: compileList(at, slotOf),
     size: compileList(size, slotOf),
-    uses: { at: at.map((it) => usesOf([it])), size: usesOf(size) },
+    uses: { at: at.map((it) => usesOf([it])), size: size.map((it) => usesOf([it])) },
     isOne: size.map((it) => constantOf(it) === 1),
   });
   const spaceOf = ({ of }: Region): string => {

@@ -65,6 +65,6 @@ export function fixedFaults(
 
 /** Where a region lies that depends on no name. */
 function fixedPlace({ box, at, size, uses }: PreparedRegion): Place | undefined {
-  const isFixed = uses.size.length === 0 && uses.at.every((it) => it.length === 0);
+  const isFixed = [...uses.at, ...uses.size].every((it) => it.length === 0);
   return isFixed ? { box, copy: 0, at: at([]), size: size([]) } : undefined;
 }

@@ -10,6 +10,7 @@ import { alone, growth, grown, isJudged, largest, haveComeRound } from "./endles
 import { copyFaults } from "./copies.ts";
 import { flagFaults } from "./flags.ts";
 import { groupFaults } from "./across/groups.ts";
+import { unreadFaults } from "./across/unread.ts";
 import { orderFaults, type Coverage } from "./order/order.ts";
 import { statementFaults } from "./statements.ts";
 import { fixedFaults, groupsReaching, unreached } from "./unreached.ts";
@@ -26,7 +27,7 @@ export type Trial = {
 /**
  * Every fault of a schedule: names and paths that the machine lacks, dtypes that its engines do not take, buffers that do not fit or are
  * not aligned, flags beyond the budget; and, run through at the sizes of each trial, boxes beyond their tensors, reads of what nobody
- * wrote, results that nobody writes, accesses that nothing orders, flags that do not pair, and standstills. None means that the schedule is legal.
+ * wrote, results that nobody writes, operands that nobody reads, accesses that nothing orders, flags that do not pair, and standstills. None means that the schedule is legal.
  */
 export function verifyKernel(
   kernel: Kernel,
@@ -67,10 +68,11 @@ function movingFaults(
     const faults = left.length > 0 ? follow(profile, trial, groupsReaching(left, parts, profile, trial)) : [];
     if (faults.length > 0) return faults;
   }
-  for (const trial of trials) {
-    const faults = groupFaults(kernel, parts, profile, trial);
-    if (faults.length > 0) return faults;
-  }
+  for (const faultsOf of [groupFaults, unreadFaults])
+    for (const trial of trials) {
+      const faults = faultsOf(kernel, parts, profile, trial);
+      if (faults.length > 0) return faults;
+    }
   const trial = largest(trials);
   for (const times of growth) {
     if (!trial || haveComeRound(parts, coverage.turns)) break;

@@ -123,6 +123,11 @@ export const scheduleCatalog = {
     message: `${kernel}: nothing writes ${box}`,
     hint: "a loop ends too early, or a box is too small",
   }),
+  "schedule/unread": (kernel: string, box: string): Message => ({
+    exit: "model",
+    message: `${kernel}: nothing reads ${box}`,
+    hint: "a loop ends too early, a box is too small, or the tensor is declared larger than what belongs to it",
+  }),
   "schedule/unwritten": (kernel: string, stmt: string, buffer: string): Message => ({
     exit: "model",
     message: `${kernel}: \`${stmt}\` reads of ${buffer} what nothing has written`,

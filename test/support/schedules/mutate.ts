@@ -2,6 +2,7 @@
 import { earlyFaults } from "./faults/early.ts";
 import type { Fault } from "./faults/fault.ts";
 import { flagFaults, signalFaults } from "./faults/flags.ts";
+import { operandFaults } from "./faults/operands.ts";
 import { resultFaults } from "./faults/results.ts";
 import { alignmentFaults, copyFaults, dtypeFaults, sizeFaults } from "./faults/tiles.ts";
 import { writerFaults } from "./faults/writers.ts";
@@ -16,4 +17,5 @@ export const faultClasses: Readonly<Record<string, readonly Fault[]>> = {
   "a wrong dtype": dtypeFaults,
   "two writers": writerFaults,
   "a result not whole": resultFaults,
+  "an operand not read whole": operandFaults,
 };

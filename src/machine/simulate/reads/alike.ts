@@ -25,6 +25,6 @@ export const sharesOfAlike = (
 function isAlike({ regions: [source] }: Operation, { known }: PreparedPart): boolean {
   const launch = new Set([...known].flatMap(([name, slot]) => (ownNames.has(name) ? [] : [slot])));
   return (
-    source !== undefined && [...source.uses.at.flat(), ...source.uses.size].every((it) => launch.has(it))
+    source !== undefined && [...source.uses.at, ...source.uses.size].flat().every((it) => launch.has(it))
   );
 }

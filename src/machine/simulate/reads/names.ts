@@ -11,7 +11,7 @@ export const isSaying = (it: Prepared): it is Said =>
 
 /** The slots that tell what an operation reads first. */
 export const readUses = ({ regions: [source] }: Operation): Uses =>
-  source ? [...source.uses.at.flat(), ...source.uses.size] : [];
+  source ? [...source.uses.at, ...source.uses.size].flat() : [];
 
 /** The tensor that a copy reads; scratch does not leave the cache. */
 export function tensorOf({ stmt, regions: [source] }: Operation): string | undefined {

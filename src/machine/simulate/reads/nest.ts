@@ -125,7 +125,7 @@ function nestOf({ copy, steps }: Found): Omit<Nest, "isBrought"> {
   // Rows that are read wherever numbers say lie apart.
   const isTold = steps.every((it) => it.kind !== "operation");
   const isFixed = stays.map((it, axis) => it || (isTold && isOne[axis] === true));
-  const needs = new Set([...size, ...at.filter((_, axis) => isFixed[axis] === false).flat()]);
+  const needs = new Set([...size.flat(), ...at.filter((_, axis) => isFixed[axis] === false).flat()]);
   for (const it of steps.toReversed()) {
     const more = it.kind === "loop" ? it.loop.uses : it.kind === "if" ? it.uses : needs.has(it.slot) ? usesOf(it) : []; // prettier-ignore
     for (const slot of more) needs.add(slot);

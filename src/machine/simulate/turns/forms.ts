@@ -82,7 +82,7 @@ function sizeInputs(body: readonly Prepared[]): Uses {
   const add = (slots: Uses): void => slots.forEach((it) => needs.add(it));
   const visit = (inside: readonly Prepared[]): void => {
     for (const it of inside.toReversed()) {
-      if (it.kind === "operation") it.regions.forEach(({ uses }) => add(uses.size));
+      if (it.kind === "operation") it.regions.forEach(({ uses }) => uses.size.forEach(add));
       else if (it.kind !== "let") {
         visit(it.body);
         add(it.uses);

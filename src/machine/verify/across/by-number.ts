@@ -6,7 +6,7 @@ export function writtenByNumber(part: PreparedPart): readonly string[] {
   const read = new Set<number>();
   const found: string[] = [];
   const isRead = (uses: Uses): boolean => uses.some((slot) => read.has(slot));
-  const isPlaced = ({ regions }: Operation): boolean => regions.some(({ uses }) => isRead(uses.size) || uses.at.some(isRead)); // prettier-ignore
+  const isPlaced = ({ regions }: Operation): boolean => regions.some(({ uses }) => [...uses.at, ...uses.size].some(isRead)); // prettier-ignore
   const visit = (body: readonly Prepared[], isDecided: boolean): void => {
     for (const it of body)
       switch (it.kind) {

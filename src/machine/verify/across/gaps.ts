@@ -20,7 +20,7 @@ function gapFrom(axis: number, dims: readonly number[], boxes: readonly Extent[]
     }
     open = open.filter((it) => end(it) > from);
     const next = ahead.at(-1);
-    to = Math.min(length, next ? begin(next) : length, ...open.map(end));
+    to = open.reduce((least, it) => Math.min(least, end(it)), next ? Math.min(length, begin(next)) : length);
     const inner = gapFrom(axis + 1, dims, open);
     if (inner) return { at: [from, ...inner.at], size: [to - from, ...inner.size] };
   }

@@ -1,14 +1,14 @@
 /** What holds of all groups together: none goes beyond what the kernel gives or meets another there, and between them they fill it. */
 import { diag, type Diagnostic } from "../../../support/diagnostics.ts";
 import type { Profile } from "../../profile.ts";
-import { compileExpr } from "../../schedule/expr.ts";
 import type { Kernel, Tensor } from "../../schedule/kernel.ts";
 import type { PreparedPart } from "../../schedule/prepare.ts";
 import { printStmt } from "../../schedule/printer.ts";
-import { volume, type Extent } from "../boxes.ts";
+import { volume } from "../boxes.ts";
 import { beyond } from "../places.ts";
 import type { Trial } from "../verify.ts";
 import { writtenByNumber } from "./by-number.ts";
+import { dimsOf, textOf } from "./extents.ts";
 import { firstGap } from "./gaps.ts";
 import { firstMeeting } from "./meetings.ts";
 import { isSeen } from "./outward.ts";
@@ -70,12 +70,3 @@ function isFillKnown(
   const byNumber = new Set(parts.flatMap(writtenByNumber));
   return ({ name, role }) => role === "out" && (!byNumber.has(name) || fills(name));
 }
-
-function dimsOf({ dims }: Tensor, sizes: Trial["sizes"]): readonly number[] {
-  const names = [...sizes.keys()];
-  const env = [...sizes.values()];
-  return dims.map((it) => compileExpr(it, (of) => names.indexOf(of))(env));
-}
-
-const textOf = (tensor: string, { at, size }: Extent): string =>
-  `${tensor}[${at.map((from, i) => `${from} : ${size[i]}`).join(", ")}]`;
