@@ -92,7 +92,7 @@ export function chosenSlots(profile: Profile, spec: GroupSpec, rows: number, cle
   );
 }
 
-/** Tensors: `indices` i32 [S, topK]; `counts` i32 [parts, width], of each core's tokens the slots of each expert, as `expertRow` has them. */
+/** Tensors: `indices` i32 [S, topK]; `counts` i32 [parts * width], of each core's tokens the slots of each expert, as `expertRow` has them. */
 export function countSlots(profile: Profile, spec: GroupSpec): Kernel {
   const { experts, topK, partial } = spec;
   const make = buffer(profile);
@@ -104,7 +104,7 @@ export function countSlots(profile: Profile, spec: GroupSpec): Kernel {
       `kernel ${named("countSlots", `${topK}of${experts}`, partial && "partial")} for ${profile.name}`,
       "size S",
       `tensor indices: i32[S, ${topK}] in`,
-      `tensor counts: i32[${coreCount(profile, profile.vector.core)}, ${width}] out`,
+      `tensor counts: i32[${coreCount(profile, profile.vector.core) * width}] out`,
       `on ${profile.vector.core} {`,
       "let part = group * cores + core",
       make("hot", "i32", rows, width),
@@ -118,7 +118,7 @@ export function countSlots(profile: Profile, spec: GroupSpec): Kernel {
           `vector add counted[0 : 1, 0 : ${width}], hot[0 : 1, 0 : ${width}] -> counted[0 : 1, 0 : ${width}]`,
         ),
       ),
-      `copy counted[0 : 1, 0 : ${width}] -> counts[part : 1, 0 : ${width}]`,
+      `copy counted[0 : 1, 0 : ${width}] -> counts[part * ${width} : ${width}]`,
       "}",
     ),
   );

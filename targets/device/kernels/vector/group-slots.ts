@@ -17,8 +17,8 @@ const apart = pitch("f32", 1);
 /** Slots whose places are written at a time. */
 const few = 64;
 
-/** Chunks of slots that are loaded ahead: what is done with one takes less time than it takes to come. */
-const ahead = 3;
+/** Chunks of slots that are under way while one is worked on: what is done with it for few experts takes less time than another takes to come. */
+const chunksAhead = (each: number): number => (each > 4 ? 1 : 3);
 
 const whole = "[0 : 1, 0 : cols]";
 const short = "[0 : 1, 0 : kept]";
@@ -35,8 +35,9 @@ export function groupSlots(profile: Profile, { experts, topK, partial }: GroupSp
   const cores = coreCount(profile, profile.vector.core);
   const parts = Math.max(1, Math.floor(cores / experts));
   const each = Math.ceil(experts / cores);
-  const once = 16 * few * apart + 24 * each * apart;
-  const { cols } = tileOf(profile, 8192, 1, { chunk: 28 + 8 * ahead, column: once / 4 });
+  const ahead = chunksAhead(each);
+  const column = apart * (3 * few + 7 * each);
+  const { cols } = tileOf(profile, 8192, 1, { chunk: 16 + 8 * ahead + 4 * each, column });
   const eachChunk = (from: string, to: string, body: string): string =>
     lines(
       `for c in ${from} .. ${to} step ${cols} {`,
@@ -64,18 +65,22 @@ export function groupSlots(profile: Profile, { experts, topK, partial }: GroupSp
       parts > 1 && `vector fill -> earlier[0 : ${each}, 0 : ${apart}] with 0`,
       upwards(profile),
       // What is done with a chunk is done in few buffers, so that it may be long.
-      ...["chosen", "mask", "other", "numbers", "theirs"].map((it) => make(it, "f32", 1, cols)),
+      ...["chosen", "mask", "other", "numbers"].map((it) => make(it, "f32", 1, cols)),
       `let slots = S * ${topK}`,
       `let part = (group * cores + core) mod ${parts}`,
       `let wide = ceil(slots, ${parts})`,
       "let from = min(slots, part * wide)",
       "let to = min(slots, from + wide)",
-      eachChunk("0", "slots", lines(counted(profile, "isBelow", "cols"), parts > 1 && before(profile))),
+      eachChunk(
+        "0",
+        "slots",
+        lines(counted(profile, each, "isBelow", "cols"), parts > 1 && before(profile, each)),
+      ),
       "for first in 0 .. max(0, 1 - part) {",
       writtenOffsets(profile, each, experts),
       "}",
       parts > 1 && "vector add begins[0 : own, 0 : 1], earlier[0 : own, 0 : 1] -> begins[0 : own, 0 : 1]",
-      eachChunk("from", "to", placed(profile, cols)),
+      eachChunk("from", "to", placed(profile, each, cols)),
       "}",
     ),
   );
@@ -92,25 +97,33 @@ function upwards(profile: Profile): string {
   );
 }
 
+/** A number of each of a core's experts. */
+const ofOwn = (name: string): string => `${name}[0 : own, 0 : 1]`;
+
 /** Adds up how many of so many slots of a chunk are below each of a core's experts, or equal it. */
-function counted(profile: Profile, which: "isBelow" | "isEqual", of: string, to = "begins"): string {
-  const make = buffer(profile);
+function counted(
+  profile: Profile,
+  each: number,
+  which: "isBelow" | "isEqual",
+  of: string,
+  to = "begins",
+): string {
   return lines(
+    buffer(profile)("some", "f32", each, apart),
     "for i in 0 .. own {",
-    make("some", "f32", 1, 1),
     `vector ${which} chosen[0 : 1, 0 : ${of}] -> other[0 : 1, 0 : ${of}] with low + i`,
-    `vector sum other[0 : 1, 0 : ${of}] -> some`,
-    `vector add ${to}[i, 0 : 1], some -> ${to}[i, 0 : 1]`,
+    `vector sum other[0 : 1, 0 : ${of}] -> some[i, 0 : 1]`,
     "}",
+    `vector add ${ofOwn(to)}, ${ofOwn("some")} -> ${ofOwn(to)}`,
   );
 }
 
 /** Counts those of a core's experts that are in parts before its own. */
-const before = (profile: Profile): string =>
+const before = (profile: Profile, each: number): string =>
   lines(
     "let before = min(cols, max(0, from - c))",
     "for any in 0 .. min(1, before) {",
-    counted(profile, "isEqual", "before", "earlier"),
+    counted(profile, each, "isEqual", "before", "earlier"),
     "}",
   );
 
@@ -129,8 +142,11 @@ function writtenOffsets(profile: Profile, each: number, experts: number): string
   );
 }
 
-/** The places of a chunk's slots: those of a core's experts are brought together first, and of these each expert's. */
-function placed(profile: Profile, cols: number): string {
+/**
+ * The places of a chunk's slots: those of a core's experts are brought together first, and of these each expert's; only then are they read, as nothing
+ * is begun before what is read above it is there.
+ */
+function placed(profile: Profile, each: number, cols: number): string {
   const make = buffer(profile);
   return lines(
     make("among", "f32", 1, 1),
@@ -142,31 +158,33 @@ function placed(profile: Profile, cols: number): string {
     "vector copy among -> within",
     `vector iota -> other${whole} with c`,
     `vector compress other${whole}, mask${whole} -> numbers${whole}`,
-    `vector compress chosen${whole}, mask${whole} -> theirs${whole}`,
+    `vector compress chosen${whole}, mask${whole} -> other${whole}`,
     "read among = within",
     "let kept = min(cols, among)",
     "for any in 0 .. min(1, kept) {",
+    make("count", "f32", each, apart),
+    make("next", "i32", each, apart),
+    make("found", "i32", each, apart),
+    make("kin", "i32", each, cols),
     "for i in 0 .. own {",
-    make("kin", "i32", 1, cols, 2),
-    make("count", "f32", 1, 1),
-    make("next", "i32", 1, 1),
-    make("found", "i32", 1, 1),
-    `vector isEqual theirs${short} -> mask${short} with low + i`,
-    `vector sum mask${short} -> count`,
-    `vector compress numbers${short}, mask${short} -> other${short}`,
-    `vector copy other${short} -> kin${short}`,
-    "vector copy begins[i, 0 : 1] -> next",
-    "vector copy count -> found",
-    "vector add begins[i, 0 : 1], count -> begins[i, 0 : 1]",
-    "read p = next",
-    "read found = found",
+    `vector isEqual other${short} -> mask${short} with low + i`,
+    `vector sum mask${short} -> count[i, 0 : 1]`,
+    `vector compress numbers${short}, mask${short} -> chosen${short}`,
+    `vector copy chosen${short} -> kin[i, 0 : kept]`,
+    "}",
+    `vector copy ${ofOwn("begins")} -> ${ofOwn("next")}`,
+    `vector copy ${ofOwn("count")} -> ${ofOwn("found")}`,
+    `vector add ${ofOwn("begins")}, ${ofOwn("count")} -> ${ofOwn("begins")}`,
+    "for i in 0 .. own {",
+    "read p = next[i, 0]",
+    "read found = found[i, 0]",
     "let n = min(kept, found)",
     `for j in 0 .. n step ${few} {`,
     make("here", "i32", few, apart, 2),
     `let some = min(${few}, n - j)`,
     `vector adds upwards[0 : some, 0 : ${apart}] -> here[0 : some, 0 : ${apart}] with p + j`,
     "for r in 0 .. some {",
-    "read slot = kin[0, j + r]",
+    "read slot = kin[i, j + r]",
     "copy here[r, 0 : 1] -> place[slot : 1]",
     "}",
     "}",

@@ -1,14 +1,14 @@
 /** Slots counted by one kernel and placed by the next, on data; and which kernels a layer of experts sorts them by. */
 import { describe, expect, test } from "vitest";
-import { parseModule } from "../../../src/ir/parser.ts";
-import { isLaunch } from "../../../src/plan/program/device.ts";
-import { countSlots } from "../../../targets/device/kernels/vector/count-slots.ts";
-import { placeSlots } from "../../../targets/device/kernels/vector/place-slots.ts";
-import { precisionOf } from "../../../targets/device/precision.ts";
-import { attentionChooser, tileChooser } from "../../../targets/device/search/chooser.ts";
-import { deviceTarget } from "../../../targets/device/target.ts";
-import { faultsOf, machines, runKernel } from "../../support/kernels/run-kernel.ts";
-import { randomSource } from "../../support/random.ts";
+import { parseModule } from "../../../../src/ir/parser.ts";
+import { isLaunch } from "../../../../src/plan/program/device.ts";
+import { countSlots } from "../../../../targets/device/kernels/vector/count-slots.ts";
+import { placeSlots } from "../../../../targets/device/kernels/vector/place-slots.ts";
+import { precisionOf } from "../../../../targets/device/precision.ts";
+import { attentionChooser, tileChooser } from "../../../../targets/device/search/chooser.ts";
+import { deviceTarget } from "../../../../targets/device/target.ts";
+import { faultsOf, machines, runKernel } from "../../../support/kernels/run-kernel.ts";
+import { randomSource } from "../../../support/random.ts";
 
 /** Choices of s tokens, each of k different experts; the greatest expert is never chosen. */
 function choices(s: number, k: number, experts: number): number[] {
