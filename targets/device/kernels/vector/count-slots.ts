@@ -34,7 +34,9 @@ export const partsAtOnce = (profile: Profile, spec: GroupSpec): number => {
 /** Tokens whose slots a core takes at once: as many as fit, all of its share where it can be. */
 export const tokensAtOnce = (profile: Profile, spec: GroupSpec): number => {
   const { width } = expertRow(spec);
-  const need = { chunk: 4, column: 7 * pitch("i32", spec.topK) + 1, once: 28 + 4 * partsAtOnce(profile, spec) }; // prettier-ignore
+  const offsets = Math.ceil((spec.experts + 1) / coreCount(profile, profile.vector.core));
+  const numbers = lanes * (2 * offsets + 7 * lanes);
+  const need = { chunk: 4, column: 6 * pitch("i32", spec.topK) + 1, once: 28 + 4 * (partsAtOnce(profile, spec) + numbers / width) }; // prettier-ignore
   let rows = mostTokens;
   while (rows > 1 && !fitsTile(profile, width, 1, need, { rows, cols: width })) rows--;
   return rows;

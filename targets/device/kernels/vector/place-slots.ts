@@ -47,7 +47,7 @@ export function placeSlots(profile: Profile, spec: GroupSpec): Kernel {
           `vector add hot[r - 1, 0 : ${width}], hot[r, 0 : ${width}] -> hot[r, 0 : ${width}]`,
           "}",
           `vector copy hot[rows - 1, 0 : ${width}] -> ${row("below", width)}`,
-          writtenPlaces(profile, topK, rows, width),
+          writtenPlaces(topK, rows, width),
         ),
       ),
       "}",
@@ -161,19 +161,17 @@ function writtenOffsets(profile: Profile, spec: GroupSpec, parts: number): strin
   );
 }
 
-/** Writes where the slots of a block's tokens stand: `hot` has it at the places of their experts, which are no longer wanted themselves. */
-function writtenPlaces(profile: Profile, topK: number, rows: number, width: number): string {
-  const make = buffer(profile);
+/** Writes where the slots of a block's tokens stand: `hot` has it at the places of their experts, which are no longer wanted themselves, nor are the choices. */
+function writtenPlaces(topK: number, rows: number, width: number): string {
   const all = (name: string): string => `${name}[0 : rows, 0 : ${topK}]`;
   return lines(
-    make("places", "i32", rows, topK),
-    `vector fill -> ${all("places")} with 0`,
+    `vector fill -> ${all("chosen")} with 0`,
     `for j in 0 .. ${topK} {`,
     `vector takeAt hot[0 : rows, 0 : ${width}], ${choiceAt(rows)} -> number[0 : rows, 0 : 1]`,
     `vector isEqual ${all("choice")} -> ${all("spot")} with j`,
     `vector mulColumn ${all("spot")}, number[0 : rows, 0 : 1] -> ${all("spot")}`,
-    `vector add ${all("places")}, ${all("spot")} -> ${all("places")}`,
+    `vector add ${all("chosen")}, ${all("spot")} -> ${all("chosen")}`,
     "}",
-    `copy ${all("places")} -> place[block : rows, 0 : ${topK}]`,
+    `copy ${all("chosen")} -> place[block : rows, 0 : ${topK}]`,
   );
 }

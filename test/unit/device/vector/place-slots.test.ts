@@ -1,5 +1,6 @@
 /** Slots counted by one kernel and placed by the next, on data; and which kernels a layer of experts sorts them by. */
 import { describe, expect, test } from "vitest";
+import { deviceOf } from "../../../../src/driver/target.ts";
 import { parseModule } from "../../../../src/ir/parser.ts";
 import { isLaunch } from "../../../../src/plan/program/device.ts";
 import { countSlots } from "../../../../targets/device/kernels/vector/count-slots.ts";
@@ -7,6 +8,7 @@ import { placeSlots } from "../../../../targets/device/kernels/vector/place-slot
 import { precisionOf } from "../../../../targets/device/precision.ts";
 import { attentionChooser, tileChooser } from "../../../../targets/device/search/chooser.ts";
 import { deviceTarget } from "../../../../targets/device/target.ts";
+import { profiles } from "../../../../targets/index.ts";
 import { faultsOf, machines, runKernel } from "../../../support/kernels/run-kernel.ts";
 import { randomSource } from "../../../support/random.ts";
 
@@ -88,3 +90,12 @@ describe.each(machines)("on %s", (_, profile) => {
     expect([...(found.place ?? [])].map(here)).toEqual(places(indices).map(here));
   });
 });
+
+test.each(profiles.flatMap((it) => deviceOf(it) ?? []).map((it) => [it.name, it] as const))(
+  "on %s both fit, whatever the experts",
+  (_, profile) => {
+    for (const [experts, topK] of [[1, 1], [33, 4], [384, 8]] as const) // prettier-ignore
+      for (const maker of [countSlots, placeSlots])
+        expect(faultsOf(maker(profile, { experts, topK, partial: true }), profile, [{ S: 5000 }])).toEqual([]); // prettier-ignore
+  },
+);
