@@ -7,7 +7,7 @@ import type { GemmSpec } from "../kernels/matrix/spec.ts";
 import type { Tile } from "../kernels/matrix/tile.ts";
 
 /** What the search finds may change with it; entries of another version are not used. */
-const version = 24;
+const version = 25;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const tileSchema = v.strictObject({
