@@ -33,5 +33,24 @@ export function joined(a: Extent, b: Extent): Extent | undefined {
   return { at: a.at, size: a.size.with(along, (a.size[along] ?? 0) + (b.size[along] ?? 0)) };
 }
 
+/** The rest of a box without another that it shares elements with, as boxes. */
+export function without(a: Extent, b: Extent): readonly Extent[] {
+  const rest: Extent[] = [];
+  let inner = a;
+  for (let i = 0; i < a.at.length; i++) {
+    const [from, n] = [inner.at[i] ?? 0, inner.size[i] ?? 0];
+    const begin = Math.max(from, b.at[i] ?? 0);
+    const end = Math.min(from + n, (b.at[i] ?? 0) + (b.size[i] ?? 0));
+    if (begin > from) rest.push({ at: inner.at, size: inner.size.with(i, begin - from) });
+    if (end < from + n) rest.push({ at: inner.at.with(i, end), size: inner.size.with(i, from + n - end) });
+    inner = { at: inner.at.with(i, begin), size: inner.size.with(i, end - begin) };
+  }
+  return rest;
+}
+
+/** A box of something as schedules write it. */
+export const textOf = (name: string, { at, size }: Extent): string =>
+  `${name}[${at.map((from, i) => `${from} : ${size[i]}`).join(", ")}]`;
+
 /** How many elements a box has. */
 export const volume = (size: readonly number[]): number => size.reduce((n, it) => n * it, 1);

@@ -13,6 +13,7 @@ import { groupFaults } from "./across/groups.ts";
 import { unreadFaults } from "./across/unread.ts";
 import { orderFaults, type Coverage } from "./order/order.ts";
 import { statementFaults } from "./statements.ts";
+import { unusedFaults } from "./unused.ts";
 import { fixedFaults, groupsReaching, unreached } from "./unreached.ts";
 
 export type Trial = {
@@ -47,6 +48,9 @@ export function verifyKernel(
   return moving.length > 0 ? moving : copyFaults(kernel, profile);
 }
 
+/** Launches in which it is looked at what is read and used: where there are more, the largest only has more turns of what the others have. */
+const enoughTrials = 2;
+
 /** Faults that show when a kernel is run through, at the first sizes at which there are any. */
 function movingFaults(
   kernel: Kernel,
@@ -68,12 +72,16 @@ function movingFaults(
     const faults = left.length > 0 ? follow(profile, trial, groupsReaching(left, parts, profile, trial)) : [];
     if (faults.length > 0) return faults;
   }
-  for (const faultsOf of [groupFaults, unreadFaults])
-    for (const trial of trials) {
-      const faults = faultsOf(kernel, parts, profile, trial);
+  for (const trial of trials) {
+    const faults = groupFaults(kernel, parts, profile, trial);
+    if (faults.length > 0) return faults;
+  }
+  const trial = largest(trials);
+  for (const faultsOf of [unreadFaults, unusedFaults])
+    for (const it of trials.filter((of) => trials.length <= enoughTrials || of !== trial)) {
+      const faults = faultsOf(kernel, parts, profile, it);
       if (faults.length > 0) return faults;
     }
-  const trial = largest(trials);
   for (const times of growth) {
     if (!trial || haveComeRound(parts, coverage.turns)) break;
     const faults = follow(alone(profile), grown(trial, times), [0]).filter(isJudged);

@@ -128,6 +128,11 @@ export const scheduleCatalog = {
     message: `${kernel}: nothing reads ${box}`,
     hint: "a loop ends too early, a box is too small, or the tensor is declared larger than what belongs to it",
   }),
+  "schedule/unused": (kernel: string, stmt: string, box: string): Message => ({
+    exit: "model",
+    message: `${kernel}: of what \`${stmt}\` brings, nothing uses ${box}`,
+    hint: "a loop over it ends too early, or it brings more than is needed",
+  }),
   "schedule/unwritten": (kernel: string, stmt: string, buffer: string): Message => ({
     exit: "model",
     message: `${kernel}: \`${stmt}\` reads of ${buffer} what nothing has written`,

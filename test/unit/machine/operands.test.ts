@@ -1,4 +1,5 @@
 /** Operands are read whole: what nobody reads of them is found and named, along all axes on which no numbers that are read say where. */
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { insertFlags } from "../../../src/machine/schedule/flags.ts";
 import type { Tensor } from "../../../src/machine/schedule/kernel.ts";
@@ -6,9 +7,9 @@ import { parseKernel } from "../../../src/machine/schedule/parser.ts";
 import { beginnings, coresAt, prepareParts, type Core } from "../../../src/machine/schedule/cores.ts";
 import { walk } from "../../../src/machine/schedule/walk.ts";
 import { boxesRead } from "../../../src/machine/verify/across/boxes-read.ts";
-import { dimsOf } from "../../../src/machine/verify/across/extents.ts";
+import { dimsOf } from "../../../src/machine/verify/across/dims.ts";
 import { isKnownAlong, readsOf } from "../../../src/machine/verify/across/reads.ts";
-import { volume, type Extent } from "../../../src/machine/verify/boxes.ts";
+import { overlap, volume, without, type Extent } from "../../../src/machine/verify/boxes.ts";
 import { verifyKernel } from "../../../src/machine/verify/verify.ts";
 import { ascend910b3 } from "../../../targets/ascend/profiles/910.ts";
 import { scheduleCases, type ScheduleCase } from "../../support/schedules/cases.ts";
@@ -43,6 +44,36 @@ describe("what a product takes", () => {
       `product: nothing reads a[0 : 100, ${missing}]`,
       `product: nothing reads w[0 : 70, ${missing}]`,
     ]);
+  });
+});
+
+describe("what is passed on from buffer to buffer", () => {
+  const text = productText(300, 70, { m: 32, n: 48, k: 64, step: 16 });
+
+  test("is passed on whole or not at all, and what is left of it is named", () => {
+    expect(faultsOf(text.replace("0 .. depth step 16", "0 .. depth - 16 step 16"))).toEqual([
+      "product: of what `copy a[m : rows, k : depth] -> a1[0 : rows, 0 : depth]` brings, nothing uses a1[0 : 32, 48 : 16]",
+    ]);
+    const all = "copy x[row : 1, 0 : 64] -> b";
+    const idle =
+      "copy x[row : 1, 0 : 64] -> b\n buffer spare: ub f32[1, 64]\n copy x[row : 1, 0 : 64] -> spare";
+    expect(faultsOf(rows("tensor x: f32[S, 64] in", all))).toEqual([]);
+    expect(faultsOf(rows("tensor x: f32[S, 64] in", idle))).toEqual([]);
+  });
+
+  test("is without another box what lies in it and not in the other", () => {
+    const side = fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 5 }));
+    const box = fc.tuple(side, side, side).map((axes): Extent => ({ at: axes.map(([from]) => from), size: axes.map(([, n]) => n) })); // prettier-ignore
+    const dims = [10, 10, 10];
+    fc.assert(
+      fc.property(box, box, (a, b) => {
+        fc.pre(overlap(a, b));
+        const [whole, other] = [elementsIn(dims, [a]), elementsIn(dims, [b])];
+        const rest = without(a, b);
+        expect(elementsIn(dims, rest)).toEqual(whole.map((it, i) => it & ~(other[i] ?? 0)));
+        expect(rest.reduce((n, it) => n + volume(it.size), 0)).toBe(elementsIn(dims, rest).reduce((n, it) => n + it, 0)); // prettier-ignore
+      }),
+    );
   });
 });
 

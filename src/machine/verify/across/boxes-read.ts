@@ -4,7 +4,10 @@
  */
 import type { Core } from "../../schedule/cores.ts";
 import type { Env } from "../../schedule/expr.ts";
+import { ownNames } from "../../schedule/kernel.ts";
+import type { PreparedPart } from "../../schedule/prepare.ts";
 import { boundsOf } from "../../schedule/walk.ts";
+import { remembering } from "../../simulate/reads/names.ts";
 import { joined, type Extent } from "../boxes.ts";
 import { factorsOf, type Factor, type Read, type Step } from "./reads.ts";
 
@@ -24,52 +27,62 @@ export function boxesRead(read: Read, axes: readonly number[], cores: readonly C
 
 /** The same along axes that belong together. */
 function boxesAlong(
-  { region }: Read,
+  { part, region }: Read,
   { axes, steps, slots }: Factor,
   cores: readonly Core[],
 ): readonly Extent[] {
   const boxes: Extent[] = [];
-  const isNew = [...steps, undefined].map((_, i) => newness(steps, i, slots));
+  const varying = varyingSlots(part, steps);
+  /** Not again where what decides all from a step on is as it was before; it never is where the loop around it counts through it. */
+  const once = (i: number, go: Going): Going => {
+    const by = decisive(steps.slice(i), slots).filter((slot) => varying.has(slot));
+    const around = steps.slice(0, i).findLast((it) => it.kind === "loop");
+    return around && by.includes(around.slot) ? go : remembering(by, go);
+  };
   const alongAxes = (of: readonly number[]): readonly number[] => axes.map((axis) => of[axis] ?? 0);
-  const add = (env: Env): void => {
+  const add: Going = (env) => {
     const [at, size] = [alongAxes(region.at(env)), alongAxes(region.size(env))];
     if (size.every((n) => n > 0)) boxes.push({ at, size });
   };
-  const follow = (env: Env, from: number): void => {
-    for (let i = from; ; i++) {
-      const it = steps[i];
-      if (it?.kind === "let") env[it.slot] = it.value(env);
-      else if (it?.kind === "if") {
-        if (it.when(env) === 0) return;
-      } else {
-        if (isNew[i]?.(env) !== true) return;
-        if (!it) return add(env);
-        const { first, by, turns } = boundsOf(it, env);
-        for (let turn = 0; turn < turns; turn++) {
-          env[it.slot] = first + turn * by;
-          follow(env, i + 1);
-        }
-        return;
-      }
-    }
-  };
-  for (const { env } of cores) follow(env, 0);
+  const go = steps.reduceRight<Going>((next, it, i) => (it.kind === "loop" ? once(i, through(it, next)) : through(it, next)), once(steps.length, add)); // prettier-ignore
+  for (const { env } of cores) go(env);
   // Along a single axis they are few once they are in order, and so is what they make with those along others.
   return inRow(axes.length > 1 ? boxes : boxes.toSorted((a, b) => (a.at[0] ?? 0) - (b.at[0] ?? 0)));
 }
 
-/** Tells whether what decides all from a step on is what it never was before. It is where the loop around the step counts through it. */
-function newness(steps: readonly Step[], i: number, slots: readonly number[]): (env: Env) => boolean {
-  const by = decisive(steps.slice(i), slots);
-  const around = steps.slice(0, i).findLast((it) => it.kind === "loop");
-  if (around && by.includes(around.slot)) return () => true;
-  const seen = new Set<string>();
-  return (env) => {
-    let key = "";
-    for (const slot of by) key += `${env[slot]},`;
-    const before = seen.size;
-    return seen.add(key).size > before;
-  };
+/** Goes on from a step of a way to its end. */
+type Going = (env: Env) => void;
+
+/** A step, and what comes behind it. */
+function through(it: Step, next: Going): Going {
+  switch (it.kind) {
+    case "let":
+      return (env) => {
+        env[it.slot] = it.value(env);
+        next(env);
+      };
+    case "if":
+      return (env) => {
+        if (it.when(env) !== 0) next(env);
+      };
+    case "loop":
+      return (env) => {
+        const { first, by, turns } = boundsOf(it, env);
+        for (let turn = 0; turn < turns; turn++) {
+          env[it.slot] = first + turn * by;
+          next(env);
+        }
+      };
+  }
+}
+
+/** The slots that do not hold the same throughout a launch. */
+function varyingSlots({ known }: PreparedPart, steps: readonly Step[]): ReadonlySet<number> {
+  const found = new Set([...known].flatMap(([name, slot]) => (ownNames.has(name) ? [slot] : [])));
+  for (const it of steps)
+    if (it.kind === "loop" || (it.kind === "let" && it.uses.some((slot) => found.has(slot))))
+      found.add(it.slot);
+  return found;
 }
 
 /** The slots that decide what steps and what comes behind them do. */
